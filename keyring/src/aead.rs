@@ -1,0 +1,1 @@
+//! Seals and opens with each key type's cipher.

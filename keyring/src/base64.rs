@@ -1,0 +1,1 @@
+//! Base64 as the protocol has it (RFC 4648 section 4).

@@ -1,0 +1,1 @@
+//! The text form of a ciphertext: `vault:v3:<base64>`.

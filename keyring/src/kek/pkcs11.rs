@@ -1,0 +1,1 @@
+//! A KEK in a PKCS#11 token.

@@ -1,0 +1,1 @@
+//! A KEK in a file, for development and tests.
