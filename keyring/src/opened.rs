@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
@@ -71,12 +72,14 @@ pub struct OpenRing {
     pub min_decryption: Version,
     /// Older versions do not encrypt.
     pub min_encryption: Option<Version>,
+    /// When the read of these settings began, as uptime.
+    pub read_at: Duration,
     opened: ArcSwap<HashMap<Version, Arc<OpenVersion>>>,
 }
 
 impl OpenRing {
     /// The ring with none of its versions opened.
-    pub fn new(ring: &StoredRing) -> Self {
+    pub fn new(ring: &StoredRing, read_at: Duration) -> Self {
         Self {
             id: ring.id,
             generation: ring.generation,
@@ -86,6 +89,7 @@ impl OpenRing {
             latest: ring.latest,
             min_decryption: ring.policy.min_decryption,
             min_encryption: ring.policy.min_encryption,
+            read_at,
             opened: ArcSwap::default(),
         }
     }

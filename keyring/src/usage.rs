@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::error::{Error, ItemError};
@@ -28,7 +28,7 @@ pub struct Lease {
     renewed_at_micros: AtomicU64,
     renewing: AtomicBool,
     turn: tokio::sync::Mutex<()>,
-    settlements: mpsc::UnboundedSender<Settlement>,
+    settlements: mpsc::UnboundedSender<Message>,
 }
 
 /// At how many uses a version is replaced, and at how many it refuses.
@@ -38,6 +38,14 @@ pub struct Limits {
     pub rotate_at: u64,
     /// Refuse to seal.
     pub refuse_at: u64,
+}
+
+/// What the settling task is told.
+#[derive(Debug)]
+enum Message {
+    Settle(Settlement),
+    /// Answer when everything before this is settled.
+    Flush(oneshot::Sender<()>),
 }
 
 /// What is left to book when a version leaves memory.
@@ -80,7 +88,8 @@ impl Drop for Lease {
         let unbooked = *self.overdrawn.get_mut();
         if unused > 0 || unbooked > 0 {
             // A closed channel means the process is ending; then the count stays too high, never too low.
-            let _ = self.settlements.send(Settlement { ring: self.ring, version: self.version, unused, unbooked });
+            let settlement = Settlement { ring: self.ring, version: self.version, unused, unbooked };
+            let _ = self.settlements.send(Message::Settle(settlement));
         }
     }
 }
@@ -91,14 +100,14 @@ pub struct UsageLedger {
     store: Arc<dyn KeyStore>,
     clock: Arc<dyn Clock>,
     limits: Limits,
-    settlements: mpsc::UnboundedSender<Settlement>,
+    settlements: mpsc::UnboundedSender<Message>,
     worn: mpsc::UnboundedSender<WornVersion>,
 }
 
 /// The ledger's two streams, for its background work.
 #[derive(Debug)]
 pub struct LedgerStreams {
-    settlements: mpsc::UnboundedReceiver<Settlement>,
+    settlements: mpsc::UnboundedReceiver<Message>,
     /// Versions to be replaced.
     pub worn: mpsc::UnboundedReceiver<WornVersion>,
 }
@@ -131,26 +140,43 @@ impl UsageLedger {
 
     /// Takes uses of a version. Touches the store only when a block is used up; at half a block the next one
     /// is booked in the background.
-    pub async fn take(self: &Arc<Self>, version: &Arc<OpenVersion>, uses: usize) -> Result<(), Error> {
+    pub async fn take(
+        self: &Arc<Self>,
+        version: &Arc<OpenVersion>,
+        uses: usize,
+        runtime: &tokio::runtime::Handle,
+    ) -> Result<(), Error> {
         let uses = i64::try_from(uses).unwrap_or(i64::MAX);
         let lease = &version.lease;
         if lease.take(uses) {
             if lease.is_half_used() && !lease.renewing.swap(true, Ordering::AcqRel) {
-                self.renew_in_background(version);
+                self.renew_in_background(version, runtime);
             }
             return Ok(());
         }
         let _turn = lease.turn.lock().await;
-        if lease.take(uses) {
-            return Ok(());
+        // Requests that come without a turn may take from what is booked here, so one booking may not do.
+        for _ in 0..BOOKINGS_PER_TURN {
+            if lease.take(uses) {
+                return Ok(());
+            }
+            self.book(lease, uses.unsigned_abs()).await?;
         }
-        self.book(lease, uses.unsigned_abs()).await?;
         if lease.take(uses) { Ok(()) } else { Err(Error::Busy) }
     }
 
-    fn renew_in_background(self: &Arc<Self>, version: &Arc<OpenVersion>) {
+    /// Returns when everything that left memory so far is settled.
+    pub async fn flush(&self) {
+        let (done, settled) = oneshot::channel();
+        if self.settlements.send(Message::Flush(done)).is_ok() {
+            // An error means the settling task has ended, and nothing is left to wait for.
+            let _ = settled.await;
+        }
+    }
+
+    fn renew_in_background(self: &Arc<Self>, version: &Arc<OpenVersion>, runtime: &tokio::runtime::Handle) {
         let (ledger, version) = (Arc::clone(self), Arc::clone(version));
-        tokio::spawn(async move {
+        runtime.spawn(async move {
             let lease = &version.lease;
             let turn = lease.turn.lock().await;
             if lease.is_half_used()
@@ -224,15 +250,19 @@ impl UsageLedger {
 }
 
 impl LedgerStreams {
-    /// Splits off the stream of settlements and books them one by one until the ledger and all leases are gone.
-    pub fn settle(self, store: Arc<dyn KeyStore>) -> (tokio::task::JoinHandle<()>, mpsc::UnboundedReceiver<WornVersion>) {
+    /// Splits off the stream of settlements and books them one by one, in a task of its own.
+    pub fn settle(self, store: Arc<dyn KeyStore>) -> mpsc::UnboundedReceiver<WornVersion> {
         let mut settlements = self.settlements;
-        let task = tokio::spawn(async move {
-            while let Some(settlement) = settlements.recv().await {
-                settle_one(store.as_ref(), &settlement).await;
+        tokio::spawn(async move {
+            while let Some(message) = settlements.recv().await {
+                match message {
+                    Message::Settle(settlement) => settle_one(store.as_ref(), &settlement).await,
+                    // Who asked may have given up waiting.
+                    Message::Flush(done) => drop(done.send(())),
+                }
             }
         });
-        (task, self.worn)
+        self.worn
     }
 }
 
@@ -252,3 +282,4 @@ async fn settle_one(store: &dyn KeyStore, settlement: &Settlement) {
 const SMALLEST_BLOCK: u64 = 1 << 10;
 const LARGEST_BLOCK: u64 = 1 << 22;
 const MAX_OVERDRAFT: u64 = 1 << 28;
+const BOOKINGS_PER_TURN: usize = 8;
