@@ -37,7 +37,8 @@ impl Cipher {
         self.key_type
     }
 
-    /// Encrypts the buffer in place and answers the tag. On an error the buffer is as it was.
+    /// Encrypts the buffer in place and answers the tag. Never twice under one nonce, unless the cipher is
+    /// AES-GCM-SIV.
     pub fn seal(
         &self,
         nonce: &[u8],
@@ -184,3 +185,191 @@ fn xchacha(key: &[u8]) -> Result<Keyed, KeyLengthError> {
 }
 
 const SIV_FORMAT: &[u8] = b"sealring-siv-1";
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+
+    #[test]
+    fn a_key_of_another_length_is_refused() {
+        for key_type in KeyType::ALL {
+            for length in [0, 15, 16, 17, 24, 31, 32, 33, 64] {
+                let made = Cipher::new(key_type, &vec![1; length]);
+                assert_eq!(
+                    made.is_ok(),
+                    length == key_type.key_len(),
+                    "{key_type} with {length} bytes"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_nonce_of_another_length_is_refused() {
+        for key_type in KeyType::ALL {
+            let cipher = cipher(key_type);
+            for length in [0, 8, 11, 12, 13, 16, 23, 24, 25] {
+                let nonce = vec![2; length];
+                let fits = length == key_type.nonce_len();
+                assert_eq!(
+                    cipher.seal(&nonce, b"", &mut [0; 4]).is_ok(),
+                    fits,
+                    "{key_type} with {length} bytes"
+                );
+                let mut body = [7; 32];
+                assert_eq!(cipher.open(&nonce, b"", &mut body), Err(OpenError));
+                assert_eq!(body, [0; 32]);
+            }
+        }
+    }
+
+    #[test]
+    fn less_than_a_tag_is_refused() {
+        for key_type in KeyType::ALL {
+            for length in 0..TAG_LEN {
+                let mut body = vec![7; length];
+                assert_eq!(
+                    cipher(key_type).open(&nonce(key_type), b"", &mut body),
+                    Err(OpenError)
+                );
+                assert_eq!(body, vec![0; length]);
+            }
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_fails_and_leaves_no_plaintext() {
+        let plaintext = b"not for everybody";
+        for key_type in KeyType::ALL {
+            let (nonce, data) = (nonce(key_type), b"data".to_vec());
+            let sealed = sealed(key_type, &nonce, &data, plaintext);
+            let message = [nonce.as_slice(), &data, &sealed].concat();
+            for bit in 0..8 * message.len() {
+                let mut changed = message.clone();
+                changed[bit / 8] ^= 1 << (bit % 8);
+                let (nonce, rest) = changed.split_at_mut(nonce.len());
+                let (data, body) = rest.split_at_mut(data.len());
+                assert_eq!(
+                    cipher(key_type).open(nonce, data, body),
+                    Err(OpenError),
+                    "{key_type}, bit {bit}"
+                );
+                assert!(body.iter().all(|byte| *byte == 0), "{key_type}, bit {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_cipher_opens_what_another_sealed() {
+        for one in KeyType::ALL {
+            for other in KeyType::ALL {
+                let mut body = sealed(one, &nonce(one), b"", b"text");
+                let opened = cipher(other).open(&nonce(other), b"", &mut body);
+                assert_eq!(opened.is_ok(), one == other, "{one} and {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cipher_does_not_print_its_key() {
+        assert_eq!(
+            format!("{:?}", cipher(KeyType::XChaCha20Poly1305)),
+            "Cipher(xchacha20-poly1305, ..)"
+        );
+        assert_eq!(
+            format!("{:?}", cipher(KeyType::Aes256GcmSiv)),
+            "Cipher(aes256-gcm-siv, ..)"
+        );
+    }
+
+    #[test]
+    fn only_our_own_type_binds_its_place() {
+        let (seal_id, mut scratch) = (
+            SealId::from_bytes([9; 16]),
+            b"left over from the item before".to_vec(),
+        );
+        for key_type in KeyType::ALL {
+            let bound = bind_associated_data(
+                key_type,
+                &seal_id,
+                Version::FIRST,
+                b"caller's",
+                &mut scratch,
+            );
+            if key_type == KeyType::Aes256GcmSiv {
+                assert_eq!(
+                    bound,
+                    [
+                        b"sealring-siv-1".as_slice(),
+                        &[9; 16],
+                        &[0, 0, 0, 1],
+                        b"caller's"
+                    ]
+                    .concat()
+                );
+            } else {
+                assert_eq!(bound, b"caller's");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn open_undoes_seal(
+            key_type in select(&KeyType::ALL),
+            key in vec(any::<u8>(), 32),
+            nonce in vec(any::<u8>(), 24),
+            data in vec(any::<u8>(), 0..64),
+            plaintext in vec(any::<u8>(), 0..600),
+        ) {
+            let cipher = Cipher::new(key_type, &key[..key_type.key_len()]).unwrap();
+            let nonce = &nonce[..key_type.nonce_len()];
+            let mut buffer = plaintext.clone();
+            let tag = cipher.seal(nonce, &data, &mut buffer).unwrap();
+            prop_assert_eq!(buffer.len(), plaintext.len());
+            buffer.extend_from_slice(&tag);
+            prop_assert_eq!(cipher.open(nonce, &data, &mut buffer), Ok(plaintext.len()));
+            prop_assert_eq!(&buffer[..plaintext.len()], plaintext);
+        }
+
+        #[test]
+        fn another_key_nonce_or_data_fails(
+            key_type in select(&KeyType::ALL),
+            change in 0..3,
+            at in any::<proptest::sample::Index>(),
+            difference in 1..=u8::MAX,
+        ) {
+            let mut parts = [key(key_type), nonce(key_type), b"data".to_vec()];
+            let mut buffer = sealed(key_type, &parts[1], &parts[2], b"plaintext");
+            let part = &mut parts[usize::try_from(change).unwrap()];
+            let at = at.index(part.len());
+            part[at] ^= difference;
+            let cipher = Cipher::new(key_type, &parts[0]).unwrap();
+            prop_assert_eq!(cipher.open(&parts[1], &parts[2], &mut buffer), Err(OpenError));
+            prop_assert!(buffer.iter().all(|byte| *byte == 0));
+        }
+    }
+
+    fn key(key_type: KeyType) -> Vec<u8> {
+        vec![1; key_type.key_len()]
+    }
+
+    fn nonce(key_type: KeyType) -> Vec<u8> {
+        vec![2; key_type.nonce_len()]
+    }
+
+    fn cipher(key_type: KeyType) -> Cipher {
+        Cipher::new(key_type, &key(key_type)).unwrap()
+    }
+
+    fn sealed(key_type: KeyType, nonce: &[u8], data: &[u8], plaintext: &[u8]) -> Vec<u8> {
+        let mut body = plaintext.to_vec();
+        let tag = cipher(key_type).seal(nonce, data, &mut body).unwrap();
+        body.extend_from_slice(&tag);
+        body
+    }
+}

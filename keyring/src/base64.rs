@@ -6,7 +6,6 @@
 use std::ops::Range;
 
 use base64_simd::STANDARD;
-use zeroize::Zeroize;
 
 /// Not base64 at this byte, counted as Go counts. Says nothing of the byte itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +21,8 @@ pub struct Base64Error {
 pub struct NotCanonical;
 
 /// Appends the decoded bytes and answers where they are; appends nothing on an error. Padding is required,
-/// unused trailing bits are ignored, and so are `\r` and `\n` anywhere.
+/// unused trailing bits are ignored, and so are `\r` and `\n` anywhere. What a refused text began with may
+/// stay in the vector's spare capacity: who decodes secrets wipes all of it.
 pub fn decode_append(text: &[u8], out: &mut Vec<u8>) -> Result<Range<usize>, Base64Error> {
     if let Ok(range) = decode_canonical_append(text, out) {
         return Ok(range);
@@ -30,7 +30,6 @@ pub fn decode_append(text: &[u8], out: &mut Vec<u8>) -> Result<Range<usize>, Bas
     let start = out.len();
     let decoded = decode_lenient(text, out);
     if decoded.is_err() {
-        out.get_mut(start..).into_iter().for_each(Zeroize::zeroize);
         out.truncate(start);
     }
     decoded.map(|()| start..out.len())
@@ -151,5 +150,186 @@ fn sextet(byte: u8) -> Option<u8> {
         b'+' => Some(62),
         b'/' => Some(63),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+
+    #[test]
+    fn an_error_names_the_byte_that_go_names() {
+        let cases: [(&str, usize); 10] = [
+            ("ab-d", 2),
+            ("ab_d", 2),
+            ("YWJ", 0),
+            ("YWJjZA", 4),
+            ("YWJjZA=", 7),
+            ("YWJjZA==x", 8),
+            ("YWJjZA=\n", 8),
+            ("=", 0),
+            ("AA=A", 2),
+            // Go counts the characters it holds back from the end, across a newline that is not one of them.
+            ("YW\nJ", 1),
+        ];
+        for (text, offset) in cases {
+            let mut out = b"before".to_vec();
+            assert_eq!(
+                decode_append(text.as_bytes(), &mut out),
+                Err(Base64Error { offset }),
+                "{text:?}"
+            );
+            assert_eq!(out, b"before");
+        }
+        let error = Base64Error { offset: 7 };
+        assert_eq!(error.to_string(), "illegal base64 data at input byte 7");
+    }
+
+    #[test]
+    fn newlines_and_loose_bits_are_forgiven_to_callers_only() {
+        for text in ["YWJjZA==\n", "YW\r\nJj\nZA=\r=", "YWJjZB=="] {
+            let mut out = Vec::new();
+            assert_eq!(
+                decode_append(text.as_bytes(), &mut out),
+                Ok(0..4),
+                "{text:?}"
+            );
+            assert_eq!(out, b"abcd");
+            assert_eq!(
+                decode_canonical_append(text.as_bytes(), &mut out),
+                Err(NotCanonical)
+            );
+            assert_eq!(out, b"abcd");
+        }
+        assert_eq!(decode_append(b"", &mut Vec::new()), Ok(0..0));
+        assert_eq!(decode_canonical_append(b"", &mut Vec::new()), Ok(0..0));
+    }
+
+    proptest! {
+        #[test]
+        fn decoding_undoes_encoding(bytes in vec(any::<u8>(), 0..400), before in vec(any::<u8>(), 0..8)) {
+            let mut text = before.clone();
+            encode_append(&bytes, &mut text);
+            prop_assert_eq!(text.len() - before.len(), encoded_len(bytes.len()));
+            let text = &text[before.len()..];
+            for decode in [
+                |text: &[u8], out: &mut Vec<u8>| decode_append(text, out).ok(),
+                |text: &[u8], out: &mut Vec<u8>| decode_canonical_append(text, out).ok(),
+            ] {
+                let mut out = before.clone();
+                prop_assert_eq!(decode(text, &mut out), Some(before.len()..before.len() + bytes.len()));
+                prop_assert_eq!(&out[before.len()..], &bytes);
+            }
+        }
+
+        #[test]
+        fn the_canonical_spelling_is_the_encoders(text in text()) {
+            let mut out = Vec::new();
+            let canonical = decode_canonical_append(&text, &mut out).is_ok();
+            let mut spelled = Vec::new();
+            if decode_append(&text, &mut Vec::new()).is_ok() {
+                out.clear();
+                decode_append(&text, &mut out).unwrap();
+                encode_append(&out, &mut spelled);
+                prop_assert_eq!(canonical, spelled == text);
+            } else {
+                prop_assert!(!canonical);
+            }
+        }
+
+        #[test]
+        fn any_text_is_read_as_go_reads_it(text in text()) {
+            let mut out = b"before".to_vec();
+            let decoded = decode_append(&text, &mut out).map_err(|error| error.offset);
+            let expected = go_decode(&text);
+            prop_assert_eq!(decoded.clone().map(|range| out[range].to_vec()), expected);
+            if decoded.is_err() {
+                prop_assert_eq!(out, b"before");
+            }
+        }
+    }
+
+    /// Mostly right texts, in every way a little wrong.
+    fn text() -> impl Strategy<Value = Vec<u8>> {
+        let encoded = vec(any::<u8>(), 0..24).prop_map(|bytes| {
+            let mut text = Vec::new();
+            encode_append(&bytes, &mut text);
+            text
+        });
+        let damage = vec(
+            (
+                any::<prop::sample::Index>(),
+                select(b"AgwQ9+/=\n\r-* ".as_slice()),
+                any::<bool>(),
+            ),
+            0..4,
+        );
+        (encoded, damage).prop_map(|(mut text, damage)| {
+            for (at, byte, insert) in damage {
+                let at = at.index(text.len() + 1);
+                text.splice(at..(at + usize::from(!insert)).min(text.len()), [byte]);
+            }
+            text
+        })
+    }
+
+    /// `encoding/base64` of Go 1.26, step by step: slow, and plainly the same.
+    fn go_decode(src: &[u8]) -> Result<Vec<u8>, usize> {
+        let (mut out, mut si) = (Vec::new(), 0);
+        while si < src.len() {
+            si = go_decode_quantum(src, si, &mut out)?;
+        }
+        Ok(out)
+    }
+
+    fn go_decode_quantum(src: &[u8], mut si: usize, out: &mut Vec<u8>) -> Result<usize, usize> {
+        let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let (mut dbuf, mut j) = ([0_u32; 4], 0);
+        while j < 4 {
+            if si == src.len() {
+                return if j == 0 { Ok(si) } else { Err(si - j) };
+            }
+            let byte = src[si];
+            si += 1;
+            if let Some(value) = alphabet.iter().position(|letter| *letter == byte) {
+                dbuf[j] = u32::try_from(value).unwrap();
+                j += 1;
+            } else if byte == b'=' && j >= 2 {
+                si = go_padding(src, si, j)?;
+                break;
+            } else if !is_newline(byte) {
+                return Err(si - 1);
+            }
+        }
+        let value = dbuf[0] << 18 | dbuf[1] << 12 | dbuf[2] << 6 | dbuf[3];
+        out.extend_from_slice(&value.to_be_bytes()[1..j]);
+        Ok(si)
+    }
+
+    fn go_padding(src: &[u8], mut si: usize, j: usize) -> Result<usize, usize> {
+        if j == 2 {
+            while si < src.len() && is_newline(src[si]) {
+                si += 1;
+            }
+            if si == src.len() {
+                return Err(src.len());
+            }
+            if src[si] != b'=' {
+                return Err(si - 1);
+            }
+            si += 1;
+        }
+        while si < src.len() && is_newline(src[si]) {
+            si += 1;
+        }
+        if si < src.len() { Err(si) } else { Ok(si) }
+    }
+
+    fn is_newline(byte: u8) -> bool {
+        matches!(byte, b'\n' | b'\r')
     }
 }

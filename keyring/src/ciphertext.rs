@@ -111,3 +111,120 @@ fn push_decimal(mut number: u32, out: &mut Vec<u8>) {
 
 const PREFIX: &str = "vault:v";
 const LONGEST_PREFIX: usize = "vault:v4294967295:".len();
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_rust_writes_them() {
+        for number in [1, 9, 10, 42, 100, 1_000_000_007, u32::MAX] {
+            let mut out = b"before ".to_vec();
+            write_prefix(Version::new(number).unwrap(), &mut out);
+            assert_eq!(out, format!("before vault:v{number}:").as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_payload_holds_at_least_a_nonce() {
+        for key_type in KeyType::ALL {
+            for (length, fits) in [
+                (0, false),
+                (key_type.nonce_len() - 1, false),
+                (key_type.nonce_len(), true),
+            ] {
+                let mut text = Vec::new();
+                write(Version::FIRST, &[], &vec![1; length], &mut text);
+                let text = String::from_utf8(text).unwrap();
+                let mut out = b"before".to_vec();
+                let decoded = parse(&text).unwrap().decode_append(key_type, &mut out);
+                let expected = if fits {
+                    Ok(6..6 + length)
+                } else {
+                    Err(CiphertextError::TooShort)
+                };
+                assert_eq!(decoded, expected, "{key_type}");
+                assert_eq!(out.len(), if fits { 6 + length } else { 6 });
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parse_undoes_write(
+            key_type in select(&KeyType::ALL),
+            number in 1..=u32::MAX,
+            nonce in vec(any::<u8>(), 24),
+            body in vec(any::<u8>(), 0..200),
+        ) {
+            let nonce = &nonce[..key_type.nonce_len()];
+            let mut text = Vec::new();
+            write(Version::new(number).unwrap(), nonce, &body, &mut text);
+            let text = String::from_utf8(text).unwrap();
+            let parsed = parse(&text).unwrap();
+            prop_assert_eq!(parsed.version.number(), number);
+            let mut payload = Vec::new();
+            let range = parsed.decode_append(key_type, &mut payload).unwrap();
+            prop_assert_eq!(&payload[range], [nonce, &body].concat());
+        }
+
+        #[test]
+        fn parse_accepts_nothing_that_write_would_not_produce(text in spelling()) {
+            let mut payload = Vec::new();
+            let decoded = parse(&text).and_then(|parsed| {
+                parsed.decode_append(KeyType::Aes256GcmSiv, &mut payload).map(|_| parsed.version)
+            });
+            if let Ok(version) = decoded {
+                let (nonce, body) = payload.split_at(12);
+                let mut written = Vec::new();
+                write(version, nonce, body, &mut written);
+                prop_assert_eq!(String::from_utf8(written).unwrap(), text);
+            }
+        }
+
+        #[test]
+        fn no_text_makes_parse_panic(text in any::<String>()) {
+            let _ = parse(&text);
+        }
+    }
+
+    /// Ciphertexts of which some have a second spelling in one place.
+    fn spelling() -> impl Strategy<Value = String> {
+        let prefix = select(vec![
+            "vault:v", "vault:v", "vault:v", "Vault:v", " vault:v", "vault:",
+        ]);
+        let version = select(vec![
+            "1",
+            "3",
+            "10",
+            "4294967295",
+            "4294967296",
+            "01",
+            "+1",
+            "0",
+            "",
+            "1 ",
+            "1_0",
+        ]);
+        let payload = vec(any::<u8>(), 10..40).prop_map(|bytes| {
+            let mut text = Vec::new();
+            base64::encode_append(&bytes, &mut text);
+            String::from_utf8(text).unwrap()
+        });
+        let damage = proptest::option::of((
+            any::<prop::sample::Index>(),
+            select(vec!["A", "=", "\n", "B", ":"]),
+        ));
+        (prefix, version, payload, damage).prop_map(|(prefix, version, mut payload, damage)| {
+            if let Some((at, letter)) = damage {
+                let at = at.index(payload.len());
+                payload.replace_range(at..=at, letter);
+            }
+            format!("{prefix}{version}:{payload}")
+        })
+    }
+}

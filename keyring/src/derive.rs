@@ -132,3 +132,88 @@ fn hmac_key(bytes: &[u8]) -> hmac::Key {
 
 const LONGEST_CIPHER_KEY: usize = 32;
 const NONCE_KEY_LEN: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_convergent_keys_are_a_prefix_of_vaults_derivation() {
+        for key_len in [16, 32] {
+            let keys = ConvergentKeys::derive(&[7; 32], b"context", key_len);
+            let mut vaults = vec![0; key_len + 32];
+            subkey(&[7; 32], b"context", &mut vaults);
+            assert_eq!(keys.cipher_key(), &vaults[..key_len]);
+            let mut nonce = [0; 32];
+            keys.nonce(b"plaintext", b"", &mut nonce);
+            assert_eq!(
+                nonce,
+                *hmac::sign(&hmac_key(&vaults[key_len..]), b"plaintext").as_ref()
+            );
+        }
+    }
+
+    #[test]
+    fn a_convergent_nonce_repeats_only_with_its_whole_message() {
+        let keys = ConvergentKeys::derive(&[7; 32], b"context", 32);
+        let nonce = |plaintext: &[u8], data: &[u8]| {
+            let mut nonce = [0; 12];
+            keys.nonce(plaintext, data, &mut nonce);
+            nonce
+        };
+        assert_eq!(nonce(b"text", b"data"), nonce(b"text", b"data"));
+        let nonces = [
+            nonce(b"text", b""),
+            nonce(b"text", b"data"),
+            nonce(b"text", b"dat"),
+            // The border between the two is in the length, so that moving it changes the nonce.
+            nonce(b"atext", b"dat"),
+            nonce(b"", b"datatext"),
+            nonce(b"datatext", b""),
+            nonce(b"", b""),
+        ];
+        for (index, one) in nonces.iter().enumerate() {
+            assert!(
+                !nonces[..index].contains(one),
+                "nonce {index} repeats an earlier one"
+            );
+        }
+    }
+
+    #[test]
+    fn a_shorter_nonce_is_the_beginning_of_a_longer_one() {
+        let keys = ConvergentKeys::derive(&[7; 32], b"context", 32);
+        let (mut short, mut long) = ([0; 12], [0; 24]);
+        keys.nonce(b"text", b"data", &mut short);
+        keys.nonce(b"text", b"data", &mut long);
+        assert_eq!(short, long[..12]);
+    }
+
+    #[test]
+    fn every_derivation_has_its_own_key() {
+        let dek = Dek::from_slice(&[5; 32]).unwrap();
+        let mut bare = [0; 32];
+        subkey(&[5; 32], b"", &mut bare);
+        let keys = [
+            *material_key(&dek, &[6; 32]),
+            *material_key(&dek, &[0; 32]),
+            *unlock_copy_key(&[5; 32]),
+            *unlock_copy_key(&[6; 32]),
+            bare,
+        ];
+        for (index, one) in keys.iter().enumerate() {
+            assert!(
+                !keys[..index].contains(one),
+                "key {index} repeats an earlier one"
+            );
+        }
+    }
+
+    #[test]
+    fn derived_keys_do_not_print() {
+        assert_eq!(
+            format!("{:?}", ConvergentKeys::derive(&[7; 32], b"", 32)),
+            "ConvergentKeys(..)"
+        );
+    }
+}

@@ -3,7 +3,7 @@
 //! `nonce(12) || ciphertext || tag(16)` of AES-256-GCM-SIV (RFC 8452). The HSM only ever sees the DEK, so
 //! material of every size and kind fits.
 
-use aes_gcm_siv::{AeadInOut, Aes256GcmSiv, KeyInit, Nonce};
+use aes_gcm_siv::{AeadInOut, Aes256GcmSiv, KeyInit};
 use zeroize::Zeroizing;
 
 use crate::algorithm::TAG_LEN;
@@ -27,7 +27,6 @@ pub struct Material {
 impl Material {
     /// The fields behind their lengths, the format's name first.
     pub fn encode(&self) -> SecretBytes {
-        // Of the final size from the start: a buffer that grows leaves secrets behind.
         let fields = [
             FORMAT,
             self.seal_id.as_bytes(),
@@ -35,6 +34,7 @@ impl Material {
             self.hmac_key.expose_secret(),
         ];
         let length = fields.iter().map(|field| LENGTH_LEN + field.len()).sum();
+        // Of the final size from the start: a buffer that grows leaves secrets behind.
         let mut out = Vec::with_capacity(length);
         for field in fields {
             push_field(&mut out, field);
@@ -111,9 +111,18 @@ pub fn seal_secret(
     associated_data: &[u8],
     entropy: &dyn Entropy,
 ) -> Result<Vec<u8>, RecordError> {
+    // Of the final size from the start: a buffer that grows leaves secrets behind.
+    let mut sealed = Vec::with_capacity(NONCE_LEN + secret.len() + TAG_LEN);
     let mut nonce = [0; NONCE_LEN];
     entropy.fill(&mut nonce)?;
-    Ok(seal_under_nonce(secret, key, associated_data, nonce))
+    sealed.extend_from_slice(&nonce);
+    sealed.extend_from_slice(secret.expose_secret());
+    let body = sealed.get_mut(NONCE_LEN..).unwrap_or_default();
+    let tag = Aes256GcmSiv::new(key.into())
+        .encrypt_inout_detached(&nonce.into(), associated_data, body.into())
+        .expect("no record comes near 64 GiB");
+    sealed.extend_from_slice(&tag);
+    Ok(sealed)
 }
 
 /// Undoes [`seal_secret`] for the same key and associated data.
@@ -140,23 +149,6 @@ pub fn open_secret(
     Ok(SecretBytes::new(std::mem::take(&mut *secret)))
 }
 
-fn seal_under_nonce(
-    secret: &SecretBytes,
-    key: &[u8; 32],
-    associated_data: &[u8],
-    nonce: [u8; NONCE_LEN],
-) -> Vec<u8> {
-    let mut sealed = Vec::with_capacity(NONCE_LEN + secret.len() + TAG_LEN);
-    sealed.extend_from_slice(&nonce);
-    sealed.extend_from_slice(secret.expose_secret());
-    let body = sealed.get_mut(NONCE_LEN..).unwrap_or_default();
-    let tag = Aes256GcmSiv::new(key.into())
-        .encrypt_inout_detached(&Nonce::from(nonce), associated_data, body.into())
-        .expect("no record comes near 64 GiB");
-    sealed.extend_from_slice(&tag);
-    sealed
-}
-
 /// The first field and what follows it.
 fn split_field(record: &[u8]) -> Result<(&[u8], &[u8]), RecordError> {
     let (length, rest) = record
@@ -169,3 +161,109 @@ fn split_field(record: &[u8]) -> Result<(&[u8], &[u8]), RecordError> {
 const FORMAT: &[u8] = b"sealring-material-1";
 const LENGTH_LEN: usize = 4;
 const NONCE_LEN: usize = 12;
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::entropy::SystemEntropy;
+
+    #[test]
+    fn a_record_is_sealed_under_a_fresh_nonce() {
+        let secret = SecretBytes::new(b"secret".to_vec());
+        let sealed = [(); 2].map(|()| seal_secret(&secret, &[1; 32], b"", &SystemEntropy).unwrap());
+        assert_ne!(sealed[0], sealed[1]);
+        assert_eq!(sealed[0].len(), NONCE_LEN + secret.len() + TAG_LEN);
+    }
+
+    #[test]
+    fn every_flipped_bit_of_a_record_is_rejected() {
+        let sealed = seal_secret(
+            &SecretBytes::new(b"secret".to_vec()),
+            &[1; 32],
+            b"place",
+            &SystemEntropy,
+        )
+        .unwrap();
+        for bit in 0..8 * sealed.len() {
+            let mut changed = sealed.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(
+                open_secret(&changed, &[1; 32], b"place").map(|_| ()),
+                Err(RecordError::Rejected),
+                "bit {bit}"
+            );
+        }
+    }
+
+    #[test]
+    fn without_randomness_nothing_is_sealed() {
+        let sealed = seal_secret(&SecretBytes::new(b"secret".to_vec()), &[1; 32], b"", &Dry);
+        assert_eq!(sealed, Err(RecordError::Entropy(EntropyError)));
+    }
+
+    #[test]
+    fn material_does_not_print() {
+        let material = material(SealId::from_bytes([1; 16]), b"secret", b"secret");
+        let printed = format!("{material:?}");
+        assert!(
+            printed.contains("SecretBytes(..)") && !printed.contains("115"),
+            "{printed}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn decode_undoes_encode(
+            seal_id in any::<[u8; 16]>(),
+            key in vec(any::<u8>(), 0..100),
+            hmac_key in vec(any::<u8>(), 0..100),
+        ) {
+            let encoded = material(SealId::from_bytes(seal_id), &key, &hmac_key).encode();
+            let decoded = Material::decode(encoded.expose_secret()).unwrap();
+            prop_assert_eq!(decoded.seal_id.as_bytes(), &seal_id);
+            prop_assert_eq!(decoded.key.expose_secret(), key);
+            prop_assert_eq!(decoded.hmac_key.expose_secret(), hmac_key);
+        }
+
+        #[test]
+        fn decode_accepts_nothing_that_encode_would_not_produce(
+            at in any::<prop::sample::Index>(),
+            byte in any::<u8>(),
+            cut in any::<bool>(),
+        ) {
+            let encoded = material(SealId::from_bytes([1; 16]), &[2; 5], &[3; 4]).encode();
+            let mut changed = encoded.expose_secret().to_vec();
+            let at = at.index(changed.len());
+            changed[at] = byte;
+            if cut {
+                changed.truncate(at);
+            }
+            if let Ok(decoded) = Material::decode(&changed) {
+                let again = decoded.encode();
+                prop_assert_eq!(again.expose_secret(), changed);
+            }
+        }
+    }
+
+    fn material(seal_id: SealId, key: &[u8], hmac_key: &[u8]) -> Material {
+        Material {
+            seal_id,
+            key: SecretBytes::new(key.to_vec()),
+            hmac_key: SecretBytes::new(hmac_key.to_vec()),
+        }
+    }
+
+    #[derive(Debug)]
+    struct Dry;
+
+    impl Entropy for Dry {
+        fn fill(&self, _: &mut [u8]) -> Result<(), EntropyError> {
+            Err(EntropyError)
+        }
+
+        fn fill_repeatable(&self, _: &mut [u8]) {}
+    }
+}

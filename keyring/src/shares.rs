@@ -249,3 +249,112 @@ const HEADER_LEN: usize = 1 + SET_LEN + 1 + 1;
 const KEY_LEN: usize = 32;
 const SHARE_LEN: usize = HEADER_LEN + KEY_LEN;
 const CHECKSUM_LEN: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::SystemEntropy;
+
+    #[test]
+    fn any_threshold_of_the_shares_gives_the_key_back() {
+        let key = [42; KEY_LEN];
+        for (shares, threshold) in [(1, 1), (2, 2), (3, 2), (5, 3), (255, 2), (20, 20)] {
+            let dealt = split(&key, shares, threshold, &SystemEntropy).unwrap();
+            assert_eq!(dealt.len(), usize::from(shares));
+            let needed = usize::from(threshold);
+            for chosen in [&dealt[..needed], &dealt[dealt.len() - needed..], &dealt] {
+                assert_eq!(
+                    combine(chosen).unwrap().expose_secret(),
+                    key,
+                    "{threshold} of {shares}"
+                );
+            }
+            let too_few = combine(&dealt[..needed - 1]).map(|_| ());
+            assert_eq!(too_few, Err(ShareError::TooFew));
+        }
+    }
+
+    #[test]
+    fn all_255_shares_can_be_needed() {
+        let dealt = split(&[42; KEY_LEN], 255, 255, &SystemEntropy).unwrap();
+        assert_eq!(combine(&dealt).unwrap().expose_secret(), [42; KEY_LEN]);
+        assert_eq!(combine(&dealt[1..]).map(|_| ()), Err(ShareError::TooFew));
+    }
+
+    #[test]
+    fn a_threshold_that_makes_no_sense_is_refused() {
+        for (shares, threshold) in [(0, 0), (1, 0), (0, 1), (1, 2), (5, 6), (5, 1), (255, 0)] {
+            let dealt = split(&[42; KEY_LEN], shares, threshold, &SystemEntropy).map(|_| ());
+            assert_eq!(dealt, Err(SplitError::Threshold), "{threshold} of {shares}");
+        }
+    }
+
+    #[test]
+    fn a_share_survives_its_text() {
+        let dealt = split(&[42; KEY_LEN], 3, 2, &SystemEntropy).unwrap();
+        for (share, number) in dealt.iter().zip(1..) {
+            let read = UnlockShare::parse(&share.expose_text()).unwrap();
+            assert_eq!(read.expose_text(), share.expose_text());
+            assert_eq!(
+                (read.set(), read.threshold(), read.number()),
+                (dealt[0].set(), 2, number)
+            );
+        }
+    }
+
+    #[test]
+    fn any_one_wrong_digit_is_noticed() {
+        let dealt = split(&[42; KEY_LEN], 1, 1, &SystemEntropy).unwrap();
+        let text = dealt[0].expose_text();
+        for at in PREFIX.len()..text.len() {
+            for digit in "0123456789abcdef".chars() {
+                let mut wrong = text.to_string();
+                wrong.replace_range(at..=at, digit.encode_utf8(&mut [0; 4]));
+                let expected = if wrong == *text {
+                    Ok(())
+                } else {
+                    Err(ShareError::Mistyped)
+                };
+                assert_eq!(UnlockShare::parse(&wrong).map(|_| ()), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn shares_of_two_sets_do_not_combine() {
+        let [mut one, other] =
+            [(); 2].map(|()| split(&[42; KEY_LEN], 2, 2, &SystemEntropy).unwrap());
+        one.truncate(1);
+        one.extend(other);
+        assert_eq!(combine(&one).map(|_| ()), Err(ShareError::OtherSet));
+        assert_eq!(combine(&[]).map(|_| ()), Err(ShareError::TooFew));
+    }
+
+    #[test]
+    fn without_randomness_nothing_is_dealt() {
+        // Enough for the set's id and the first coefficients.
+        let entropy = Ending(std::sync::Mutex::new(SET_LEN + 100));
+        let dealt = split(&[42; KEY_LEN], 3, 2, &entropy).map(|_| ());
+        assert_eq!(dealt, Err(SplitError::Entropy(EntropyError)));
+    }
+
+    #[test]
+    fn a_share_does_not_print() {
+        let dealt = split(&[42; KEY_LEN], 1, 1, &SystemEntropy).unwrap();
+        assert_eq!(format!("{dealt:?}"), "[UnlockShare(..)]");
+    }
+
+    /// Gives this many bytes and no more.
+    #[derive(Debug)]
+    struct Ending(std::sync::Mutex<usize>);
+
+    impl Entropy for Ending {
+        fn fill(&self, buffer: &mut [u8]) -> Result<(), EntropyError> {
+            let mut left = self.0.lock().unwrap();
+            *left = left.checked_sub(buffer.len()).ok_or(EntropyError)?;
+            SystemEntropy.fill(buffer)
+        }
+
+        fn fill_repeatable(&self, _: &mut [u8]) {}
+    }
+}
