@@ -76,7 +76,10 @@ impl Follower {
     async fn note(&mut self, changes: Changes) -> Result<(), StoreError> {
         let mut stale = HashSet::new();
         for changed in changes.rings {
-            let at = Address { mount: changed.mount, name: changed.name };
+            let at = Address {
+                mount: changed.mount,
+                name: changed.name,
+            };
             if let Some(slot) = self.loader.cache.find(&at) {
                 slot.note_change(changed.ring, changed.generation);
                 if slot.is_stale() {
@@ -140,12 +143,25 @@ impl Rotator {
 
     async fn rotate_due(&self) {
         let now = self.lifecycle.keys.clock.now();
-        let due = match self.lifecycle.store.due_for_rotation(now, DUE_AT_ONCE).await {
+        let due = match self
+            .lifecycle
+            .store
+            .due_for_rotation(now, DUE_AT_ONCE)
+            .await
+        {
             Ok(due) => due,
-            Err(error) => return tracing::debug!(%error, "rings due for rotation could not be read"),
+            Err(error) => {
+                return tracing::debug!(%error, "rings due for rotation could not be read");
+            }
         };
-        let overdue = due.iter().filter(|ring| ring.due_at.plus(Duration::from_secs(1)) < now).count();
-        self.lifecycle.keys.observer.rotations_overdue(u64::try_from(overdue).unwrap_or(u64::MAX));
+        let overdue = due
+            .iter()
+            .filter(|ring| ring.due_at.plus(Duration::from_secs(1)) < now)
+            .count();
+        self.lifecycle
+            .keys
+            .observer
+            .rotations_overdue(u64::try_from(overdue).unwrap_or(u64::MAX));
         let by = Provenance::service(Cause::Timer);
         futures_util::stream::iter(due)
             .for_each_concurrent(ROTATIONS_AT_ONCE, |ring| {
@@ -183,7 +199,7 @@ impl Rotator {
 
 const POLL_DEADLINE: Duration = Duration::from_secs(2);
 const ROTATION_INTERVAL: Duration = Duration::from_millis(250);
-const PURGE_INTERVAL: Duration = Duration::from_secs(3600);
+const PURGE_INTERVAL: Duration = Duration::from_hours(1);
 const DUE_AT_ONCE: u32 = 1000;
 const ROTATIONS_AT_ONCE: usize = 4;
 const RELOADS_AT_ONCE: usize = 8;

@@ -1,7 +1,7 @@
 //! Opened rings by address. Bounded by entries and bytes; each address has one slot, in which one load at a
 //! time runs for all who wait, and a slot never takes what was read before it was told of a change.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -69,7 +69,11 @@ impl RingCache {
         if mounts.is_empty() {
             return;
         }
-        for (at, _) in self.slots.iter().filter(|(at, _)| mounts.contains(&at.mount)) {
+        for (at, _) in self
+            .slots
+            .iter()
+            .filter(|(at, _)| mounts.contains(&at.mount))
+        {
             self.slots.invalidate(at.as_ref());
         }
     }
@@ -123,7 +127,11 @@ pub struct LoadState {
 impl Slot {
     /// The ring, unless a change has made it stale.
     pub fn current(&self) -> Option<Arc<OpenRing>> {
-        if self.stale.load(Ordering::Acquire) { None } else { self.current.load_full() }
+        if self.stale.load(Ordering::Acquire) {
+            None
+        } else {
+            self.current.load_full()
+        }
     }
 
     /// The ring, stale or not; its older versions may serve a newer snapshot.
@@ -162,7 +170,10 @@ impl Slot {
     pub fn note_change(&self, ring: RingId, generation: Generation) {
         let mut changes = self.changes();
         let known = self.current.load();
-        if known.as_ref().is_some_and(|known| known.id == ring && known.generation >= generation) {
+        if known
+            .as_ref()
+            .is_some_and(|known| known.id == ring && known.generation >= generation)
+        {
             return;
         }
         changes.count += 1;
@@ -190,8 +201,13 @@ impl Slot {
 
     /// What the slot and its opened keys take in memory, roughly.
     pub fn weight(&self) -> u32 {
-        let versions = self.current.load().as_ref().map_or(0, |ring| ring.opened_count());
-        u32::try_from(SLOT_BYTES.saturating_add(versions.saturating_mul(VERSION_BYTES))).unwrap_or(u32::MAX)
+        let versions = self
+            .current
+            .load()
+            .as_ref()
+            .map_or(0, |ring| ring.opened_count());
+        u32::try_from(SLOT_BYTES.saturating_add(versions.saturating_mul(VERSION_BYTES)))
+            .unwrap_or(u32::MAX)
     }
 
     fn put(&self, ring: &Arc<OpenRing>) {
@@ -206,4 +222,5 @@ impl Slot {
 }
 
 const SLOT_BYTES: usize = 768;
-const VERSION_BYTES: usize = size_of::<OpenVersion>() + size_of::<HashMap<u32, ()>>() + 700;
+/// With the cipher's key schedule and the map that holds it.
+const VERSION_BYTES: usize = size_of::<OpenVersion>() + 800;

@@ -5,7 +5,6 @@
 
 use std::ops::Range;
 
-use crate::algorithm::KeyType;
 use crate::base64;
 use crate::version::Version;
 
@@ -19,20 +18,11 @@ pub struct Parsed<'a> {
 }
 
 impl Parsed<'_> {
-    /// Appends the payload, `nonce || body || tag`, and answers where it is. It holds at least the nonce.
-    /// Appends nothing on an error.
-    pub fn decode_append(
-        &self,
-        key_type: KeyType,
-        out: &mut Vec<u8>,
-    ) -> Result<Range<usize>, CiphertextError> {
-        let payload = base64::decode_canonical_append(self.payload_base64.as_bytes(), out)
-            .map_err(|_| CiphertextError::NotBase64)?;
-        if payload.len() < key_type.nonce_len() {
-            out.truncate(payload.start);
-            return Err(CiphertextError::TooShort);
-        }
-        Ok(payload)
+    /// Appends the payload, `nonce || body || tag`, and answers where it is. How long its nonce must be, only its
+    /// ring knows. Appends nothing on an error.
+    pub fn decode_append(&self, out: &mut Vec<u8>) -> Result<Range<usize>, CiphertextError> {
+        base64::decode_canonical_append(self.payload_base64.as_bytes(), out)
+            .map_err(|_| CiphertextError::NotBase64)
     }
 }
 
@@ -129,30 +119,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_payload_holds_at_least_a_nonce() {
-        for key_type in KeyType::ALL {
-            for (length, fits) in [
-                (0, false),
-                (key_type.nonce_len() - 1, false),
-                (key_type.nonce_len(), true),
-            ] {
-                let mut text = Vec::new();
-                write(Version::FIRST, &[], &vec![1; length], &mut text);
-                let text = String::from_utf8(text).unwrap();
-                let mut out = b"before".to_vec();
-                let decoded = parse(&text).unwrap().decode_append(key_type, &mut out);
-                let expected = if fits {
-                    Ok(6..6 + length)
-                } else {
-                    Err(CiphertextError::TooShort)
-                };
-                assert_eq!(decoded, expected, "{key_type}");
-                assert_eq!(out.len(), if fits { 6 + length } else { 6 });
-            }
-        }
-    }
-
     proptest! {
         #[test]
         fn parse_undoes_write(
@@ -168,7 +134,7 @@ mod tests {
             let parsed = parse(&text).unwrap();
             prop_assert_eq!(parsed.version.number(), number);
             let mut payload = Vec::new();
-            let range = parsed.decode_append(key_type, &mut payload).unwrap();
+            let range = parsed.decode_append(&mut payload).unwrap();
             prop_assert_eq!(&payload[range], [nonce, &body].concat());
         }
 
@@ -176,10 +142,10 @@ mod tests {
         fn parse_accepts_nothing_that_write_would_not_produce(text in spelling()) {
             let mut payload = Vec::new();
             let decoded = parse(&text).and_then(|parsed| {
-                parsed.decode_append(KeyType::Aes256GcmSiv, &mut payload).map(|_| parsed.version)
+                parsed.decode_append(&mut payload).map(|_| parsed.version)
             });
             if let Ok(version) = decoded {
-                let (nonce, body) = payload.split_at(12);
+                let (nonce, body) = payload.split_at(12.min(payload.len() / 3 * 3));
                 let mut written = Vec::new();
                 write(version, nonce, body, &mut written);
                 prop_assert_eq!(String::from_utf8(written).unwrap(), text);

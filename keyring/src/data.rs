@@ -37,7 +37,11 @@ impl DataPath {
         self.work(verb, keys, job, nonces).await
     }
 
-    pub(crate) async fn data_key(&self, at: &Address, new: NewDataKey<'_>) -> Result<DataKey, Error> {
+    pub(crate) async fn data_key(
+        &self,
+        at: &Address,
+        new: NewDataKey<'_>,
+    ) -> Result<DataKey, Error> {
         let key = SecretBytes::generate(new.length, self.entropy.as_ref())?;
         let mut text = Vec::with_capacity(crate::base64::encoded_len(new.length));
         encode_append(key.expose_secret(), &mut text);
@@ -51,7 +55,11 @@ impl DataPath {
         });
         let outcomes = self.run(Verb::Encrypt, at, job).await?;
         let done = outcomes.iter().next().unwrap_or(Err(ItemError::TooLong))?;
-        Ok(DataKey { plaintext, ciphertext: done.text.to_owned(), version: done.version })
+        Ok(DataKey {
+            plaintext,
+            ciphertext: done.text.to_owned(),
+            version: done.version,
+        })
     }
 
     /// The ring with every version open that the job may use.
@@ -82,7 +90,11 @@ impl DataPath {
         if let Some(version) = ring.opened(number) {
             return Ok(Some(version));
         }
-        let with = if number == ring.latest { With::Latest } else { With::Version(number) };
+        let with = if number == ring.latest {
+            With::Latest
+        } else {
+            With::Version(number)
+        };
         *ring = self.loader.load(at, Want::Opened(with)).await?;
         if let Some(version) = ring.opened(number) {
             return Ok(Some(version));
@@ -90,14 +102,26 @@ impl DataPath {
         if ring.opening_version(number).is_err() {
             return Ok(None);
         }
-        *ring = self.loader.load(at, Want::Opened(With::Version(number))).await?;
+        *ring = self
+            .loader
+            .load(at, Want::Opened(With::Version(number)))
+            .await?;
         Ok(ring.opened(number))
     }
 
     /// The ring from the cache if the store has confirmed it lately enough, else from the store.
-    async fn ring(&self, verb: Verb, at: &Address, job: &Job, now: Duration) -> Result<Arc<OpenRing>, Error> {
+    async fn ring(
+        &self,
+        verb: Verb,
+        at: &Address,
+        job: &Job,
+        now: Duration,
+    ) -> Result<Arc<OpenRing>, Error> {
         let Some(ring) = self.loader.cache.find(at).and_then(|slot| slot.current()) else {
-            return self.loader.load(at, Want::Opened(first_needed(verb, job))).await;
+            return self
+                .loader
+                .load(at, Want::Opened(first_needed(verb, job)))
+                .await;
         };
         let coast = match verb {
             Verb::Encrypt | Verb::Rewrap => self.settings.encrypt_coast,
@@ -108,10 +132,10 @@ impl DataPath {
         if self.loader.freshness.is_within(now, ring.read_at, allowed) {
             return Ok(ring);
         }
-        self.loader.load(at, Want::AsOf(now)).await.map_err(|error| match error {
-            Error::StoreUnavailable(_) => Error::Stale,
-            other => other,
-        })
+        match self.loader.load(at, Want::AsOf(now)).await {
+            Err(Error::StoreUnavailable(_)) => Err(Error::Stale),
+            result => result,
+        }
     }
 
     async fn book(&self, verb: Verb, keys: &Keys, job: &Job) -> Result<(), Error> {
@@ -127,7 +151,10 @@ impl DataPath {
             }
         }
         for (version, uses) in keys.versions.iter().zip(uses).filter(|(_, uses)| *uses > 0) {
-            self.loader.ledger.take(version, uses, &self.loader.runtime).await?;
+            self.loader
+                .ledger
+                .take(version, uses, &self.loader.runtime)
+                .await?;
         }
         Ok(())
     }
@@ -146,17 +173,37 @@ impl DataPath {
         Ok(nonces)
     }
 
-    async fn work(&self, verb: Verb, keys: Keys, job: Job, nonces: Nonces) -> Result<Outcomes, Error> {
+    async fn work(
+        &self,
+        verb: Verb,
+        keys: Keys,
+        job: Job,
+        nonces: Nonces,
+    ) -> Result<Outcomes, Error> {
         let small = job.len() <= INLINE_ITEMS && job.bytes() <= INLINE_BYTES;
-        if small { Ok(inline(verb, &keys, job, &nonces).await) } else { self.pooled(verb, keys, job, nonces).await }
+        if small {
+            Ok(inline(verb, &keys, job, &nonces).await)
+        } else {
+            self.pooled(verb, keys, job, nonces).await
+        }
     }
 
-    async fn pooled(&self, verb: Verb, keys: Keys, job: Job, nonces: Nonces) -> Result<Outcomes, Error> {
+    async fn pooled(
+        &self,
+        verb: Verb,
+        keys: Keys,
+        job: Job,
+        nonces: Nonces,
+    ) -> Result<Outcomes, Error> {
         let task = move || {
             let nonce_len = keys.ring.key_type.nonce_len();
             let slices: Vec<_> = sliced(job.chunks, &nonces, nonce_len).collect();
-            let done = slices.into_par_iter().map(|(chunk, nonces)| seal::run(verb, &keys, chunk, nonces));
-            Outcomes { chunks: done.collect::<Vec<_>>().into() }
+            let done = slices
+                .into_par_iter()
+                .map(|(chunk, nonces)| seal::run(verb, &keys, chunk, nonces));
+            Outcomes {
+                chunks: done.collect::<Vec<_>>().into(),
+            }
         };
         self.workers.run(task).await
     }
@@ -181,7 +228,9 @@ fn sliced(
     nonce_len: usize,
 ) -> impl Iterator<Item = (Chunk, &[u8])> {
     chunks.into_iter().scan(nonces, move |rest, chunk| {
-        let (own, others) = rest.split_at_checked(chunk.items.len() * nonce_len).unwrap_or((&[], &[]));
+        let (own, others) = rest
+            .split_at_checked(chunk.items.len() * nonce_len)
+            .unwrap_or((&[], &[]));
         *rest = others;
         Some((chunk, own))
     })
@@ -203,8 +252,14 @@ fn needed_versions(verb: Verb, ring: &OpenRing, job: &Job) -> SmallVec<[Version;
         }
     };
     for item in job.items() {
-        let opens = item.sealed_with.and_then(|version| ring.opening_version(version).ok());
-        let seals = if verb == Verb::Decrypt { None } else { ring.sealing_version(item.seal_with).ok() };
+        let opens = item
+            .sealed_with
+            .and_then(|version| ring.opening_version(version).ok());
+        let seals = if verb == Verb::Decrypt {
+            None
+        } else {
+            ring.sealing_version(item.seal_with).ok()
+        };
         opens.into_iter().chain(seals).for_each(&mut add);
     }
     needed

@@ -13,12 +13,16 @@ pub struct Freshness {
 impl Freshness {
     /// Confirmed at this uptime.
     pub fn new(now: Duration) -> Self {
-        Self { confirmed_at_micros: AtomicU64::new(micros(now)), away: AtomicBool::new(false) }
+        Self {
+            confirmed_at_micros: AtomicU64::new(micros(now)),
+            away: AtomicBool::new(false),
+        }
     }
 
     /// The store answered a poll that began at this uptime.
     pub fn confirm(&self, began: Duration) {
-        self.confirmed_at_micros.fetch_max(micros(began), Ordering::AcqRel);
+        self.confirmed_at_micros
+            .fetch_max(micros(began), Ordering::AcqRel);
         self.away.store(false, Ordering::Release);
     }
 
@@ -34,7 +38,10 @@ impl Freshness {
 
     /// Whether something read at `read_at` or confirmed since is at most this old.
     pub fn is_within(&self, now: Duration, read_at: Duration, allowed: Duration) -> bool {
-        let confirmed = self.confirmed_at_micros.load(Ordering::Acquire).max(micros(read_at));
+        let confirmed = self
+            .confirmed_at_micros
+            .load(Ordering::Acquire)
+            .max(micros(read_at));
         micros(now).saturating_sub(confirmed) <= micros(allowed)
     }
 }

@@ -9,8 +9,8 @@ use smallvec::SmallVec;
 use zeroize::Zeroizing;
 
 use crate::algorithm::TAG_LEN;
-use crate::base64::{decode_append, decode_canonical_append};
-use crate::ciphertext::{self, CiphertextError};
+use crate::base64::decode_append;
+use crate::ciphertext;
 use crate::error::ItemError;
 use crate::version::Version;
 
@@ -65,7 +65,12 @@ impl Job {
     /// Adds a ciphertext.
     pub fn push_ciphertext(&mut self, input: &OpenInput<'_>) {
         let new_data = input.new_associated_data.unwrap_or_default();
-        let texts = [input.context, input.associated_data, new_data, input.ciphertext];
+        let texts = [
+            input.context,
+            input.associated_data,
+            new_data,
+            input.ciphertext,
+        ];
         let chunk = self.chunk_for(texts.iter().map(|text| decoded_bound(text)).sum());
         let item = chunk.decode_ciphertext(input);
         chunk.items.push(item);
@@ -88,19 +93,30 @@ impl Job {
 
     /// Every item that could be decoded.
     pub(crate) fn items(&self) -> impl Iterator<Item = &Item> {
-        self.chunks.iter().flat_map(|chunk| chunk.items.iter().flatten())
+        self.chunks
+            .iter()
+            .flat_map(|chunk| chunk.items.iter().flatten())
     }
 
     /// The last chunk if it has room for one more item with this many bytes, else a new one. A chunk's buffer
     /// never grows: growing would leave a copy of it behind, unwiped.
     fn chunk_for(&mut self, bytes: usize) -> &mut Chunk {
         let needed = bytes + TAG_LEN;
-        let has_room = self.chunks.last().is_some_and(|chunk| chunk.has_room_for(needed));
+        let has_room = self
+            .chunks
+            .last()
+            .is_some_and(|chunk| chunk.has_room_for(needed));
         if !has_room {
-            let capacity = if self.chunks.is_empty() { needed } else { needed.max(CHUNK_BYTES) };
+            let capacity = if self.chunks.is_empty() {
+                needed
+            } else {
+                needed.max(CHUNK_BYTES)
+            };
             self.chunks.push(Chunk::with_capacity(capacity));
         }
-        self.chunks.last_mut().expect("a chunk was just added if there was none")
+        self.chunks
+            .last_mut()
+            .expect("a chunk was just added if there was none")
     }
 }
 
@@ -126,7 +142,10 @@ pub(crate) struct Item {
 
 impl Chunk {
     fn with_capacity(capacity: usize) -> Self {
-        Self { arena: Zeroizing::new(Vec::with_capacity(capacity)), items: SmallVec::new() }
+        Self {
+            arena: Zeroizing::new(Vec::with_capacity(capacity)),
+            items: SmallVec::new(),
+        }
     }
 
     fn has_room_for(&self, bytes: usize) -> bool {
@@ -135,9 +154,11 @@ impl Chunk {
 
     fn decode_plaintext(&mut self, input: &SealInput<'_>) -> Result<Item, ItemError> {
         // In this order errors come out as the protocol has them: the plaintext's before the context's.
-        let body = decode_append(input.plaintext.as_bytes(), &mut self.arena).map_err(ItemError::Plaintext)?;
+        let body = decode_append(input.plaintext.as_bytes(), &mut self.arena)
+            .map_err(ItemError::Plaintext)?;
         self.reserve_tag();
-        let context = decode_append(input.context.as_bytes(), &mut self.arena).map_err(ItemError::Context)?;
+        let context =
+            decode_append(input.context.as_bytes(), &mut self.arena).map_err(ItemError::Context)?;
         let associated_data = decode_append(input.associated_data.as_bytes(), &mut self.arena)
             .map_err(ItemError::AssociatedData)?;
         Ok(Item {
@@ -155,10 +176,10 @@ impl Chunk {
             return Err(ItemError::MissingCiphertext);
         }
         let parsed = ciphertext::parse(input.ciphertext)?;
-        let body = decode_canonical_append(parsed.payload_base64.as_bytes(), &mut self.arena)
-            .map_err(|_| CiphertextError::NotBase64)?;
+        let body = parsed.decode_append(&mut self.arena)?;
         self.reserve_tag();
-        let context = decode_append(input.context.as_bytes(), &mut self.arena).map_err(ItemError::Context)?;
+        let context =
+            decode_append(input.context.as_bytes(), &mut self.arena).map_err(ItemError::Context)?;
         let mut decode = |text: &str| {
             decode_append(text.as_bytes(), &mut self.arena).map_err(ItemError::AssociatedData)
         };
@@ -180,7 +201,9 @@ impl Chunk {
 
     /// One item's parts: its body and the tag's place to change, all else to read.
     pub(crate) fn parts<'a>(arena: &'a mut [u8], item: &Item) -> Option<Parts<'a>> {
-        let (body, rest) = arena.get_mut(item.body.start..)?.split_at_mut_checked(item.body.len() + TAG_LEN)?;
+        let (body, rest) = arena
+            .get_mut(item.body.start..)?
+            .split_at_mut_checked(item.body.len() + TAG_LEN)?;
         let rest_start = item.body.end + TAG_LEN;
         let part = |range: &Range<usize>| {
             rest.get(range.start.checked_sub(rest_start)?..range.end.checked_sub(rest_start)?)
@@ -228,8 +251,11 @@ pub struct Outcomes {
 #[derive(Debug)]
 pub(crate) struct ChunkOutcome {
     pub(crate) text: Zeroizing<String>,
-    pub(crate) items: SmallVec<[Result<(Range<usize>, Version), ItemError>; 1]>,
+    pub(crate) items: SmallVec<[ItemOutcome; 1]>,
 }
+
+/// Where an item's text is in its chunk's, and the version that sealed or opened it.
+pub(crate) type ItemOutcome = Result<(Range<usize>, Version), ItemError>;
 
 impl Outcomes {
     /// How many items there are.
@@ -251,9 +277,10 @@ impl Outcomes {
     pub fn iter(&self) -> impl Iterator<Item = Result<Done<'_>, ItemError>> {
         self.chunks.iter().flat_map(|chunk| {
             chunk.items.iter().map(|item| match item {
-                Ok((range, version)) => {
-                    Ok(Done { text: chunk.text.get(range.clone()).unwrap_or_default(), version: *version })
-                }
+                Ok((range, version)) => Ok(Done {
+                    text: chunk.text.get(range.clone()).unwrap_or_default(),
+                    version: *version,
+                }),
                 Err(error) => Err(*error),
             })
         })

@@ -37,17 +37,33 @@ pub struct KeyRoom {
 impl KeyRoom {
     /// Refuses a row whose MAC is not the one its fields call for.
     pub fn check_ring(&self, ring: &StoredRing) -> Result<(), Error> {
-        if self.store.rows.accepts_ring(ring) { Ok(()) } else { Err(Error::Integrity("rings.mac")) }
+        if self.store.rows.accepts_ring(ring) {
+            Ok(())
+        } else {
+            Err(Error::Integrity("rings.mac"))
+        }
     }
 
     /// Opens a stored version: MAC, then KEK, then record.
-    pub async fn open_version(&self, ring: &StoredRing, row: &StoredVersion) -> Result<Material, Error> {
+    pub async fn open_version(
+        &self,
+        ring: &StoredRing,
+        row: &StoredVersion,
+    ) -> Result<Material, Error> {
         if row.ring != ring.id || !self.store.rows.accepts_version(row) {
             return Err(Error::Integrity("ring_versions.mac"));
         }
         let binding = row.binding(self.store.store, ring.key_type);
-        let dek = self.counted(KekVerb::Unwrap, self.kek.unwrap_dek(&row.wrapped, &binding)).await?;
-        open_material(&row.material, &dek, self.store.secret.expose_secret(), &binding).map_err(record_error)
+        let dek = self
+            .counted(KekVerb::Unwrap, self.kek.unwrap_dek(&row.wrapped, &binding))
+            .await?;
+        open_material(
+            &row.material,
+            &dek,
+            self.store.secret.expose_secret(),
+            &binding,
+        )
+        .map_err(record_error)
     }
 
     /// Makes a version: new random keys, wrapped, and opened again from what is to be stored, so that nothing
@@ -70,9 +86,12 @@ impl KeyRoom {
             origin: Origin::Generated,
             kek: self.kek.id().clone(),
         };
-        let wrapped = self.counted(KekVerb::Wrap, self.kek.wrap_dek(&dek, &binding)).await?;
+        let wrapped = self
+            .counted(KekVerb::Wrap, self.kek.wrap_dek(&dek, &binding))
+            .await?;
         let secret = self.store.secret.expose_secret();
-        let sealed = seal_material(&material, &dek, secret, &binding, entropy).map_err(record_error)?;
+        let sealed =
+            seal_material(&material, &dek, secret, &binding, entropy).map_err(record_error)?;
         let row = self.store.rows.signed_version(StoredVersion {
             ring: ring.id,
             version,
@@ -85,7 +104,9 @@ impl KeyRoom {
         });
         let reopened = self.open_version(ring, &row).await?;
         if !same_material(&material, &reopened) {
-            return Err(Error::Integrity("ring_versions: a new version did not open to what was sealed"));
+            return Err(Error::Integrity(
+                "ring_versions: a new version did not open to what was sealed",
+            ));
         }
         Ok((row, reopened))
     }
@@ -97,13 +118,22 @@ impl KeyRoom {
     ) -> Result<T, Error> {
         let began = self.clock.uptime();
         let result = call.await;
-        let outcome = if result.is_ok() { Outcome::Done } else { Outcome::Failed };
-        self.observer.kek_called(verb, outcome, self.clock.uptime().saturating_sub(began));
+        let outcome = if result.is_ok() {
+            Outcome::Done
+        } else {
+            Outcome::Failed
+        };
+        self.observer
+            .kek_called(verb, outcome, self.clock.uptime().saturating_sub(began));
         result.map_err(Error::from)
     }
 }
 
-fn new_material(key_type: KeyType, seal_id: SealId, entropy: &dyn Entropy) -> Result<Material, Error> {
+fn new_material(
+    key_type: KeyType,
+    seal_id: SealId,
+    entropy: &dyn Entropy,
+) -> Result<Material, Error> {
     Ok(Material {
         seal_id,
         key: SecretBytes::generate(key_type.key_len(), entropy)?,
@@ -114,7 +144,11 @@ fn new_material(key_type: KeyType, seal_id: SealId, entropy: &dyn Entropy) -> Re
 fn same_material(one: &Material, other: &Material) -> bool {
     one.seal_id == other.seal_id
         && bool::from(one.key.expose_secret().ct_eq(other.key.expose_secret()))
-        && bool::from(one.hmac_key.expose_secret().ct_eq(other.hmac_key.expose_secret()))
+        && bool::from(
+            one.hmac_key
+                .expose_secret()
+                .ct_eq(other.hmac_key.expose_secret()),
+        )
 }
 
 fn record_error(error: RecordError) -> Error {

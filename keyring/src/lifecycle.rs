@@ -48,15 +48,27 @@ impl Lifecycle {
         if new.convergent && !new.derived {
             return Err(RuleViolation::ConvergentNeedsDerived.into());
         }
-        let period = checked_period(new.auto_rotate_period, self.settings.shortest_period)?;
-        if let Some(existing) = self.store.load_ring(at.mount, &at.name, With::Latest).await? {
+        checked_period(new.auto_rotate_period, self.settings.shortest_period)?;
+        if let Some(existing) = self
+            .store
+            .load_ring(at.mount, &at.name, With::Latest)
+            .await?
+        {
             return self.described(existing).await;
         }
         let now = self.keys.clock.now();
-        let ring = self.new_ring(at, new, key_type, period, now)?;
+        let ring = self.new_ring(at, new, key_type, now)?;
         let seal_id = SealId::generate(self.entropy())?;
-        let (version, material) = self.keys.make_version(&ring, Version::FIRST, seal_id, now).await?;
-        let event = event(&ring, now, by, Action::Create, (None, Some(ring.latest)), &[]);
+        let (version, material) = self
+            .keys
+            .make_version(&ring, Version::FIRST, seal_id, now)
+            .await?;
+        let what = What {
+            action: Action::Create,
+            span: (None, Some(ring.latest)),
+            settings: &[],
+        };
+        let event = event(&ring, now, by, what);
         match self.store.create_ring(&ring, &version, &event).await {
             Ok(()) => {}
             // Somebody else created it meanwhile: theirs stands. Or the answer was lost: then it is ours.
@@ -65,7 +77,11 @@ impl Lifecycle {
         }
         self.done(Action::Create, by.cause);
         self.publish(at, &ring, Some((Version::FIRST, material)));
-        self.described(LoadedRing { ring, version: Some(version) }).await
+        self.described(LoadedRing {
+            ring,
+            version: Some(version),
+        })
+        .await
     }
 
     fn new_ring(
@@ -73,9 +89,9 @@ impl Lifecycle {
         at: &Address,
         new: &NewRing,
         key_type: crate::algorithm::KeyType,
-        period: Option<std::time::Duration>,
         now: Timestamp,
     ) -> Result<StoredRing, Error> {
+        let period = checked_period(new.auto_rotate_period, self.settings.shortest_period)?;
         let ring = StoredRing {
             id: RingId::generate(self.entropy())?,
             mount: at.mount,
@@ -110,18 +126,31 @@ impl Lifecycle {
         let LoadedRing { ring, version } = loaded;
         self.keys.check_ring(&ring)?;
         let from = ring.policy.min_decryption;
-        let (versions, usage) =
-            tokio::try_join!(self.store.versions(ring.id, from), self.store.usage(ring.id, from))?;
-        let imported = version.is_some_and(|version| version.origin == crate::binding::Origin::Imported);
-        Ok(Description { ring, imported, versions, usage })
+        let (versions, usage) = tokio::try_join!(
+            self.store.versions(ring.id, from),
+            self.store.usage(ring.id, from)
+        )?;
+        let imported =
+            version.is_some_and(|version| version.origin == crate::binding::Origin::Imported);
+        Ok(Description {
+            ring,
+            imported,
+            versions,
+            usage,
+        })
     }
 
     /// The ring and its latest version as the store has them now.
     async fn read(&self, at: &Address) -> Result<LoadedRing, Error> {
         if self.loader.freshness.store_is_away() {
-            return Err(StoreError::Unavailable("it did not answer the last poll".to_owned()).into());
+            return Err(
+                StoreError::Unavailable("it did not answer the last poll".to_owned()).into(),
+            );
         }
-        let loaded = self.store.load_ring(at.mount, &at.name, With::Latest).await?;
+        let loaded = self
+            .store
+            .load_ring(at.mount, &at.name, With::Latest)
+            .await?;
         let loaded = loaded.ok_or(Error::NotFound)?;
         self.keys.check_ring(&loaded.ring)?;
         Ok(loaded)
@@ -129,7 +158,12 @@ impl Lifecycle {
 
     /// Adds a version; retries if somebody else changed the ring meanwhile, unless that is what was asked about.
     /// `false`: the ring was no longer at the generation asked for.
-    pub(crate) async fn rotate(&self, at: &Address, which: RotateIf, by: &Provenance) -> Result<bool, Error> {
+    pub(crate) async fn rotate(
+        &self,
+        at: &Address,
+        which: RotateIf,
+        by: &Provenance,
+    ) -> Result<bool, Error> {
         let slot = self.loader.cache.slot(at);
         let _turn = slot.changing.lock().await;
         for _ in 0..ATTEMPTS {
@@ -137,7 +171,12 @@ impl Lifecycle {
             match which {
                 RotateIf::Always => {}
                 RotateIf::Version(asked) if asked == i64::from(loaded.ring.latest.number()) => {}
-                RotateIf::Version(_) => return Err(RuleViolation::IfVersion { latest: loaded.ring.latest }.into()),
+                RotateIf::Version(_) => {
+                    return Err(RuleViolation::IfVersion {
+                        latest: loaded.ring.latest,
+                    }
+                    .into());
+                }
                 RotateIf::Generation(asked) if asked == loaded.ring.generation => {}
                 RotateIf::Generation(_) => return Ok(false),
             }
@@ -149,15 +188,31 @@ impl Lifecycle {
         Err(Error::Busy)
     }
 
-    async fn rotate_from(&self, at: &Address, loaded: &LoadedRing, by: &Provenance) -> Result<(), Error> {
+    async fn rotate_from(
+        &self,
+        at: &Address,
+        loaded: &LoadedRing,
+        by: &Provenance,
+    ) -> Result<(), Error> {
         let ring = &loaded.ring;
-        let latest = loaded.version.as_ref().ok_or(Error::Integrity("ring_versions: a version is missing"))?;
+        let latest = loaded
+            .version
+            .as_ref()
+            .ok_or(Error::Integrity("ring_versions: a version is missing"))?;
         // The seal id belongs to the ring and is kept with every version's material.
         let seal_id = self.keys.open_version(ring, latest).await?.seal_id;
         let now = self.keys.clock.now();
         let next = self.signed(ring.rotated(now, self.jitter()?)?);
-        let (version, material) = self.keys.make_version(&next, next.latest, seal_id, now).await?;
-        let event = event(&next, now, by, Action::Rotate, (Some(ring.latest), Some(next.latest)), &[]);
+        let (version, material) = self
+            .keys
+            .make_version(&next, next.latest, seal_id, now)
+            .await?;
+        let what = What {
+            action: Action::Rotate,
+            span: (Some(ring.latest), Some(next.latest)),
+            settings: &[],
+        };
+        let event = event(&next, now, by, what);
         let change = RingChange {
             read_at: ring.generation,
             ring: next,
@@ -176,22 +231,43 @@ impl Lifecycle {
     ) -> Result<(), Error> {
         self.change(at, by, |loaded, by, now| {
             let ring = &loaded.ring;
-            let policy = ring.policy.changed(change, versions(ring), self.settings.shortest_period)?;
+            let policy =
+                ring.policy
+                    .changed(change, versions(ring), self.settings.shortest_period)?;
             if policy == ring.policy {
                 return Ok(None);
             }
             let differences = policy.differences(&ring.policy);
-            let made_at = loaded.version.as_ref().map_or(ring.created_at, |version| version.created_at);
+            let made_at = loaded
+                .version
+                .as_ref()
+                .map_or(ring.created_at, |version| version.created_at);
             let next = self.signed(ring.configured(policy, made_at, self.jitter()?));
             let span = (Some(ring.latest), Some(ring.latest));
-            let event = event(&next, now, by, Action::Configure, span, &differences);
+            let what = What {
+                action: Action::Configure,
+                span,
+                settings: &differences,
+            };
+            let event = event(&next, now, by, what);
             let read_at = ring.generation;
-            Ok(Some(RingChange { read_at, ring: next, added: None, trimmed_below: None, event }))
+            Ok(Some(RingChange {
+                read_at,
+                ring: next,
+                added: None,
+                trimmed_below: None,
+                event,
+            }))
         })
         .await
     }
 
-    pub(crate) async fn trim(&self, at: &Address, asked: Option<i64>, by: &Provenance) -> Result<(), Error> {
+    pub(crate) async fn trim(
+        &self,
+        at: &Address,
+        asked: Option<i64>,
+        by: &Provenance,
+    ) -> Result<(), Error> {
         self.change(at, by, |loaded, by, now| {
             let ring = &loaded.ring;
             let min_available = ring.policy.trimmed(asked, versions(ring))?;
@@ -200,9 +276,20 @@ impl Lifecycle {
             }
             let next = self.signed(ring.trimmed(min_available));
             let span = (Some(ring.oldest()), Some(min_available));
-            let event = event(&next, now, by, Action::Trim, span, &[]);
+            let what = What {
+                action: Action::Trim,
+                span,
+                settings: &[],
+            };
+            let event = event(&next, now, by, what);
             let trimmed_below = Some(min_available);
-            Ok(Some(RingChange { read_at: ring.generation, ring: next, added: None, trimmed_below, event }))
+            Ok(Some(RingChange {
+                read_at: ring.generation,
+                ring: next,
+                added: None,
+                trimmed_below,
+                event,
+            }))
         })
         .await
     }
@@ -218,7 +305,9 @@ impl Lifecycle {
         let _turn = slot.changing.lock().await;
         for _ in 0..ATTEMPTS {
             let loaded = self.read(at).await?;
-            let Some(change) = plan(&loaded, by, self.keys.clock.now())? else { return Ok(()) };
+            let Some(change) = plan(&loaded, by, self.keys.clock.now())? else {
+                return Ok(());
+            };
             match self.commit(at, change, by, None).await {
                 Err(Error::StoreUnavailable(StoreError::Conflict)) => {}
                 result => return result,
@@ -235,10 +324,22 @@ impl Lifecycle {
             if !ring.policy.deletion_allowed {
                 return Err(RuleViolation::DeletionNotAllowed.into());
             }
-            let gone = StoredRing { generation: ring.generation.next(), ..ring.clone() };
+            let gone = StoredRing {
+                generation: ring.generation.next(),
+                ..ring.clone()
+            };
             let span = (Some(ring.latest), None);
-            let event = event(&gone, self.keys.clock.now(), by, Action::Delete, span, &[]);
-            match self.store.delete_ring(ring.id, ring.generation, &event).await {
+            let what = What {
+                action: Action::Delete,
+                span,
+                settings: &[],
+            };
+            let event = event(&gone, self.keys.clock.now(), by, what);
+            match self
+                .store
+                .delete_ring(ring.id, ring.generation, &event)
+                .await
+            {
                 Ok(()) => {
                     slot.empty();
                     self.loader.cache.remove(at);
@@ -266,7 +367,11 @@ impl Lifecycle {
             Err(error) => return Err(error.into()),
         }
         self.done(change.event.action, by.cause);
-        let opened = change.added.as_ref().map(|version| version.version).zip(material);
+        let opened = change
+            .added
+            .as_ref()
+            .map(|version| version.version)
+            .zip(material);
         self.publish(at, &change.ring, opened);
         Ok(())
     }
@@ -288,7 +393,10 @@ impl Lifecycle {
             open.adopt(&earlier);
         }
         if let Some((number, material)) = opened {
-            let lease = self.loader.ledger.lease(at, ring.id, number, ring.key_type.counts_to_a_limit());
+            let lease =
+                self.loader
+                    .ledger
+                    .lease(at, ring.id, number, ring.key_type.counts_to_a_limit());
             if let Some(version) = OpenVersion::new(ring, number, material, lease) {
                 open.add_opened(Arc::new(version));
             }
@@ -317,27 +425,33 @@ impl Lifecycle {
 }
 
 const fn versions(ring: &StoredRing) -> Versions {
-    Versions { min_available: ring.min_available, latest: ring.latest }
+    Versions {
+        min_available: ring.min_available,
+        latest: ring.latest,
+    }
 }
 
-fn event(
-    ring: &StoredRing,
-    at: Timestamp,
-    by: &Provenance,
+/// What the history says was done.
+#[derive(Clone, Copy)]
+struct What<'a> {
     action: Action,
-    (from_version, to_version): (Option<Version>, Option<Version>),
-    settings: &[SettingChange],
-) -> HistoryEvent {
+    /// The versions before and after.
+    span: (Option<Version>, Option<Version>),
+    settings: &'a [SettingChange],
+}
+
+fn event(ring: &StoredRing, at: Timestamp, by: &Provenance, what: What<'_>) -> HistoryEvent {
+    let (from_version, to_version) = what.span;
     HistoryEvent {
         at,
         mount: ring.mount,
         name: ring.name.clone(),
         ring: ring.id,
         generation: ring.generation,
-        action,
+        action: what.action,
         from_version,
         to_version,
-        settings: settings_json(settings),
+        settings: settings_json(what.settings),
         by: by.clone(),
     }
 }

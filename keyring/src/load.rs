@@ -11,12 +11,12 @@ use crate::clock::Clock;
 use crate::error::Error;
 use crate::freshness::Freshness;
 use crate::keys::KeyRoom;
+use crate::observer::{Observer, Outcome};
 use crate::opened::{OpenRing, OpenVersion};
 use crate::ring::{StoredRing, StoredVersion};
-use crate::store::{KeyStore, With};
+use crate::store::{KeyStore, LoadedRing, With};
 use crate::transit::Address;
 use crate::usage::UsageLedger;
-use crate::observer::{Observer, Outcome};
 
 /// Loads rings. Every load runs in a task of its own: a client that hangs up neither cancels nor repeats it.
 #[derive(Debug)]
@@ -94,16 +94,24 @@ impl Loader {
     /// The ring with what is wanted of it.
     pub async fn load(self: &Arc<Self>, at: &Address, want: Want) -> Result<Arc<OpenRing>, Error> {
         if self.freshness.store_is_away() {
-            return Err(crate::store::StoreError::Unavailable("it did not answer the last poll".to_owned()).into());
+            return Err(crate::store::StoreError::Unavailable(
+                "it did not answer the last poll".to_owned(),
+            )
+            .into());
         }
         let (loader, at) = (Arc::clone(self), at.clone());
-        let task = self.runtime.spawn(async move { loader.load_in_turn(&at, want).await });
+        let task = self
+            .runtime
+            .spawn(async move { loader.load_in_turn(&at, want).await });
         task.await.map_err(|_| Error::Worker)?
     }
 
     async fn load_in_turn(&self, at: &Address, want: Want) -> Result<Arc<OpenRing>, Error> {
         let slot = self.cache.slot(at);
-        let attempts_before = slot.loading.try_lock().map_or(None, |state| Some(state.attempts));
+        let attempts_before = slot
+            .loading
+            .try_lock()
+            .map_or(None, |state| Some(state.attempts));
         let mut state = slot.loading.lock().await;
         if let Some(ring) = satisfied(&slot, want) {
             return Ok(ring);
@@ -119,12 +127,22 @@ impl Loader {
         let began = self.clock.uptime();
         let result = self.read_and_open(at, &slot, want).await;
         state.failure = result.as_ref().err().map(LoadFailure::from);
-        let outcome = if result.is_ok() { Outcome::Done } else { Outcome::Failed };
-        self.observer.ring_loaded(outcome, self.clock.uptime().saturating_sub(began));
+        let outcome = if result.is_ok() {
+            Outcome::Done
+        } else {
+            Outcome::Failed
+        };
+        self.observer
+            .ring_loaded(outcome, self.clock.uptime().saturating_sub(began));
         result
     }
 
-    async fn read_and_open(&self, at: &Address, slot: &Arc<Slot>, want: Want) -> Result<Arc<OpenRing>, Error> {
+    async fn read_and_open(
+        &self,
+        at: &Address,
+        slot: &Arc<Slot>,
+        want: Want,
+    ) -> Result<Arc<OpenRing>, Error> {
         self.pace(slot, want).await;
         let with = match want {
             Want::Opened(with) => with,
@@ -141,7 +159,7 @@ impl Loader {
             self.keys.check_ring(&loaded.ring)?;
             slot.note_read(began);
             let ring = refreshed(slot, &loaded.ring, began);
-            let opened = self.open_loaded(at, &ring, &loaded.ring, loaded.version, want).await;
+            let opened = self.open_loaded(at, &ring, loaded, want).await;
             if slot.offer(&ring, mark) {
                 self.cache.reweigh(at, slot);
                 return opened.map(|()| ring);
@@ -154,20 +172,23 @@ impl Loader {
         &self,
         at: &Address,
         ring: &Arc<OpenRing>,
-        row: &StoredRing,
-        version: Option<StoredVersion>,
+        loaded: LoadedRing,
         want: Want,
     ) -> Result<(), Error> {
+        let LoadedRing { ring: row, version } = loaded;
         let wanted = match want {
             Want::Opened(With::Latest) => row.latest,
             Want::Opened(With::Version(version)) => version,
             Want::AsOf(_) => return Ok(()),
         };
-        if wanted > row.latest || wanted < row.policy.min_decryption || ring.opened(wanted).is_some() {
+        if wanted > row.latest
+            || wanted < row.policy.min_decryption
+            || ring.opened(wanted).is_some()
+        {
             return Ok(());
         }
         let version = version.ok_or(Error::Integrity("ring_versions: a version is missing"))?;
-        let open = self.open_version(at, row, &version).await?;
+        let open = self.open_version(at, &row, &version).await?;
         ring.add_opened(open);
         Ok(())
     }
@@ -180,9 +201,15 @@ impl Loader {
         version: &StoredVersion,
     ) -> Result<Arc<OpenVersion>, Error> {
         let material = self.keys.open_version(ring, version).await?;
-        let lease = self.ledger.lease(at, ring.id, version.version, KeyType::counts_to_a_limit(ring.key_type));
+        let lease = self.ledger.lease(
+            at,
+            ring.id,
+            version.version,
+            KeyType::counts_to_a_limit(ring.key_type),
+        );
         let open = OpenVersion::new(ring, version.version, material, lease);
-        open.map(Arc::new).ok_or(Error::Integrity("ring_versions.material"))
+        open.map(Arc::new)
+            .ok_or(Error::Integrity("ring_versions.material"))
     }
 
     /// Made-up versions must not load the store: reads for confirmation are a tenth of a second apart.

@@ -25,7 +25,10 @@ impl MountTable {
     /// The table as the store has it.
     pub(crate) async fn read(store: Arc<dyn KeyStore>) -> Result<Self, StoreError> {
         let mounts = store.mounts().await?;
-        Ok(Self { store, mounts: ArcSwap::from_pointee(mounts) })
+        Ok(Self {
+            store,
+            mounts: ArcSwap::from_pointee(mounts),
+        })
     }
 
     pub(crate) fn all(&self) -> Arc<Vec<Mount>> {
@@ -33,7 +36,11 @@ impl MountTable {
     }
 
     pub(crate) fn find(&self, mount: MountId) -> Option<Mount> {
-        self.mounts.load().iter().find(|known| known.id == mount).cloned()
+        self.mounts
+            .load()
+            .iter()
+            .find(|known| known.id == mount)
+            .cloned()
     }
 
     /// Reads the table again; answers the mounts that are gone.
@@ -41,7 +48,11 @@ impl MountTable {
         let mounts = self.store.mounts().await?;
         let current: HashSet<_> = mounts.iter().map(|mount| mount.id).collect();
         let before = self.mounts.swap(Arc::new(mounts));
-        Ok(before.iter().map(|mount| mount.id).filter(|mount| !current.contains(mount)).collect())
+        Ok(before
+            .iter()
+            .map(|mount| mount.id)
+            .filter(|mount| !current.contains(mount))
+            .collect())
     }
 
     pub(crate) async fn enable(
@@ -51,21 +62,38 @@ impl MountTable {
         clock: &dyn Clock,
         entropy: &dyn Entropy,
     ) -> Result<(), MountError> {
-        let unavailable = |_| MountError::Store(StoreError::Unavailable("the random source failed".to_owned()));
+        let unavailable = |_| {
+            MountError::Store(StoreError::Unavailable(
+                "the random source failed".to_owned(),
+            ))
+        };
         let id = MountId::generate(entropy).map_err(unavailable)?;
-        let mount = Mount { id, path, created_at: clock.now(), settings };
+        let mount = Mount {
+            id,
+            path,
+            created_at: clock.now(),
+            settings,
+        };
         self.store.enable_mount(&mount).await?;
         self.refresh().await?;
         Ok(())
     }
 
-    pub(crate) async fn tune(&self, mount: MountId, settings: &MountSettings) -> Result<(), MountError> {
+    pub(crate) async fn tune(
+        &self,
+        mount: MountId,
+        settings: &MountSettings,
+    ) -> Result<(), MountError> {
         self.store.tune_mount(mount, settings).await?;
         self.refresh().await?;
         Ok(())
     }
 
-    pub(crate) async fn disable(&self, path: &MountPath, clock: &dyn Clock) -> Result<bool, MountError> {
+    pub(crate) async fn disable(
+        &self,
+        path: &MountPath,
+        clock: &dyn Clock,
+    ) -> Result<bool, MountError> {
         let found = self.store.disable_mount(path, clock.now()).await?;
         self.refresh().await?;
         Ok(found)
@@ -77,12 +105,13 @@ impl From<StoreError> for MountError {
         match error {
             StoreError::Exists => Self::InUse,
             StoreError::NotFound => Self::NotFound,
-            StoreError::Conflict | StoreError::Corrupt(_) | StoreError::OutcomeUnknown | StoreError::Unavailable(_) => {
-                Self::Store(error)
-            }
+            StoreError::Conflict
+            | StoreError::Corrupt(_)
+            | StoreError::OutcomeUnknown
+            | StoreError::Unavailable(_) => Self::Store(error),
         }
     }
 }
 
 /// How long the rings of a disabled mount are kept for an operator to bring back.
-pub const DISABLED_MOUNT_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+pub(crate) const DISABLED_MOUNT_KEPT: Duration = Duration::from_hours(30 * 24);

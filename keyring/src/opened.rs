@@ -39,17 +39,33 @@ pub enum OpenKey {
 
 impl OpenVersion {
     /// The version's key ready for use. `None` if the material does not fit the key type.
-    pub fn new(ring: &StoredRing, version: Version, material: Material, lease: Lease) -> Option<Self> {
-        let Material { seal_id, key, hmac_key: _ } = material;
+    pub fn new(
+        ring: &StoredRing,
+        version: Version,
+        material: Material,
+        lease: Lease,
+    ) -> Option<Self> {
+        let Material {
+            seal_id,
+            key,
+            hmac_key: _,
+        } = material;
         if key.len() != ring.key_type.key_len() {
             return None;
         }
         let key = if ring.derived {
             OpenKey::Root(key)
         } else {
-            OpenKey::Ready(Box::new(Cipher::new(ring.key_type, key.expose_secret()).ok()?))
+            OpenKey::Ready(Box::new(
+                Cipher::new(ring.key_type, key.expose_secret()).ok()?,
+            ))
         };
-        Some(Self { version, key, seal_id, lease })
+        Some(Self {
+            version,
+            key,
+            seal_id,
+            lease,
+        })
     }
 }
 
@@ -112,7 +128,11 @@ impl OpenRing {
             let mut next: HashMap<_, _> = if opened.len() < Self::MAX_OPENED {
                 HashMap::clone(opened)
             } else {
-                opened.iter().filter(|(number, _)| **number == self.latest).map(|(k, v)| (*k, Arc::clone(v))).collect()
+                opened
+                    .iter()
+                    .filter(|(number, _)| **number == self.latest)
+                    .map(|(k, v)| (*k, Arc::clone(v)))
+                    .collect()
             };
             next.entry(number).or_insert_with(|| Arc::clone(&version));
             next
@@ -126,8 +146,13 @@ impl OpenRing {
             return;
         }
         let kept = earlier.opened.load();
-        let kept = kept.iter().filter(|(version, _)| **version >= self.min_decryption && **version <= self.latest);
-        self.opened.store(Arc::new(kept.map(|(version, open)| (*version, Arc::clone(open))).collect()));
+        let kept = kept
+            .iter()
+            .filter(|(version, _)| **version >= self.min_decryption && **version <= self.latest);
+        self.opened.store(Arc::new(
+            kept.map(|(version, open)| (*version, Arc::clone(open)))
+                .collect(),
+        ));
     }
 
     /// The version a caller's `key_version` means for encryption; 0 is the latest.
@@ -138,7 +163,10 @@ impl OpenRing {
         if asked < 0 {
             return Err(ItemError::VersionNegative);
         }
-        let asked = u32::try_from(asked).ok().and_then(Version::new).ok_or(ItemError::VersionAboveLatest)?;
+        let asked = u32::try_from(asked)
+            .ok()
+            .and_then(Version::new)
+            .ok_or(ItemError::VersionAboveLatest)?;
         if asked > self.latest {
             return Err(ItemError::VersionAboveLatest);
         }

@@ -90,28 +90,47 @@ impl StoredRing {
     pub fn rotated(&self, now: Timestamp, jitter: Jitter) -> Result<Self, RuleViolation> {
         let latest = self.latest.next().ok_or(RuleViolation::VersionsExhausted)?;
         let due_at = due_at(self.policy.auto_rotate_period, now, jitter);
-        Ok(Self { latest, due_at, ..self.changed() })
+        Ok(Self {
+            latest,
+            due_at,
+            ..self.changed()
+        })
     }
 
     /// The ring with other settings. `latest_made_at` is when its latest version was made.
     #[must_use]
-    pub fn configured(&self, policy: RingPolicy, latest_made_at: Timestamp, jitter: Jitter) -> Self {
+    pub fn configured(
+        &self,
+        policy: RingPolicy,
+        latest_made_at: Timestamp,
+        jitter: Jitter,
+    ) -> Self {
         let due_at = if policy.auto_rotate_period == self.policy.auto_rotate_period {
             self.due_at
         } else {
             due_at(policy.auto_rotate_period, latest_made_at, jitter)
         };
-        Self { policy, due_at, ..self.changed() }
+        Self {
+            policy,
+            due_at,
+            ..self.changed()
+        }
     }
 
     /// The ring without the versions below this one.
     #[must_use]
     pub fn trimmed(&self, min_available: Version) -> Self {
-        Self { min_available: Some(min_available), ..self.changed() }
+        Self {
+            min_available: Some(min_available),
+            ..self.changed()
+        }
     }
 
     fn changed(&self) -> Self {
-        Self { generation: self.generation.next(), ..self.clone() }
+        Self {
+            generation: self.generation.next(),
+            ..self.clone()
+        }
     }
 }
 
@@ -124,12 +143,12 @@ pub struct Jitter(pub u32);
 pub fn due_at(period: Option<Duration>, since: Timestamp, jitter: Jitter) -> Option<Timestamp> {
     let period = period?;
     let window = (period / 20).min(LONGEST_JITTER);
-    let early = window.as_nanos() * u128::from(jitter.0) >> 32;
+    let early = (window.as_nanos() * u128::from(jitter.0)) >> 32;
     let early = Duration::from_nanos(u64::try_from(early).unwrap_or(u64::MAX));
     Some(since.plus(period).minus(early))
 }
 
-const LONGEST_JITTER: Duration = Duration::from_secs(600);
+const LONGEST_JITTER: Duration = Duration::from_mins(10);
 
 #[cfg(test)]
 mod tests {
@@ -140,7 +159,8 @@ mod tests {
         let since = Timestamp::from_micros(1_000_000_000_000);
         for (period, window) in [(3600, 180), (12_000, 600), (86_400, 600), (31_536_000, 600)] {
             let on_time = since.plus(Duration::from_secs(period));
-            let due = |jitter| due_at(Some(Duration::from_secs(period)), since, Jitter(jitter)).unwrap();
+            let due =
+                |jitter| due_at(Some(Duration::from_secs(period)), since, Jitter(jitter)).unwrap();
             assert_eq!(due(0), on_time);
             let earliest = due(u32::MAX);
             assert!(earliest < on_time && earliest >= on_time.minus(Duration::from_secs(window)));

@@ -19,13 +19,19 @@ impl RowMac {
     /// The ring with its MAC set to what its fields call for.
     #[must_use]
     pub fn signed_ring(&self, ring: StoredRing) -> StoredRing {
-        StoredRing { mac: self.sign(&ring_fields(&ring)), ..ring }
+        StoredRing {
+            mac: self.sign(&ring_fields(&ring)),
+            ..ring
+        }
     }
 
     /// The version with its MAC set to what its fields call for.
     #[must_use]
     pub fn signed_version(&self, version: StoredVersion) -> StoredVersion {
-        StoredVersion { mac: self.sign(&version_fields(&version)), ..version }
+        StoredVersion {
+            mac: self.sign(&version_fields(&version)),
+            ..version
+        }
     }
 
     /// Whether the ring's MAC is the one its fields call for.
@@ -93,12 +99,33 @@ fn push_policy(out: &mut Vec<u8>, policy: &RingPolicy) {
     } = policy;
     push_field(out, &min_decryption.number().to_be_bytes());
     push_field(out, &number(*min_encryption));
-    push_field(out, &[u8::from(*deletion_allowed), u8::from(*exportable), u8::from(*allow_plaintext_backup)]);
-    push_field(out, &auto_rotate_period.map_or(0, |period| period.as_secs()).to_be_bytes());
+    push_field(
+        out,
+        &[
+            u8::from(*deletion_allowed),
+            u8::from(*exportable),
+            u8::from(*allow_plaintext_backup),
+        ],
+    );
+    push_field(
+        out,
+        &auto_rotate_period
+            .map_or(0, |period| period.as_secs())
+            .to_be_bytes(),
+    );
 }
 
 fn version_fields(row: &StoredVersion) -> Vec<u8> {
-    let StoredVersion { ring, version, origin, kek, wrapped, material, created_at, mac: _ } = row;
+    let StoredVersion {
+        ring,
+        version,
+        origin,
+        kek,
+        wrapped,
+        material,
+        created_at,
+        mac: _,
+    } = row;
     let mut out = Vec::with_capacity(384);
     push_field(&mut out, b"sealring-version-row-1");
     push_field(&mut out, ring.as_bytes());

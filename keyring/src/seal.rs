@@ -33,13 +33,17 @@ pub(crate) struct Keys {
 
 impl Keys {
     fn version(&self, number: Version) -> Result<&OpenVersion, ItemError> {
-        let version = self.place(number).and_then(|place| self.versions.get(place));
+        let version = self
+            .place(number)
+            .and_then(|place| self.versions.get(place));
         version.map(Arc::as_ref).ok_or(ItemError::NoSuchVersion)
     }
 
     /// Where in `versions` this one is.
     pub(crate) fn place(&self, number: Version) -> Option<usize> {
-        self.versions.binary_search_by_key(&number, |version| version.version).ok()
+        self.versions
+            .binary_search_by_key(&number, |version| version.version)
+            .ok()
     }
 }
 
@@ -61,12 +65,19 @@ pub(crate) fn run(verb: Verb, keys: &Keys, mut chunk: Chunk, nonces: &[u8]) -> C
         items.push(done.map(|version| (start..work.text.len(), version)));
     }
     let text = String::from_utf8(work.text).expect("prefixes and base64 are ASCII");
-    ChunkOutcome { text: Zeroizing::new(text), items }
+    ChunkOutcome {
+        text: Zeroizing::new(text),
+        items,
+    }
 }
 
 /// The texts of a chunk in at most this many bytes, so that the buffer never grows and leaves no copy.
 fn text_bound(chunk: &Chunk) -> usize {
-    let bodies = chunk.items.iter().flatten().map(|item| encoded_len(item.body.len() + TEXT_OVERHEAD));
+    let bodies = chunk
+        .items
+        .iter()
+        .flatten()
+        .map(|item| encoded_len(item.body.len() + TEXT_OVERHEAD));
     bodies.sum()
 }
 
@@ -78,7 +89,12 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn item(&mut self, verb: Verb, item: &Item, mut parts: Parts<'_>) -> Result<Version, ItemError> {
+    fn item(
+        &mut self,
+        verb: Verb,
+        item: &Item,
+        mut parts: Parts<'_>,
+    ) -> Result<Version, ItemError> {
         match verb {
             Verb::Encrypt => {
                 let body = 0..parts.body_len;
@@ -86,7 +102,10 @@ impl Work<'_> {
             }
             Verb::Decrypt => {
                 let (version, plaintext) = self.open(item, &mut parts)?;
-                encode_append(parts.body_and_tag.get(plaintext).unwrap_or_default(), &mut self.text);
+                encode_append(
+                    parts.body_and_tag.get(plaintext).unwrap_or_default(),
+                    &mut self.text,
+                );
                 Ok(version)
             }
             Verb::Rewrap => {
@@ -111,10 +130,15 @@ impl Work<'_> {
         let version = self.keys.version(number)?;
         let key = ItemKey::of(ring, version, parts.context)?;
         let tag_end = body.end + TAG_LEN;
-        let sealed = parts.body_and_tag.get_mut(body.start..tag_end).ok_or(ItemError::TooLong)?;
+        let sealed = parts
+            .body_and_tag
+            .get_mut(body.start..tag_end)
+            .ok_or(ItemError::TooLong)?;
         let (text, tag_place) = sealed.split_at_mut(body.len());
         let mut nonce = [0; LONGEST_NONCE];
-        let nonce = nonce.get_mut(..ring.key_type.nonce_len()).ok_or(ItemError::TooLong)?;
+        let nonce = nonce
+            .get_mut(..ring.key_type.nonce_len())
+            .ok_or(ItemError::TooLong)?;
         match &key {
             ItemKey::Convergent(keys, _) => keys.nonce(text, parts.associated_data, nonce),
             ItemKey::Shared(_) | ItemKey::Derived(_) => {
@@ -128,7 +152,10 @@ impl Work<'_> {
             parts.associated_data,
             &mut self.scratch,
         );
-        let tag = key.cipher().seal(nonce, bound, text).map_err(|_| ItemError::TooLong)?;
+        let tag = key
+            .cipher()
+            .seal(nonce, bound, text)
+            .map_err(|_| ItemError::TooLong)?;
         tag_place.copy_from_slice(&tag);
         ciphertext::write(number, nonce, sealed, &mut self.text);
         Ok(number)
@@ -144,9 +171,14 @@ impl Work<'_> {
         let number = ring.opening_version(item.sealed_with.ok_or(ItemError::MissingCiphertext)?)?;
         let version = self.keys.version(number)?;
         let key = ItemKey::of(ring, version, parts.context)?;
-        let body = parts.body_and_tag.get_mut(..parts.body_len).ok_or(ItemError::TooLong)?;
+        let body = parts
+            .body_and_tag
+            .get_mut(..parts.body_len)
+            .ok_or(ItemError::TooLong)?;
         let nonce_len = ring.key_type.nonce_len();
-        let (nonce, sealed) = body.split_at_mut_checked(nonce_len).ok_or(CiphertextError::TooShort)?;
+        let (nonce, sealed) = body
+            .split_at_mut_checked(nonce_len)
+            .ok_or(CiphertextError::TooShort)?;
         let bound = bind_associated_data(
             ring.key_type,
             &version.seal_id,
@@ -182,7 +214,9 @@ impl<'a> ItemKey<'a> {
             return Ok(Self::Convergent(keys, cipher));
         }
         let mut derived = Zeroizing::new([0; LONGEST_KEY]);
-        let derived = derived.get_mut(..ring.key_type.key_len()).ok_or(ItemError::TooLong)?;
+        let derived = derived
+            .get_mut(..ring.key_type.key_len())
+            .ok_or(ItemError::TooLong)?;
         subkey(root, context, derived);
         Ok(Self::Derived(cipher(ring.key_type, derived)))
     }

@@ -101,7 +101,9 @@ pub async fn initialise(parts: &Parts, plan: &InitPlan) -> Result<Initialised, S
     let live = parts.kek.wrap_dek(&secret, &binding).await?;
     let reopened = parts.kek.unwrap_dek(&live, &binding).await?;
     if !bool::from(secret.expose_secret().ct_eq(reopened.expose_secret())) {
-        return Err(SetupError::Integrity("the key-encryption key does not give back what it wrapped"));
+        return Err(SetupError::Integrity(
+            "the key-encryption key does not give back what it wrapped",
+        ));
     }
     let (unlock_copy, shares) = unlock_copy(&secret, plan, &binding.encode(), entropy)?;
     let mut secrets = Vec::new();
@@ -119,7 +121,12 @@ pub async fn initialise(parts: &Parts, plan: &InitPlan) -> Result<Initialised, S
         created_at: now,
     };
     let id = MountId::generate(entropy)?;
-    let mount = Mount { id, path: plan.mount.clone(), created_at: now, settings: MountSettings::default() };
+    let mount = Mount {
+        id,
+        path: plan.mount.clone(),
+        created_at: now,
+        settings: MountSettings::default(),
+    };
     match parts.store.initialise(&header, &secrets, &mount).await {
         Ok(()) => Ok(Initialised { shares }),
         Err(StoreError::Exists) => Err(SetupError::AlreadyInitialised),
@@ -136,13 +143,17 @@ fn unlock_copy(
 ) -> Result<(Vec<u8>, Vec<SecretBytes>), SetupError> {
     let unlock_key = Dek::generate(entropy)?;
     let unlock_key = unlock_key.expose_secret();
-    let shares = split(unlock_key, plan.shares, plan.threshold, entropy).map_err(|error| match error {
-        SplitError::Entropy(error) => SetupError::Entropy(error),
-        SplitError::Threshold => SetupError::Shares,
-    })?;
+    let shares =
+        split(unlock_key, plan.shares, plan.threshold, entropy).map_err(|error| match error {
+            SplitError::Entropy(error) => SetupError::Entropy(error),
+            SplitError::Threshold => SetupError::Shares,
+        })?;
     let secret = SecretBytes::new(secret.expose_secret().to_vec());
-    let copy = seal_secret(&secret, &unlock_copy_key(unlock_key), place, entropy).map_err(record_error)?;
-    let texts = shares.iter().map(|share| SecretBytes::new(share.expose_text().as_bytes().to_vec()));
+    let copy =
+        seal_secret(&secret, &unlock_copy_key(unlock_key), place, entropy).map_err(record_error)?;
+    let texts = shares
+        .iter()
+        .map(|share| SecretBytes::new(share.expose_text().as_bytes().to_vec()));
     Ok((copy, texts.collect()))
 }
 
@@ -159,7 +170,12 @@ async fn new_secret(
     let key = material_key(&dek, store_secret.expose_secret());
     let secret = SecretBytes::generate(32, entropy)?;
     let material = seal_secret(&secret, &key, &binding.encode(), entropy).map_err(record_error)?;
-    Ok(StoredSecret { purpose: purpose.number(), kek: binding.kek, wrapped, material })
+    Ok(StoredSecret {
+        purpose: purpose.number(),
+        kek: binding.kek,
+        wrapped,
+        material,
+    })
 }
 
 /// Makes this token the store's only root token.
@@ -185,10 +201,18 @@ pub async fn open(parts: Parts, settings: Settings) -> Result<Transit, SetupErro
         clock: Arc::clone(&parts.clock),
         observer: Arc::clone(&parts.observer),
     });
-    let limits = Limits { rotate_at: settings.rotate_at_uses, refuse_at: settings.refuse_at_uses };
-    let (ledger, streams) = UsageLedger::new(Arc::clone(&parts.store), Arc::clone(&parts.clock), limits);
+    let limits = Limits {
+        rotate_at: settings.rotate_at_uses,
+        refuse_at: settings.refuse_at_uses,
+    };
+    let (ledger, streams) =
+        UsageLedger::new(Arc::clone(&parts.store), Arc::clone(&parts.clock), limits);
     let worn = streams.settle(Arc::clone(&parts.store));
-    let bounds = Bounds { rings: settings.cache_rings, bytes: settings.cache_bytes, idle: settings.cache_idle };
+    let bounds = Bounds {
+        rings: settings.cache_rings,
+        bytes: settings.cache_bytes,
+        idle: settings.cache_idle,
+    };
     let loader = Arc::new(Loader {
         store: Arc::clone(&parts.store),
         keys: Arc::clone(&keys),
@@ -236,13 +260,31 @@ async fn start(
         interval: settings.poll_interval,
     };
     tokio::spawn(follower.run(stopped.clone()));
-    tokio::spawn(Rotator { lifecycle: Arc::clone(&lifecycle), worn }.run(stopped));
-    Ok(Transit { store: parts.store, loader, lifecycle, data, mounts, root_tokens, settings, stop })
+    tokio::spawn(
+        Rotator {
+            lifecycle: Arc::clone(&lifecycle),
+            worn,
+        }
+        .run(stopped),
+    );
+    Ok(Transit {
+        loader,
+        lifecycle,
+        data,
+        mounts,
+        root_tokens,
+        settings,
+        stop,
+    })
 }
 
 /// Opens the store's own keys.
 async fn store_keys(parts: &Parts) -> Result<StoreKeys, SetupError> {
-    let header = parts.store.header().await?.ok_or(SetupError::NotInitialised)?;
+    let header = parts
+        .store
+        .header()
+        .await?
+        .ok_or(SetupError::NotInitialised)?;
     if header.kek != *parts.kek.id() {
         let (expected, found) = (header.kek.to_string(), parts.kek.id().to_string());
         return Err(SetupError::OtherKek { expected, found });
@@ -252,7 +294,14 @@ async fn store_keys(parts: &Parts) -> Result<StoreKeys, SetupError> {
     let secret = unwrapped(parts, &live, &binding, "the store secret").await?;
     let records = parts.store.secrets().await?;
     let row_mac = open_record(parts, &header.store, &secret, &records, Purpose::RowMac).await?;
-    let pepper = open_record(parts, &header.store, &secret, &records, Purpose::TokenPepper).await?;
+    let pepper = open_record(
+        parts,
+        &header.store,
+        &secret,
+        &records,
+        Purpose::TokenPepper,
+    )
+    .await?;
     Ok(StoreKeys {
         store: header.store,
         secret,
@@ -268,7 +317,9 @@ async fn open_record(
     records: &[StoredSecret],
     purpose: Purpose,
 ) -> Result<SecretBytes, SetupError> {
-    let record = records.iter().find(|record| record.purpose == purpose.number());
+    let record = records
+        .iter()
+        .find(|record| record.purpose == purpose.number());
     let record = record.ok_or(SetupError::Integrity("a secret of the store is missing"))?;
     let binding = purpose.binding(*store, &record.kek);
     let dek = unwrapped(parts, &record.wrapped, &binding, "a secret of the store").await?;
@@ -282,15 +333,21 @@ async fn unwrapped(
     binding: &Binding,
     what: &'static str,
 ) -> Result<Dek, SetupError> {
-    parts.kek.unwrap_dek(wrapped, binding).await.map_err(|error| match error {
-        KekError::Rejected => SetupError::Integrity(what),
-        KekError::Unavailable(_) => SetupError::Kek(error),
-    })
+    parts
+        .kek
+        .unwrap_dek(wrapped, binding)
+        .await
+        .map_err(|error| match error {
+            KekError::Rejected => SetupError::Integrity(what),
+            KekError::Unavailable(_) => SetupError::Kek(error),
+        })
 }
 
 fn record_error(error: RecordError) -> SetupError {
     match error {
         RecordError::Entropy(error) => error.into(),
-        RecordError::Format | RecordError::Rejected => SetupError::Integrity("a secret of the store"),
+        RecordError::Format | RecordError::Rejected => {
+            SetupError::Integrity("a secret of the store")
+        }
     }
 }

@@ -71,7 +71,10 @@ impl TokenPepper {
     /// HMAC-SHA256 of the token under the pepper. Comparing hashes needs no constant time: who does not know
     /// the pepper cannot steer them.
     pub fn hash(&self, token: &[u8]) -> [u8; 32] {
-        hmac::sign(&self.0, token).as_ref().try_into().expect("HMAC-SHA256 is 32 bytes")
+        hmac::sign(&self.0, token)
+            .as_ref()
+            .try_into()
+            .expect("HMAC-SHA256 is 32 bytes")
     }
 }
 

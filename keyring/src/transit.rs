@@ -77,11 +77,11 @@ impl Default for Settings {
         Self {
             cache_rings: 1_000_000,
             cache_bytes: 1 << 30,
-            cache_idle: Duration::from_secs(3600),
-            encrypt_coast: Duration::from_secs(60),
-            decrypt_coast: Duration::from_secs(600),
+            cache_idle: Duration::from_hours(1),
+            encrypt_coast: Duration::from_mins(1),
+            decrypt_coast: Duration::from_mins(10),
             poll_interval: Duration::from_millis(250),
-            shortest_period: Duration::from_secs(3600),
+            shortest_period: Duration::from_hours(1),
             default_key_type: KeyType::Aes256GcmSiv,
             rotate_at_uses: 1 << 31,
             refuse_at_uses: 1 << 32,
@@ -180,7 +180,6 @@ pub enum MountError {
 /// The engine. All verbs take `&self`; whoever drops it early should call [`Transit::shutdown`] first.
 #[derive(Debug)]
 pub struct Transit {
-    pub(crate) store: Arc<dyn KeyStore>,
     pub(crate) loader: Arc<Loader>,
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) data: DataPath,
@@ -197,50 +196,89 @@ impl Transit {
     }
 
     /// Adds a mount.
-    pub async fn enable_mount(&self, path: MountPath, settings: MountSettings) -> Result<(), MountError> {
+    pub async fn enable_mount(
+        &self,
+        path: MountPath,
+        settings: MountSettings,
+    ) -> Result<(), MountError> {
         let (mounts, loader) = (Arc::clone(&self.mounts), Arc::clone(&self.loader));
         self.mount_task(async move {
-            mounts.enable(path, settings, loader.clock.as_ref(), loader.keys.entropy.as_ref()).await
+            mounts
+                .enable(
+                    path,
+                    settings,
+                    loader.clock.as_ref(),
+                    loader.keys.entropy.as_ref(),
+                )
+                .await
         })
         .await
     }
 
     /// Replaces a mount's settings.
-    pub async fn tune_mount(&self, mount: MountId, settings: MountSettings) -> Result<(), MountError> {
+    pub async fn tune_mount(
+        &self,
+        mount: MountId,
+        settings: MountSettings,
+    ) -> Result<(), MountError> {
         let mounts = Arc::clone(&self.mounts);
-        self.mount_task(async move { mounts.tune(mount, &settings).await }).await
+        self.mount_task(async move { mounts.tune(mount, &settings).await })
+            .await
     }
 
     /// Takes a mount out of service; its rings are kept 30 days. `false` if there is none.
     pub async fn disable_mount(&self, path: MountPath) -> Result<bool, MountError> {
         let (mounts, loader) = (Arc::clone(&self.mounts), Arc::clone(&self.loader));
-        self.mount_task(async move { mounts.disable(&path, loader.clock.as_ref()).await }).await
+        self.mount_task(async move { mounts.disable(&path, loader.clock.as_ref()).await })
+            .await
     }
 
     /// Creates a ring; if one of that name exists, describes that and changes nothing.
-    pub async fn create(&self, at: &Address, new: &NewRing, by: &Provenance) -> Result<Description, Error> {
+    pub async fn create(
+        &self,
+        at: &Address,
+        new: &NewRing,
+        by: &Provenance,
+    ) -> Result<Description, Error> {
         let mount = self.mounts.find(at.mount).ok_or(Error::NotFound)?;
-        let key_type = new.key_type.or(mount.settings.default_key_type).unwrap_or(self.settings.default_key_type);
+        let key_type = new
+            .key_type
+            .or(mount.settings.default_key_type)
+            .unwrap_or(self.settings.default_key_type);
         let (at, new, by) = (at.clone(), new.clone(), by.clone());
-        self.task(|life| async move { life.create(&at, &new, key_type, &by).await }).await
+        self.task(|life| async move { life.create(&at, &new, key_type, &by).await })
+            .await
     }
 
     /// Describes a ring, read from the store. [`Error::NotFound`] if there is none.
     pub async fn describe(&self, at: &Address) -> Result<Description, Error> {
         let at = at.clone();
-        self.task(|life| async move { life.describe(&at).await }).await
+        self.task(|life| async move { life.describe(&at).await })
+            .await
     }
 
     /// Names of a mount's rings in byte order, after `after`, at most `limit`.
-    pub async fn list(&self, mount: MountId, after: Option<&str>, limit: u32) -> Result<Vec<KeyName>, Error> {
+    pub async fn list(
+        &self,
+        mount: MountId,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<KeyName>, Error> {
         let after = after.map(str::to_owned);
-        self.task(|life| async move { Ok(life.store.list_rings(mount, after.as_deref(), limit).await?) }).await
+        self.task(|life| async move {
+            Ok(life
+                .store
+                .list_rings(mount, after.as_deref(), limit)
+                .await?)
+        })
+        .await
     }
 
     /// Deletes a ring.
     pub async fn delete(&self, at: &Address, by: &Provenance) -> Result<(), Error> {
         let (at, by) = (at.clone(), by.clone());
-        self.task(|life| async move { life.delete(&at, &by).await }).await
+        self.task(|life| async move { life.delete(&at, &by).await })
+            .await
     }
 
     /// Changes a ring's settings.
@@ -290,9 +328,17 @@ impl Transit {
     }
 
     /// A name's history after this sequence number, at most `limit` events; also of deleted rings.
-    pub async fn history(&self, at: &Address, after: u64, limit: u32) -> Result<Vec<RecordedEvent>, Error> {
+    pub async fn history(
+        &self,
+        at: &Address,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<RecordedEvent>, Error> {
         let at = at.clone();
-        self.task(|life| async move { Ok(life.store.history(at.mount, &at.name, after, limit).await?) }).await
+        self.task(
+            |life| async move { Ok(life.store.history(at.mount, &at.name, after, limit).await?) },
+        )
+        .await
     }
 
     /// Seals every item of the job.
@@ -319,13 +365,18 @@ impl Transit {
     pub fn root_token(&self, token: &str) -> Option<RootToken> {
         let hash = self.loader.keys.store.tokens.hash(token.as_bytes());
         let found = self.root_tokens.iter().find(|known| known.hash == hash)?;
-        Some(RootToken { accessor: found.accessor.clone(), created_at: found.created_at })
+        Some(RootToken {
+            accessor: found.accessor.clone(),
+            created_at: found.created_at,
+        })
     }
 
     /// Whether the store has answered within the time decryption may go on without it.
     pub fn is_current(&self) -> bool {
         let now = self.loader.clock.uptime();
-        self.loader.freshness.is_within(now, Duration::ZERO, self.settings.decrypt_coast)
+        self.loader
+            .freshness
+            .is_within(now, Duration::ZERO, self.settings.decrypt_coast)
     }
 
     /// The store's id as text, for `cluster_id`.
@@ -347,9 +398,15 @@ impl Transit {
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
         if self.loader.freshness.store_is_away() {
-            return Err(StoreError::Unavailable("it did not answer the last poll".to_owned()).into());
+            return Err(
+                StoreError::Unavailable("it did not answer the last poll".to_owned()).into(),
+            );
         }
-        self.loader.runtime.spawn(verb(Arc::clone(&self.lifecycle))).await.map_err(|_| Error::Worker)?
+        self.loader
+            .runtime
+            .spawn(verb(Arc::clone(&self.lifecycle)))
+            .await
+            .map_err(|_| Error::Worker)?
     }
 
     async fn mount_task<T: Send + 'static>(

@@ -88,7 +88,12 @@ impl Drop for Lease {
         let unbooked = *self.overdrawn.get_mut();
         if unused > 0 || unbooked > 0 {
             // A closed channel means the process is ending; then the count stays too high, never too low.
-            let settlement = Settlement { ring: self.ring, version: self.version, unused, unbooked };
+            let settlement = Settlement {
+                ring: self.ring,
+                version: self.version,
+                unused,
+                unbooked,
+            };
             let _ = self.settlements.send(Message::Settle(settlement));
         }
     }
@@ -114,11 +119,27 @@ pub struct LedgerStreams {
 
 impl UsageLedger {
     /// A ledger with this store behind it.
-    pub fn new(store: Arc<dyn KeyStore>, clock: Arc<dyn Clock>, limits: Limits) -> (Self, LedgerStreams) {
+    pub fn new(
+        store: Arc<dyn KeyStore>,
+        clock: Arc<dyn Clock>,
+        limits: Limits,
+    ) -> (Self, LedgerStreams) {
         let (settlements, settlements_out) = mpsc::unbounded_channel();
         let (worn, worn_out) = mpsc::unbounded_channel();
-        let streams = LedgerStreams { settlements: settlements_out, worn: worn_out };
-        (Self { store, clock, limits, settlements, worn }, streams)
+        let streams = LedgerStreams {
+            settlements: settlements_out,
+            worn: worn_out,
+        };
+        (
+            Self {
+                store,
+                clock,
+                limits,
+                settlements,
+                worn,
+            },
+            streams,
+        )
     }
 
     /// An empty lease for a version that has just been opened. `limited` versions wear out.
@@ -162,7 +183,11 @@ impl UsageLedger {
             }
             self.book(lease, uses.unsigned_abs()).await?;
         }
-        if lease.take(uses) { Ok(()) } else { Err(Error::Busy) }
+        if lease.take(uses) {
+            Ok(())
+        } else {
+            Err(Error::Busy)
+        }
     }
 
     /// Returns when everything that left memory so far is settled.
@@ -174,7 +199,11 @@ impl UsageLedger {
         }
     }
 
-    fn renew_in_background(self: &Arc<Self>, version: &Arc<OpenVersion>, runtime: &tokio::runtime::Handle) {
+    fn renew_in_background(
+        self: &Arc<Self>,
+        version: &Arc<OpenVersion>,
+        runtime: &tokio::runtime::Handle,
+    ) {
         let (ledger, version) = (Arc::clone(self), Arc::clone(version));
         runtime.spawn(async move {
             let lease = &version.lease;
@@ -193,39 +222,62 @@ impl UsageLedger {
     async fn book(&self, lease: &Lease, at_least: u64) -> Result<(), Error> {
         let block = self.next_block(lease).max(at_least);
         let debt = lease.overdrawn.load(Ordering::Acquire);
-        match self.store.lease_usage(lease.ring, lease.version, block.saturating_add(debt)).await {
+        match self
+            .store
+            .lease_usage(lease.ring, lease.version, block.saturating_add(debt))
+            .await
+        {
             Ok(total) => {
                 lease.overdrawn.fetch_sub(debt, Ordering::AcqRel);
                 self.admit(lease, block, total).await
             }
             Err(StoreError::NotFound) => Err(Error::NotFound),
-            Err(StoreError::Unavailable(_) | StoreError::OutcomeUnknown) => Self::overdraw(lease, block),
-            Err(error @ (StoreError::Conflict | StoreError::Corrupt(_) | StoreError::Exists)) => Err(error.into()),
+            Err(StoreError::Unavailable(_) | StoreError::OutcomeUnknown) => {
+                Self::overdraw(lease, block)
+            }
+            Err(error @ (StoreError::Conflict | StoreError::Corrupt(_) | StoreError::Exists)) => {
+                Err(error.into())
+            }
         }
     }
 
     async fn admit(&self, lease: &Lease, block: u64, total: u64) -> Result<(), Error> {
         if let Some(limits) = lease.limits {
             if total > limits.refuse_at {
-                let _ = self.store.return_usage(lease.ring, lease.version, block).await;
+                let _ = self
+                    .store
+                    .return_usage(lease.ring, lease.version, block)
+                    .await;
                 return Err(ItemError::UsageExhausted.into());
             }
             if total >= limits.rotate_at {
                 // Nobody listening means the process is ending.
-                let _ = self.worn.send(WornVersion { at: lease.at.clone(), version: lease.version });
+                let _ = self.worn.send(WornVersion {
+                    at: lease.at.clone(),
+                    version: lease.version,
+                });
             }
         }
-        lease.left.fetch_add(i64::try_from(block).unwrap_or(i64::MAX), Ordering::AcqRel);
+        lease
+            .left
+            .fetch_add(i64::try_from(block).unwrap_or(i64::MAX), Ordering::AcqRel);
         Ok(())
     }
 
     /// Lets a version go on while the store is away, up to a bound; booked when the store is back.
     fn overdraw(lease: &Lease, block: u64) -> Result<(), Error> {
-        if lease.overdrawn.load(Ordering::Acquire).saturating_add(block) > MAX_OVERDRAFT {
+        if lease
+            .overdrawn
+            .load(Ordering::Acquire)
+            .saturating_add(block)
+            > MAX_OVERDRAFT
+        {
             return Err(Error::Stale);
         }
         lease.overdrawn.fetch_add(block, Ordering::AcqRel);
-        lease.left.fetch_add(i64::try_from(block).unwrap_or(i64::MAX), Ordering::AcqRel);
+        lease
+            .left
+            .fetch_add(i64::try_from(block).unwrap_or(i64::MAX), Ordering::AcqRel);
         Ok(())
     }
 
@@ -239,7 +291,7 @@ impl UsageLedger {
             block
         } else if lasted < Duration::from_secs(1) {
             block.saturating_mul(4).min(LARGEST_BLOCK)
-        } else if lasted > Duration::from_secs(60) {
+        } else if lasted > Duration::from_mins(1) {
             (block / 2).max(SMALLEST_BLOCK)
         } else {
             block
@@ -267,9 +319,17 @@ impl LedgerStreams {
 }
 
 async fn settle_one(store: &dyn KeyStore, settlement: &Settlement) {
-    let Settlement { ring, version, unused, unbooked } = *settlement;
+    let Settlement {
+        ring,
+        version,
+        unused,
+        unbooked,
+    } = *settlement;
     let outcome = if unbooked > unused {
-        store.lease_usage(ring, version, unbooked - unused).await.map(|_| ())
+        store
+            .lease_usage(ring, version, unbooked - unused)
+            .await
+            .map(|_| ())
     } else {
         store.return_usage(ring, version, unused - unbooked).await
     };
