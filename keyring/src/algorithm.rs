@@ -29,16 +29,12 @@ impl KeyType {
 
     /// The type with this name on the wire, spelled exactly.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|key_type| key_type.name() == name)
+        Self::ALL.into_iter().find(|key_type| key_type.name() == name)
     }
 
     /// The type with this stored number.
     pub fn from_number(number: u32) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|key_type| key_type.number() == number)
+        Self::ALL.into_iter().find(|key_type| key_type.number() == number)
     }
 
     /// The name on the wire, Vault's where Vault has the type.
@@ -67,10 +63,7 @@ impl KeyType {
     pub const fn key_len(self) -> usize {
         match self {
             Self::Aes128Gcm96 => 16,
-            Self::Aes256Gcm96
-            | Self::Aes256GcmSiv
-            | Self::ChaCha20Poly1305
-            | Self::XChaCha20Poly1305 => 32,
+            Self::Aes256Gcm96 | Self::Aes256GcmSiv | Self::ChaCha20Poly1305 | Self::XChaCha20Poly1305 => 32,
         }
     }
 
@@ -78,9 +71,7 @@ impl KeyType {
     /// base64 separately.
     pub const fn nonce_len(self) -> usize {
         match self {
-            Self::Aes128Gcm96 | Self::Aes256Gcm96 | Self::Aes256GcmSiv | Self::ChaCha20Poly1305 => {
-                12
-            }
+            Self::Aes128Gcm96 | Self::Aes256Gcm96 | Self::Aes256GcmSiv | Self::ChaCha20Poly1305 => 12,
             Self::XChaCha20Poly1305 => 24,
         }
     }
@@ -118,11 +109,7 @@ mod tests {
         for key_type in KeyType::ALL {
             assert_eq!(KeyType::from_name(key_type.name()), Some(key_type));
             assert_eq!(KeyType::from_number(key_type.number()), Some(key_type));
-            assert_eq!(
-                key_type.nonce_len() % 3,
-                0,
-                "{key_type} cannot be encoded in two parts"
-            );
+            assert_eq!(key_type.nonce_len() % 3, 0, "{key_type} cannot be encoded in two parts");
         }
         assert_eq!(KeyType::from_name("AES256-GCM96"), None);
         assert_eq!(KeyType::from_number(20_000), None);

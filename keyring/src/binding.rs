@@ -17,12 +17,7 @@ pub enum Origin {
 }
 
 impl Origin {
-    const ALL: [Self; 4] = [
-        Self::Generated,
-        Self::Imported,
-        Self::Restored,
-        Self::Derived,
-    ];
+    const ALL: [Self; 4] = [Self::Generated, Self::Imported, Self::Restored, Self::Derived];
 
     /// The number in stored rows and bindings.
     pub const fn number(self) -> u8 {
@@ -36,9 +31,7 @@ impl Origin {
 
     /// The origin with this stored number.
     pub fn from_number(number: u8) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|origin| origin.number() == number)
+        Self::ALL.into_iter().find(|origin| origin.number() == number)
     }
 }
 

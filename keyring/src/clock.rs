@@ -57,11 +57,7 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
-        Timestamp(
-            time.tv_sec
-                .saturating_mul(1_000_000)
-                .saturating_add(time.tv_nsec / 1_000),
-        )
+        Timestamp(time.tv_sec.saturating_mul(1_000_000).saturating_add(time.tv_nsec / 1_000))
     }
 
     fn uptime(&self) -> Duration {

@@ -26,9 +26,7 @@ pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
     fn fill(&self, buffer: &mut [u8]) -> Result<(), EntropyError> {
-        getrandom::SysRng
-            .try_fill_bytes(buffer)
-            .map_err(|_| EntropyError)
+        getrandom::SysRng.try_fill_bytes(buffer).map_err(|_| EntropyError)
     }
 
     fn fill_repeatable(&self, buffer: &mut [u8]) {

@@ -79,13 +79,7 @@ impl Provenance {
 
     /// A change the service makes by itself.
     pub fn service(cause: Cause) -> Self {
-        Self {
-            actor: "sealring".to_owned(),
-            accessor: None,
-            request_id: None,
-            cause,
-            reason: None,
-        }
+        Self { actor: "sealring".to_owned(), accessor: None, request_id: None, cause, reason: None }
     }
 }
 

@@ -79,9 +79,7 @@ impl KekId {
 
     /// The id this text spells; `None` if it is empty, too long or not printable ASCII.
     pub fn parse(text: &str) -> Option<Self> {
-        let fits = !text.is_empty()
-            && text.len() <= Self::MAX_LEN
-            && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let fits = !text.is_empty() && text.len() <= Self::MAX_LEN && text.bytes().all(|byte| byte.is_ascii_graphic());
         fits.then(|| Self(text.into()))
     }
 

@@ -103,20 +103,11 @@ pub trait RingStore: Send + Sync + fmt::Debug {
     /// Writes a new ring with its first version and history event.
     /// [`StoreError::Exists`] if the mount has a ring of that name, [`StoreError::NotFound`] if the mount is
     /// gone or disabled.
-    async fn create_ring(
-        &self,
-        ring: &StoredRing,
-        first: &StoredVersion,
-        event: &HistoryEvent,
-    ) -> Result<(), StoreError>;
+    async fn create_ring(&self, ring: &StoredRing, first: &StoredVersion, event: &HistoryEvent)
+    -> Result<(), StoreError>;
 
     /// One read: the ring and one of its versions, or `None` if there is no such ring.
-    async fn load_ring(
-        &self,
-        mount: MountId,
-        name: &KeyName,
-        with: With,
-    ) -> Result<Option<LoadedRing>, StoreError>;
+    async fn load_ring(&self, mount: MountId, name: &KeyName, with: With) -> Result<Option<LoadedRing>, StoreError>;
 
     /// Makes the change if the ring is still at [`RingChange::read_at`], else [`StoreError::Conflict`]
     /// (also if the ring is gone).
@@ -124,43 +115,20 @@ pub trait RingStore: Send + Sync + fmt::Debug {
 
     /// Destroys the ring, all its versions and its usage if it is still at this generation, else
     /// [`StoreError::Conflict`]. The history stays.
-    async fn delete_ring(
-        &self,
-        ring: RingId,
-        read_at: Generation,
-        event: &HistoryEvent,
-    ) -> Result<(), StoreError>;
+    async fn delete_ring(&self, ring: RingId, read_at: Generation, event: &HistoryEvent) -> Result<(), StoreError>;
 
     /// Names on a mount in byte order, from the first one after `after`; at most `limit`.
-    async fn list_rings(
-        &self,
-        mount: MountId,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<Vec<KeyName>, StoreError>;
+    async fn list_rings(&self, mount: MountId, after: Option<&str>, limit: u32) -> Result<Vec<KeyName>, StoreError>;
 
     /// When each version from this one on was made, in order.
-    async fn versions(
-        &self,
-        ring: RingId,
-        from: Version,
-    ) -> Result<Vec<VersionSummary>, StoreError>;
+    async fn versions(&self, ring: RingId, from: Version) -> Result<Vec<VersionSummary>, StoreError>;
 
     /// Events of a name in order, from the first one with a sequence above `after`; at most `limit`.
-    async fn history(
-        &self,
-        mount: MountId,
-        name: &KeyName,
-        after: u64,
-        limit: u32,
-    ) -> Result<Vec<RecordedEvent>, StoreError>;
+    async fn history(&self, mount: MountId, name: &KeyName, after: u64, limit: u32)
+    -> Result<Vec<RecordedEvent>, StoreError>;
 
     /// Rings on enabled mounts due at or before `now`, the longest overdue first; at most `limit`.
-    async fn due_for_rotation(
-        &self,
-        now: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<DueRing>, StoreError>;
+    async fn due_for_rotation(&self, now: Timestamp, limit: u32) -> Result<Vec<DueRing>, StoreError>;
 }
 
 /// Mounts, current and disabled.
@@ -190,20 +158,10 @@ pub trait MountStore: Send + Sync + fmt::Debug {
 #[async_trait]
 pub trait UsageStore: Send + Sync + fmt::Debug {
     /// Books this many uses in advance and answers the new total. [`StoreError::NotFound`] if the version is gone.
-    async fn lease_usage(
-        &self,
-        ring: RingId,
-        version: Version,
-        uses: u64,
-    ) -> Result<u64, StoreError>;
+    async fn lease_usage(&self, ring: RingId, version: Version, uses: u64) -> Result<u64, StoreError>;
 
     /// Gives back uses that were booked and not made. A version that is gone is no error.
-    async fn return_usage(
-        &self,
-        ring: RingId,
-        version: Version,
-        uses: u64,
-    ) -> Result<(), StoreError>;
+    async fn return_usage(&self, ring: RingId, version: Version, uses: u64) -> Result<(), StoreError>;
 
     /// The booked uses of each version from this one on that has any.
     async fn usage(&self, ring: RingId, from: Version) -> Result<Vec<(Version, u64)>, StoreError>;
@@ -302,12 +260,8 @@ pub trait HeaderStore: Send + Sync + fmt::Debug {
     async fn header(&self) -> Result<Option<StoreHeader>, StoreError>;
 
     /// Writes header, secrets and a first mount in one transaction; [`StoreError::Exists`] if there is a header.
-    async fn initialise(
-        &self,
-        header: &StoreHeader,
-        secrets: &[StoredSecret],
-        mount: &Mount,
-    ) -> Result<(), StoreError>;
+    async fn initialise(&self, header: &StoreHeader, secrets: &[StoredSecret], mount: &Mount)
+    -> Result<(), StoreError>;
 
     /// The store's secrets.
     async fn secrets(&self) -> Result<Vec<StoredSecret>, StoreError>;

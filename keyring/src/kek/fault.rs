@@ -34,11 +34,11 @@ pub(super) enum Fault {
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
-        match error {
-            Error::Pkcs11(code, function) => classify(code, function),
-            // Errors of the wrapper, not of the token; none of their texts holds data.
-            other => Self::Unusable(format!("the PKCS#11 module answered nonsense: {other}")),
+        if let Error::Pkcs11(code, function) = error {
+            return classify(code, function);
         }
+        // Errors of the wrapper, not of the token; none of their texts holds data.
+        Self::Unusable(format!("the PKCS#11 module answered nonsense: {error}"))
     }
 }
 
@@ -64,32 +64,103 @@ impl From<Fault> for KekError {
 
 #[expect(
     clippy::wildcard_enum_match_arm,
-    reason = "a code nobody foresaw makes the call unavailable; a new code of the crate changes nothing"
+    reason = "a code nobody foresaw makes the call unavailable"
 )]
 fn classify(code: RvError, function: Function) -> Fault {
     let seen = format!("{code:?} in {function:?}");
-    match (code, function) {
-        (RvError::SessionHandleInvalid | RvError::SessionClosed, _)
-        | (RvError::ObjectHandleInvalid | RvError::KeyHandleInvalid, _) => Fault::Stale(seen),
-        (RvError::UserNotLoggedIn, _) => Fault::LoggedOut,
-        (RvError::DeviceError | RvError::DeviceRemoved | RvError::DeviceMemory, _)
-        | (RvError::TokenNotPresent | RvError::TokenNotRecognized | RvError::SlotIdInvalid, _)
-        | (RvError::CryptokiNotInitialized | RvError::HostMemory, _) => {
+    match code {
+        RvError::GeneralError if matches!(function, Function::Decrypt) => Fault::Ambiguous(seen),
+        // Apart from decryption there is no data to judge: it is the session, or what is behind it.
+        RvError::GeneralError
+        | RvError::KeyHandleInvalid
+        | RvError::ObjectHandleInvalid
+        | RvError::SessionClosed
+        | RvError::SessionHandleInvalid => Fault::Stale(seen),
+        RvError::UserNotLoggedIn => Fault::LoggedOut,
+        RvError::CryptokiNotInitialized
+        | RvError::DeviceError
+        | RvError::DeviceMemory
+        | RvError::DeviceRemoved
+        | RvError::HostMemory
+        | RvError::SlotIdInvalid
+        | RvError::TokenNotPresent
+        | RvError::TokenNotRecognized => {
             Fault::Device(format!("the token does not answer: {seen}"))
         }
-        (RvError::FunctionFailed | RvError::OperationActive | RvError::SessionCount, _) => {
+        RvError::FunctionFailed | RvError::OperationActive | RvError::SessionCount => {
             Fault::Busy(seen)
         }
-        (RvError::EncryptedDataInvalid | RvError::EncryptedDataLenRange, Function::Decrypt)
-        | (RvError::UnknownErrorCode(CKR_AEAD_DECRYPT_FAILED), Function::Decrypt) => {
+        RvError::EncryptedDataInvalid
+        | RvError::EncryptedDataLenRange
+        | RvError::UnknownErrorCode(CKR_AEAD_DECRYPT_FAILED)
+            if matches!(function, Function::Decrypt) =>
+        {
             Fault::Rejected
         }
-        (RvError::GeneralError, Function::Decrypt) => Fault::Ambiguous(seen),
-        // Nothing was to be judged in the data, so it is the session or what is behind it.
-        (RvError::GeneralError, _) => Fault::Stale(seen),
         _ => Fault::Unusable(format!("the token refused: {seen}")),
     }
 }
 
 /// PKCS#11 3.0; the crate does not know it yet.
 const CKR_AEAD_DECRYPT_FAILED: u64 = 0x42;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table of error classes, row by row.
+    #[test]
+    fn every_code_has_its_remedy() {
+        let remedy = |code, function| match classify(code, function) {
+            Fault::Ambiguous(_) => "ask the canary",
+            Fault::Busy(_) => "wait and retry",
+            Fault::Device(_) => "leave alone",
+            Fault::LoggedOut => "log in",
+            Fault::Rejected => "reject the row",
+            Fault::Stale(_) => "reopen",
+            Fault::Unusable(_) => "give up",
+        };
+        let decrypt = [
+            (RvError::SessionHandleInvalid, "reopen"),
+            (RvError::SessionClosed, "reopen"),
+            (RvError::ObjectHandleInvalid, "reopen"),
+            (RvError::KeyHandleInvalid, "reopen"),
+            (RvError::UserNotLoggedIn, "log in"),
+            (RvError::DeviceError, "leave alone"),
+            (RvError::DeviceRemoved, "leave alone"),
+            (RvError::TokenNotPresent, "leave alone"),
+            (RvError::FunctionFailed, "wait and retry"),
+            (RvError::OperationActive, "wait and retry"),
+            (RvError::EncryptedDataInvalid, "reject the row"),
+            (RvError::EncryptedDataLenRange, "reject the row"),
+            (RvError::UnknownErrorCode(0x42), "reject the row"),
+            (RvError::GeneralError, "ask the canary"),
+            (RvError::MechanismInvalid, "give up"),
+            (RvError::VendorDefined(0x8000_0001), "give up"),
+        ];
+        for (code, expected) in decrypt {
+            assert_eq!(remedy(code, Function::Decrypt), expected, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_decryption_can_reject_a_row() {
+        for code in [
+            RvError::EncryptedDataInvalid,
+            RvError::EncryptedDataLenRange,
+        ] {
+            assert!(matches!(
+                classify(code, Function::Encrypt),
+                Fault::Unusable(_)
+            ));
+        }
+        assert!(matches!(
+            classify(RvError::GeneralError, Function::Encrypt),
+            Fault::Stale(_)
+        ));
+        assert!(matches!(
+            classify(RvError::GeneralError, Function::DecryptInit),
+            Fault::Stale(_)
+        ));
+    }
+}

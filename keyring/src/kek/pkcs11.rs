@@ -116,7 +116,7 @@ impl Pkcs11Kek {
         let (reply, answer) = oneshot::channel();
         // If nobody waits for the outcome any more, dropping it closes the sessions.
         spawn("kek-setup", alive, move || {
-            drop(reply.send(prove(settings, entropy, absent)))
+            drop(reply.send(prove(settings, entropy, absent)));
         })?;
         match tokio::time::timeout(SETUP_DEADLINE, answer).await {
             Ok(Ok(outcome)) => {

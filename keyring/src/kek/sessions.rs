@@ -130,12 +130,14 @@ impl Sessions {
         };
         let mut worker = Worker::new(Arc::clone(&shared), Some(keeper));
         spawn("kek-keeper", alive.clone(), move || {
-            worker.keep(KEEP_ALIVE, deadline)
+            worker.keep(KEEP_ALIVE, deadline);
         })?;
         for _ in 0..threads.get() {
             let jobs: Arc<Mutex<Receiver<Job>>> = Arc::clone(&jobs);
             let mut worker = Worker::new(Arc::clone(&shared), None);
-            spawn("kek-session", alive.clone(), move || worker.serve(&jobs))?;
+            spawn("kek-session", alive.clone(), move || {
+                worker.serve(&jobs);
+            })?;
         }
         Ok(sessions)
     }

@@ -111,7 +111,7 @@ impl Token {
         self.most_sessions
     }
 
-    /// A new session, logged in. Read-write throughout: CloudHSM knows no other.
+    /// A new session, logged in. Read-write throughout: `CloudHSM` knows no other.
     pub(super) fn open_session(&self) -> Result<Session, Fault> {
         let (slot, _) = tokens(&self.module)?
             .into_iter()
@@ -144,33 +144,28 @@ impl Token {
         }
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "every code that says nothing about the PIN has its class elsewhere"
+    )]
     fn login_failed(&self, error: Error, logins: &mut Logins) -> Fault {
         let token = &self.selector;
-        match error {
-            Error::Pkcs11(
-                RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange,
-                _,
-            ) => {
-                logins.refused = true;
-                if let Err(fault) = logins.memory.add(&self.pin) {
-                    return Fault::Unusable(format!(
-                        "the {token} refused the PIN, and this could not be recorded: {fault}"
-                    ));
+        let Error::Pkcs11(code, _) = error else {
+            return Fault::from(error);
+        };
+        let outcome = match code {
+            RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange => {
+                match logins.memory.add(&self.pin) {
+                    Ok(()) => "refused the PIN; it will not be tried again".to_owned(),
+                    Err(fault) => format!("refused the PIN, which could not be noted: {fault}"),
                 }
-                Fault::Unusable(format!(
-                    "the {token} refused the PIN; it will not be tried again"
-                ))
             }
-            Error::Pkcs11(RvError::PinLocked, _) => {
-                logins.refused = true;
-                Fault::Unusable(format!("the user PIN of the {token} is locked"))
-            }
-            Error::Pkcs11(RvError::PinExpired, _) => {
-                logins.refused = true;
-                Fault::Unusable(format!("the user PIN of the {token} has expired"))
-            }
-            other => Fault::from(other),
-        }
+            RvError::PinLocked => "has locked its user PIN".to_owned(),
+            RvError::PinExpired => "says that the user PIN has expired".to_owned(),
+            _ => return Fault::from(error),
+        };
+        logins.refused = true;
+        Fault::Unusable(format!("the {token} {outcome}"))
     }
 
     /// Refuses to log in where a wrong PIN would lock the token.
