@@ -35,6 +35,8 @@ pub mod setup;
 pub mod shares;
 pub mod store;
 pub mod store_keys;
+#[cfg(feature = "test-support")]
+pub mod test_support;
 pub mod transit;
 pub mod usage;
 pub mod version;

@@ -195,8 +195,8 @@ impl Work<'_> {
 /// The cipher of one item: the version's own, or one derived from the item's context.
 enum ItemKey<'a> {
     Shared(&'a Cipher),
-    Derived(Box<Cipher>),
-    Convergent(ConvergentKeys, Box<Cipher>),
+    Derived(Cipher),
+    Convergent(ConvergentKeys, Cipher),
 }
 
 impl<'a> ItemKey<'a> {
@@ -229,8 +229,8 @@ impl<'a> ItemKey<'a> {
     }
 }
 
-fn cipher(key_type: KeyType, key: &[u8]) -> Box<Cipher> {
-    Box::new(Cipher::new(key_type, key).expect("the key was derived with the type's length"))
+fn cipher(key_type: KeyType, key: &[u8]) -> Cipher {
+    Cipher::new(key_type, key).expect("the key was derived with the type's length")
 }
 
 const LONGEST_NONCE: usize = 24;
