@@ -102,6 +102,10 @@ pub struct Address {
 
 /// What a new ring is to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a separate flag of the protocol"
+)]
 pub struct NewRing {
     /// What its keys are for; absent means the mount's or the server's default.
     pub key_type: Option<KeyType>,
