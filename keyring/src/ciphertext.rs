@@ -109,6 +109,7 @@ mod tests {
     use proptest::sample::select;
 
     use super::*;
+    use crate::algorithm::KeyType;
 
     #[test]
     fn numbers_are_written_as_rust_writes_them() {

@@ -1,8 +1,4 @@
 //! The engine as a whole: what its verbs do together, and what they cost when cold and when warm.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on should stop where it is"
-)]
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

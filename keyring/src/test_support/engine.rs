@@ -57,10 +57,10 @@ impl TestEngine {
         let counts = Arc::new(Counts::default());
         let parts = Parts {
             store,
-            kek: Arc::clone(&kek) as Arc<dyn Kek>,
+            kek: kek.clone(),
             clock,
             entropy: Arc::new(SystemEntropy),
-            observer: Arc::clone(&counts) as Arc<dyn Observer>,
+            observer: counts.clone(),
         };
         if parts
             .store

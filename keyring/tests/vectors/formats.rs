@@ -162,7 +162,7 @@ fn open(case: &Case) -> Result<Vec<u8>, String> {
     let parsed = ciphertext::parse(&text).map_err(|error| error.to_string())?;
     let mut payload = Vec::new();
     parsed
-        .decode_append(key_type, &mut payload)
+        .decode_append(&mut payload)
         .map_err(|error| error.to_string())?;
     let (nonce, body) = payload.split_at_mut(key_type.nonce_len());
     let (caller, mut scratch) = (case.bytes("associated_data"), Vec::new());
