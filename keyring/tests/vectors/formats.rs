@@ -164,7 +164,9 @@ fn open(case: &Case) -> Result<Vec<u8>, String> {
     parsed
         .decode_append(&mut payload)
         .map_err(|error| error.to_string())?;
-    let (nonce, body) = payload.split_at_mut(key_type.nonce_len());
+    let (nonce, body) = payload
+        .split_at_mut_checked(key_type.nonce_len())
+        .ok_or("invalid ciphertext length")?;
     let (caller, mut scratch) = (case.bytes("associated_data"), Vec::new());
     let bound = bind_associated_data(
         key_type,
