@@ -38,7 +38,8 @@ impl Follower {
             tokio::select! {
                 _ = stop.changed() => return,
                 _ = ticks.tick() => {}
-                () = store.hint() => {}
+                // Changes come in bursts; one poll sees them all.
+                () = store.hint() => tokio::time::sleep(BURST).await,
             }
             self.poll().await;
             self.loader.cache.tidy();
@@ -197,6 +198,7 @@ impl Rotator {
     }
 }
 
+const BURST: Duration = Duration::from_millis(10);
 const POLL_DEADLINE: Duration = Duration::from_secs(2);
 const ROTATION_INTERVAL: Duration = Duration::from_millis(250);
 const PURGE_INTERVAL: Duration = Duration::from_hours(1);

@@ -71,8 +71,9 @@ impl Lifecycle {
         let event = event(&ring, now, by, what);
         match self.store.create_ring(&ring, &version, &event).await {
             Ok(()) => {}
-            // Somebody else created it meanwhile: theirs stands. Or the answer was lost: then it is ours.
-            Err(StoreError::Exists | StoreError::OutcomeUnknown) => return self.describe(at).await,
+            // Somebody else created it meanwhile: theirs stands.
+            Err(StoreError::Exists) => return self.describe(at).await,
+            Err(StoreError::OutcomeUnknown) => return self.describe_change(at).await,
             Err(error) => return Err(error.into()),
         }
         self.done(Action::Create, by.cause);
@@ -122,6 +123,14 @@ impl Lifecycle {
         self.described(loaded).await
     }
 
+    /// Describes a ring after a change. If that fails the change has still been made, or may have been.
+    pub(crate) async fn describe_change(&self, at: &Address) -> Result<Description, Error> {
+        self.describe(at).await.map_err(|error| {
+            tracing::warn!(key = %at.name, %error, "a changed ring could not be read back");
+            Error::OutcomeUnknown
+        })
+    }
+
     async fn described(&self, loaded: LoadedRing) -> Result<Description, Error> {
         let LoadedRing { ring, version } = loaded;
         self.keys.check_ring(&ring)?;
@@ -151,7 +160,11 @@ impl Lifecycle {
             .store
             .load_ring(at.mount, &at.name, With::Latest)
             .await?;
-        let loaded = loaded.ok_or(Error::NotFound)?;
+        let Some(loaded) = loaded else {
+            // A made-up name must not keep a place in the cache.
+            self.loader.cache.remove(at);
+            return Err(Error::NotFound);
+        };
         self.keys.check_ring(&loaded.ring)?;
         Ok(loaded)
     }

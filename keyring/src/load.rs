@@ -17,6 +17,7 @@ use crate::ring::{StoredRing, StoredVersion};
 use crate::store::{KeyStore, LoadedRing, With};
 use crate::transit::Address;
 use crate::usage::UsageLedger;
+use crate::version::Version;
 
 /// Loads rings. Every load runs in a task of its own: a client that hangs up neither cancels nor repeats it.
 #[derive(Debug)]
@@ -159,28 +160,30 @@ impl Loader {
             self.keys.check_ring(&loaded.ring)?;
             slot.note_read(began);
             let ring = refreshed(slot, &loaded.ring, began);
-            let opened = self.open_loaded(at, &ring, loaded, want).await;
+            let opened = match wanted_version(slot, &loaded.ring, want) {
+                Some(wanted) => self.open_loaded(at, &ring, loaded, wanted).await,
+                None => Ok(()),
+            };
             if slot.offer(&ring, mark) {
                 self.cache.reweigh(at, slot);
-                return opened.map(|()| ring);
+                return match want {
+                    Want::Opened(_) => opened.map(|()| ring),
+                    // The settings are what was asked for; who needs the key finds out about it.
+                    Want::AsOf(_) => Ok(ring),
+                };
             }
         }
     }
 
-    /// Opens the version that came with the ring, if it is wanted and not open yet.
+    /// Opens the version that came with the ring, if it may be used and is not open yet.
     async fn open_loaded(
         &self,
         at: &Address,
         ring: &Arc<OpenRing>,
         loaded: LoadedRing,
-        want: Want,
+        wanted: Version,
     ) -> Result<(), Error> {
         let LoadedRing { ring: row, version } = loaded;
-        let wanted = match want {
-            Want::Opened(With::Latest) => row.latest,
-            Want::Opened(With::Version(version)) => version,
-            Want::AsOf(_) => return Ok(()),
-        };
         if wanted > row.latest
             || wanted < row.policy.min_decryption
             || ring.opened(wanted).is_some()
@@ -234,6 +237,20 @@ fn satisfied(slot: &Slot, want: Want) -> Option<Arc<OpenRing>> {
         Want::AsOf(uptime) => slot.read_began() >= uptime,
     };
     has.then_some(ring)
+}
+
+/// The version a load is to open. A ring that was encrypting before it changed is to go on doing so at once.
+fn wanted_version(slot: &Slot, row: &StoredRing, want: Want) -> Option<Version> {
+    match want {
+        Want::Opened(With::Latest) => Some(row.latest),
+        Want::Opened(With::Version(version)) => Some(version),
+        Want::AsOf(_) => {
+            let encrypting = slot
+                .last_known()
+                .is_some_and(|ring| ring.opened(ring.latest).is_some());
+            encrypting.then_some(row.latest)
+        }
+    }
 }
 
 /// A snapshot of the row: the slot's own if it is of the same generation, else a new one that takes over the

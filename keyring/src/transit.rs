@@ -295,7 +295,7 @@ impl Transit {
         let (at, change, by) = (at.clone(), change.clone(), by.clone());
         self.task(|life| async move {
             life.configure(&at, &change, &by).await?;
-            life.describe(&at).await
+            life.describe_change(&at).await
         })
         .await
     }
@@ -311,7 +311,7 @@ impl Transit {
         let which = if_version.map_or(RotateIf::Always, RotateIf::Version);
         self.task(|life| async move {
             life.rotate(&at, which, &by).await?;
-            life.describe(&at).await
+            life.describe_change(&at).await
         })
         .await
     }
@@ -326,7 +326,7 @@ impl Transit {
         let (at, by) = (at.clone(), by.clone());
         self.task(|life| async move {
             life.trim(&at, min_available, &by).await?;
-            life.describe(&at).await
+            life.describe_change(&at).await
         })
         .await
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::error::{Error, ItemError};
@@ -175,6 +176,12 @@ impl UsageLedger {
             }
             return Ok(());
         }
+        let (ledger, version) = (Arc::clone(self), Arc::clone(version));
+        let task = runtime.spawn(async move { ledger.take_in_turn(&version.lease, uses).await });
+        task.await.map_err(|_| Error::Worker)?
+    }
+
+    async fn take_in_turn(&self, lease: &Lease, uses: i64) -> Result<(), Error> {
         let _turn = lease.turn.lock().await;
         // Requests that come without a turn may take from what is booked here, so one booking may not do.
         for _ in 0..BOOKINGS_PER_TURN {
@@ -222,11 +229,13 @@ impl UsageLedger {
     async fn book(&self, lease: &Lease, at_least: u64) -> Result<(), Error> {
         let block = self.next_block(lease).max(at_least);
         let debt = lease.overdrawn.load(Ordering::Acquire);
-        match self
+        let call = self
             .store
-            .lease_usage(lease.ring, lease.version, block.saturating_add(debt))
-            .await
-        {
+            .lease_usage(lease.ring, lease.version, block.saturating_add(debt));
+        // A store that hangs must not hold up warm requests. If it books after all, the count is too high,
+        // never too low.
+        let late = |_| Err(StoreError::Unavailable("no answer in time".to_owned()));
+        match timeout(BOOKING_DEADLINE, call).await.unwrap_or_else(late) {
             Ok(total) => {
                 lease.overdrawn.fetch_sub(debt, Ordering::AcqRel);
                 self.admit(lease, block, total).await
@@ -342,4 +351,5 @@ async fn settle_one(store: &dyn KeyStore, settlement: &Settlement) {
 const SMALLEST_BLOCK: u64 = 1 << 10;
 const LARGEST_BLOCK: u64 = 1 << 22;
 const MAX_OVERDRAFT: u64 = 1 << 28;
+const BOOKING_DEADLINE: Duration = Duration::from_millis(250);
 const BOOKINGS_PER_TURN: usize = 8;
