@@ -1,4 +1,4 @@
-//! Guards versioned key rings: creates, wraps, opens, rotates and uses them.
+#![doc = include_str!("../README.md")]
 
 pub mod aead;
 pub mod algorithm;
