@@ -1,0 +1,4 @@
+//! What tests and benches of this and other packages need and no build for production has.
+
+pub mod engine;
+pub mod softhsm;
