@@ -17,4 +17,6 @@ pub mod policy;
 pub mod ring;
 pub mod secret;
 pub mod store;
+#[cfg(feature = "test-support")]
+pub mod test_support;
 pub mod version;
