@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use keyring::history::Action;
 use keyring::store::postgres::{PostgresOptions, PostgresStore};
 use keyring::store::sql::StoreSetupError;
 use keyring::store::{ChangeFeed, MountStore, RingStore, StoreError, With};
@@ -9,7 +10,7 @@ use keyring::test_support::postgres::PostgresServer;
 use sqlx::{Connection, Executor, PgConnection};
 
 use crate::fixtures::connect;
-use crate::samples::{created, enabled, rotated, rotation, version_of};
+use crate::samples::{created, enabled, event, ring, rotated, rotation, version_of};
 
 async fn raw(url: &str) -> PgConnection {
     PgConnection::connect(url).await.unwrap()
@@ -61,6 +62,32 @@ async fn a_transaction_that_commits_after_a_poll_is_still_seen() {
         poll.rings.iter().any(|changed| changed.generation.0 == 77),
         "{poll:?}"
     );
+}
+
+#[tokio::test]
+async fn a_ring_is_not_created_on_a_mount_that_is_being_disabled() {
+    let Some(server) = PostgresServer::shared() else {
+        return;
+    };
+    let url = server.new_database();
+    let store = connect(&url).await;
+    let transit = enabled(&store, "transit").await;
+    let mut other = raw(&url).await;
+    let mut disabling = other.begin().await.unwrap();
+    disabling
+        .execute("UPDATE mounts SET disabled_at = 1")
+        .await
+        .unwrap();
+
+    let ring = ring(&transit, "orders");
+    let (first, event) = (version_of(&ring, 1), event(&ring, Action::Create));
+    let creation = store.create_ring(&ring, &first, &event);
+    tokio::pin!(creation);
+    let waits = tokio::time::timeout(Duration::from_millis(200), &mut creation).await;
+    assert!(waits.is_err(), "{waits:?}");
+    disabling.commit().await.unwrap();
+    let outcome = creation.await;
+    assert!(matches!(outcome, Err(StoreError::NotFound)), "{outcome:?}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use keyring::store::sqlite::SqliteStore;
-use keyring::store::{ChangeFeed, HeaderStore, KeyStore, RingStore, StoreError, UsageStore, With};
+use keyring::store::{ChangeFeed, HeaderStore, RingStore, StoreError, UsageStore, With};
 use keyring::version::Version;
 use sqlx::{Connection, Executor, SqliteConnection};
 
@@ -190,36 +190,6 @@ async fn it_never_hints() {
         }
     );
     assert!(hint.is_err());
-}
-
-#[tokio::test]
-async fn loading_costs_the_same_with_many_versions() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("keys.db");
-    let store = SqliteStore::open(&file).await.unwrap();
-    for statement in plans(&file).await {
-        assert!(
-            !statement.contains("SCAN r") && !statement.contains("SCAN v"),
-            "{statement}"
-        );
-    }
-    let _: &dyn KeyStore = &store;
-}
-
-/// How SQLite goes about the query of a ring with a version.
-async fn plans(file: &Path) -> Vec<String> {
-    let mut connection = SqliteConnection::connect(&format!("sqlite://{}", file.display()))
-        .await
-        .unwrap();
-    let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(
-        "EXPLAIN QUERY PLAN SELECT r.id, v.version FROM rings r
-         LEFT JOIN ring_versions v ON v.ring_id = r.id AND v.version = COALESCE($3, r.latest)
-         WHERE r.mount_id = $1 AND r.name = $2",
-    )
-    .fetch_all(&mut connection)
-    .await
-    .unwrap();
-    plan.into_iter().map(|(_, _, _, detail)| detail).collect()
 }
 
 async fn tamper(file: &Path, statement: &'static str) {
