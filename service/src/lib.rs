@@ -1,0 +1,3 @@
+//! Sealring's service: HTTP in front of `keyring`, and everything a process needs around it.
+
+pub mod config;
