@@ -102,7 +102,10 @@ impl Layers {
         let table = text.parse::<toml::Table>().map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
             let line = text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
-            Mistakes::one(format!("{name}: line {line}"), "is not valid TOML")
+            Mistakes::one(
+                format!("{name}: line {line}"),
+                format!("is not valid TOML: {}", error.message()),
+            )
         })?;
         let mut layers = Self::empty(name);
         for (section, value) in table {
