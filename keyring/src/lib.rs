@@ -22,4 +22,6 @@ pub mod secret;
 pub mod setup;
 pub mod store;
 pub mod transit;
+#[cfg(feature = "test-support")]
+pub mod test_support;
 pub mod version;

@@ -1,0 +1,3 @@
+//! What tests need and production does not.
+
+pub mod softhsm;
