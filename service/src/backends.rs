@@ -13,6 +13,7 @@ use keyring::store::KeyStore;
 use keyring::store::postgres::{PostgresOptions, PostgresStore};
 use keyring::store::sqlite::SqliteStore;
 use keyring::transit::Parts;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::config::kek::{Kek as KekSettings, Pkcs11, Token};
 use crate::config::store::Store as StoreSettings;
@@ -91,6 +92,15 @@ pub async fn open(
         observer,
     };
     Ok((store, parts))
+}
+
+/// The runtime that stores, polls and exporters live on. It outlives the HTTP server, which has threads of its own.
+pub fn runtime() -> Result<Runtime, Failure> {
+    Builder::new_multi_thread()
+        .thread_name("engine")
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::unexpected("the engine's threads cannot be started", &error))
 }
 
 async fn open_kek(

@@ -14,6 +14,7 @@ use rustix::fs::{Mode, OFlags};
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
+use crate::root_token::RootToken;
 
 /// The directory, locked to this process.
 #[derive(Debug)]
@@ -35,7 +36,8 @@ pub enum Start {
 impl DataDirectory {
     /// Creates the directory if it is not there, and locks it. Refuses one that others can look into.
     pub fn open(path: &Path) -> Result<Self, Failure> {
-        let refused = |why: &str| Failure::SetUp(format!("data directory {} {why}", path.display()));
+        let refused =
+            |why: &str| Failure::SetUp(format!("data directory {} {why}", path.display()));
         match DirBuilder::new().mode(0o700).create(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(refused(&format!("cannot be created: {error}")));
@@ -106,7 +108,7 @@ impl DataDirectory {
     }
 
     /// The root token, if it is there.
-    pub fn root_token(&self) -> Result<Option<SecretBytes>, Failure> {
+    pub fn root_token(&self) -> Result<Option<RootToken>, Failure> {
         let mut bytes = match private_file::read(&self.file(ROOT_TOKEN), MAX_TOKEN_FILE) {
             Ok(bytes) => bytes,
             Err(PrivateFileError::Missing) => return Ok(None),
@@ -114,12 +116,18 @@ impl DataDirectory {
         };
         let length = bytes.trim_ascii_end().len();
         bytes.truncate(length);
-        Ok(Some(SecretBytes::new(std::mem::take(&mut *bytes))))
+        match RootToken::parse(SecretBytes::new(std::mem::take(&mut *bytes))) {
+            Some(token) => Ok(Some(token)),
+            None => Err(Failure::SetUp(format!(
+                "{} does not hold a token: remove it to get a new one",
+                self.file(ROOT_TOKEN).display()
+            ))),
+        }
     }
 
     /// Keeps this root token in place of any other.
-    pub fn keep_root_token(&self, token: &SecretBytes) -> Result<(), Failure> {
-        private_file::replace(&self.file(ROOT_TOKEN), &line(token))
+    pub fn keep_root_token(&self, token: &RootToken) -> Result<(), Failure> {
+        private_file::replace(&self.file(ROOT_TOKEN), &line(token.as_secret()))
             .map_err(|error| self.unusable(ROOT_TOKEN, &error))
     }
 
@@ -185,7 +193,8 @@ const KEK: &str = "kek";
 const ROOT_TOKEN: &str = "root-token";
 const UNLOCK_SHARE: &str = "unlock-share";
 const MARKER: &str = "first-start";
-const MARKER_TEXT: &[u8] = b"The first start has not ended. Nothing here was ever used; the next start begins anew.\n";
+const MARKER_TEXT: &[u8] =
+    b"The first start has not ended. Nothing here was ever used; the next start begins anew.\n";
 
 const MADE: [&str; 8] = [
     "sealring.db",

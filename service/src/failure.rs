@@ -22,6 +22,9 @@ pub enum Failure {
     /// Anything else.
     #[error("{0}")]
     Unexpected(String),
+    /// The command line asks for something that makes no sense.
+    #[error("{0}")]
+    Usage(String),
 }
 
 impl Failure {
@@ -31,6 +34,7 @@ impl Failure {
             Self::SetUp(_) => ExitCode::from(EX_CONFIG),
             Self::Unavailable(_) => ExitCode::from(EX_UNAVAILABLE),
             Self::Unexpected(_) => ExitCode::FAILURE,
+            Self::Usage(_) => ExitCode::from(EX_USAGE),
         }
     }
 
@@ -105,5 +109,6 @@ fn chain(error: &dyn Error) -> String {
     sentence
 }
 
+const EX_USAGE: u8 = 64;
 const EX_UNAVAILABLE: u8 = 69;
 const EX_CONFIG: u8 = 78;

@@ -1,7 +1,15 @@
-//! Sealring's service: HTTP in front of `keyring`, and everything a process needs around it.
+//! The service: speaks the Vault transit protocol over HTTP and knows no cipher.
 
-pub mod config;
+pub mod app;
 pub mod backends;
+pub mod cli;
+pub mod config;
+pub mod data_directory;
+pub mod dev;
 pub mod failure;
+pub mod init;
+pub mod metrics;
 pub mod process;
+pub mod root_token;
+pub mod signals;
 pub mod telemetry;

@@ -45,7 +45,9 @@ pub fn lock_memory(require: bool) -> Result<bool, Failure> {
 
 /// Under a finite limit `mlockall` may succeed, and a later allocation beyond the limit would then fail.
 fn may_lock_all() -> bool {
-    rustix::process::getrlimit(Resource::Memlock).current.is_none()
+    rustix::process::getrlimit(Resource::Memlock)
+        .current
+        .is_none()
         || rustix::thread::capabilities(None)
             .is_ok_and(|sets| sets.effective.contains(CapabilitySet::IPC_LOCK))
 }

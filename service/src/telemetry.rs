@@ -111,9 +111,7 @@ fn tracer_provider(
         .with_tonic()
         .with_endpoint(endpoint)
         .build()?;
-    let resource = Resource::builder()
-        .with_service_name("sealring")
-        .build();
+    let resource = Resource::builder().with_service_name("sealring").build();
     Ok(SdkTracerProvider::builder()
         .with_batch_exporter(exporter)
         .with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))

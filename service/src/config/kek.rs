@@ -127,7 +127,10 @@ fn token(section: &mut Section<'_>) -> Option<Token> {
         (Some(label), None) => Some(Token::Label(label.value)),
         (None, Some(serial)) => Some(Token::Serial(serial.value)),
         (Some(_), Some(serial)) => {
-            section.add_at(serial.place, "is given beside token_label; give one of them");
+            section.add_at(
+                serial.place,
+                "is given beside token_label; give one of them",
+            );
             None
         }
         (None, None) => {

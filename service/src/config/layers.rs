@@ -172,7 +172,8 @@ impl Layers {
     /// Ends the reading: what nobody asked for is unknown. The mistakes that were found, if any.
     pub fn finish(mut self) -> Result<(), Mistakes> {
         for (_, given) in mem::take(&mut self.given) {
-            self.mistakes.add(given.place, "is not a known setting here");
+            self.mistakes
+                .add(given.place, "is not a known setting here");
         }
         if self.mistakes.0.is_empty() {
             Ok(())

@@ -54,11 +54,17 @@ impl FromValue for Kind {
 fn postgres(section: &mut Section<'_>) -> Option<Store> {
     let max_connections = section.within("max_connections", 16, 2..=1000);
     let url = section.required_secret("url")?;
-    if !SCHEMES.iter().any(|scheme| url.value.expose_secret().starts_with(scheme.as_bytes())) {
+    if !SCHEMES
+        .iter()
+        .any(|scheme| url.value.expose_secret().starts_with(scheme.as_bytes()))
+    {
         section.add_at(url.place, "must be a URL that starts with postgres://");
         return None;
     }
-    Some(Store::Postgres { url: url.value, max_connections })
+    Some(Store::Postgres {
+        url: url.value,
+        max_connections,
+    })
 }
 
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];

@@ -56,7 +56,10 @@ fn log_filter(section: &mut Section<'_>) -> String {
         return DEFAULT_FILTER.to_owned();
     };
     if EnvFilter::try_new(&value).is_err() {
-        section.add_at(place, "is not a list of filter directives like \"info,keyring=debug\"");
+        section.add_at(
+            place,
+            "is not a list of filter directives like \"info,keyring=debug\"",
+        );
     }
     value
 }

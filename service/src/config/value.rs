@@ -153,13 +153,18 @@ impl FromValue for Duration {
 impl Show for Duration {
     fn show(&self) -> String {
         let millis = self.as_millis();
-        [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)]
-            .into_iter()
-            .find(|(_, unit)| millis > 0 && millis.is_multiple_of(*unit))
-            .map_or_else(
-                || format!("{millis}ms"),
-                |(name, unit)| format!("{}{name}", millis / unit),
-            )
+        [
+            ("d", 86_400_000),
+            ("h", 3_600_000),
+            ("m", 60_000),
+            ("s", 1_000),
+        ]
+        .into_iter()
+        .find(|(_, unit)| millis > 0 && millis.is_multiple_of(*unit))
+        .map_or_else(
+            || format!("{millis}ms"),
+            |(name, unit)| format!("{}{name}", millis / unit),
+        )
     }
 }
 
@@ -247,7 +252,17 @@ mod tests {
 
     #[test]
     fn a_duration_without_a_known_unit_is_refused() {
-        for written in ["", "60", "60 s", "1.5h", "-1s", "s", "1w", "99999999999999999999s", "999999999999999999d"] {
+        for written in [
+            "",
+            "60",
+            "60 s",
+            "1.5h",
+            "-1s",
+            "s",
+            "1w",
+            "99999999999999999999s",
+            "999999999999999999d",
+        ] {
             assert_eq!(Duration::from_value(&text(written)), None, "{written}");
         }
         assert_eq!(Duration::from_value(&Value::Integer(60)), None);
@@ -256,7 +271,10 @@ mod tests {
     #[test]
     fn a_size_is_bytes_or_has_a_binary_unit() {
         assert_eq!(Size::from_value(&Value::Integer(7)), Some(Size(7)));
-        assert_eq!(Size::from_value(&Value::Environment("7".to_owned())), Some(Size(7)));
+        assert_eq!(
+            Size::from_value(&Value::Environment("7".to_owned())),
+            Some(Size(7))
+        );
         for written in ["7", "7MB", "7 MiB", "-7B", "99999999999999GiB"] {
             assert_eq!(Size::from_value(&text(written)), None, "{written}");
         }

@@ -13,7 +13,7 @@ use prometheus::proto::{Bucket, Histogram, LabelPair, Metric, MetricFamily, Metr
 ///
 /// A reader may see a duration in one figure and not yet in another; the next reading has it in all.
 #[derive(Debug)]
-pub struct Timings {
+pub(super) struct Timings {
     buckets: [AtomicU64; BOUNDS.len() + 1],
     nanos: AtomicU64,
 }
@@ -27,7 +27,7 @@ impl Timings {
     }
 
     /// One more.
-    pub fn observe(&self, took: Duration) {
+    pub(super) fn observe(&self, took: Duration) {
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let index = BOUNDS.partition_point(|(bound, _)| *bound < nanos);
         if let Some(bucket) = self.buckets.get(index) {
@@ -60,7 +60,7 @@ impl Timings {
 
 /// One [`Timings`] for each value of one label; all of them exist from the start.
 #[derive(Clone)]
-pub struct TimingsVec {
+pub(super) struct TimingsVec {
     desc: Desc,
     label: &'static str,
     children: Vec<(&'static str, Arc<Timings>)>,
@@ -68,7 +68,7 @@ pub struct TimingsVec {
 
 impl TimingsVec {
     /// The family of this name with one label of these values.
-    pub fn new(
+    pub(super) fn new(
         name: &str,
         help: &str,
         label: &'static str,
@@ -88,7 +88,7 @@ impl TimingsVec {
     }
 
     /// The child of this value; a fresh one that nobody reads if there is none.
-    pub fn child(&self, value: &str) -> Arc<Timings> {
+    pub(super) fn child(&self, value: &str) -> Arc<Timings> {
         self.children
             .iter()
             .find(|(of, _)| *of == value)
