@@ -64,7 +64,10 @@ impl DataDirectory {
                 path: path.to_owned(),
                 lock,
             }),
-            Err(TryLockError::WouldBlock) => Err(refused("is in use by another process")),
+            Err(TryLockError::WouldBlock) => Err(Failure::Unavailable(format!(
+                "data directory {} is in use by another process",
+                path.display()
+            ))),
             Err(TryLockError::Error(error)) => Err(refused(&format!("cannot be locked: {error}"))),
         }
     }

@@ -16,6 +16,7 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use tokio::runtime::Handle;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
@@ -42,13 +43,17 @@ impl Telemetry {
             .map(|endpoint| tracer_provider(endpoint, runtime))
             .transpose()
             .map_err(|error| Failure::unexpected("telemetry.otlp_endpoint", &error))?;
+        // Own spans only: those of the exporter's connection would be exported by that connection, and so on for ever.
+        // Down to DEBUG, so that spans can be of that level and cost nothing where only logs are wanted.
+        let own = Targets::new().with_targets(OWN_CRATES.map(|name| (name, LevelFilter::DEBUG)));
         let exported = traces.as_ref().map(|provider| {
-            tracing_opentelemetry::layer().with_tracer(provider.tracer("sealring"))
+            tracing_opentelemetry::layer()
+                .with_tracer(provider.tracer("sealring"))
+                .with_filter(own)
         });
         tracing_subscriber::registry()
             .with(exported)
-            .with(log_layer(settings.log_format))
-            .with(filter)
+            .with(log_layer(settings.log_format).with_filter(filter))
             .try_init()
             .map_err(|error: TryInitError| Failure::unexpected("logging cannot start", &error))?;
         std::panic::set_hook(Box::new(log_panic));
@@ -179,6 +184,8 @@ fn escaped(line: &str) -> String {
     clean.push('\n');
     clean
 }
+
+const OWN_CRATES: [&str; 2] = ["keyring", "service"];
 
 #[cfg(test)]
 mod tests {

@@ -41,7 +41,7 @@ fn listen(section: &mut Section<'_>, remote: bool) -> SocketAddr {
         section.add_at(
             place,
             "is not a loopback address, and plain HTTP would show tokens and plaintexts to the network; \
-             put TLS in front of it and set server.allow_plain_remote = true",
+             put TLS in front of it and set server.allow_plain_remote = true (SEALRING_SERVER__ALLOW_PLAIN_REMOTE=true)",
         );
     }
     value

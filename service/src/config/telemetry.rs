@@ -78,4 +78,5 @@ fn otlp_endpoint(section: &mut Section<'_>) -> Option<String> {
     Some(value)
 }
 
-const DEFAULT_FILTER: &str = "info";
+/// The server framework tells of every start and stop of a worker.
+const DEFAULT_FILTER: &str = "info,actix_server=warn";
