@@ -1,3 +1,4 @@
-//! What tests need and production does not.
+//! What tests and benches of this and other packages need and no build for production has.
 
+pub mod engine;
 pub mod softhsm;

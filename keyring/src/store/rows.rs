@@ -40,7 +40,10 @@ impl TryFrom<LoadedRow> for LoadedRing {
 }
 
 #[derive(FromRow)]
-#[expect(clippy::struct_excessive_bools, reason = "a row has the columns of its table")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a row has the columns of its table"
+)]
 struct RingRow {
     id: Vec<u8>,
     mount_id: Vec<u8>,
