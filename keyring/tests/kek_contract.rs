@@ -86,7 +86,11 @@ mod laws {
         let (dek, binding) = (dek(), binding(kek));
         let first = kek.wrap_dek(&dek, &binding).await.unwrap();
         let second = kek.wrap_dek(&dek, &binding).await.unwrap();
-        assert_ne!(first.as_bytes()[..12], second.as_bytes()[..12], "the nonce repeats");
+        assert_ne!(
+            first.as_bytes()[..12],
+            second.as_bytes()[..12],
+            "the nonce repeats"
+        );
         assert_ne!(first.as_bytes()[12..], second.as_bytes()[12..]);
     }
 
@@ -94,12 +98,30 @@ mod laws {
         let right = binding(kek);
         let wrapped = kek.wrap_dek(&dek(), &right).await.unwrap();
         let wrong = [
-            Binding { store: StoreId::from_bytes([9; 16]), ..right.clone() },
-            Binding { ring: RingId::from_bytes([9; 16]), ..right.clone() },
-            Binding { version: Version::new(2).unwrap(), ..right.clone() },
-            Binding { key_type: 8, ..right.clone() },
-            Binding { origin: Origin::Imported, ..right.clone() },
-            Binding { kek: other.id().clone(), ..right.clone() },
+            Binding {
+                store: StoreId::from_bytes([9; 16]),
+                ..right.clone()
+            },
+            Binding {
+                ring: RingId::from_bytes([9; 16]),
+                ..right.clone()
+            },
+            Binding {
+                version: Version::new(2).unwrap(),
+                ..right.clone()
+            },
+            Binding {
+                key_type: 8,
+                ..right.clone()
+            },
+            Binding {
+                origin: Origin::Imported,
+                ..right.clone()
+            },
+            Binding {
+                kek: other.id().clone(),
+                ..right.clone()
+            },
         ];
         for binding in wrong {
             assert_rejected(kek.unwrap_dek(&wrapped, &binding).await);
@@ -125,7 +147,10 @@ mod laws {
 
     pub(crate) async fn parallel_calls_do_not_disturb_each_other(kek: &dyn Kek, _: &dyn Kek) {
         let calls = (1..=64).map(async |number| {
-            let binding = Binding { version: Version::new(number).unwrap(), ..binding(kek) };
+            let binding = Binding {
+                version: Version::new(number).unwrap(),
+                ..binding(kek)
+            };
             let dek = dek();
             let wrapped = kek.wrap_dek(&dek, &binding).await.unwrap();
             let opened = kek.unwrap_dek(&wrapped, &binding).await.unwrap();
@@ -174,8 +199,14 @@ mod software_file {
             let wrapped = created.wrap_dek(&dek(), &binding(&created)).await.unwrap();
             let opened = SoftwareKek::open(&path, entropy()).unwrap();
             assert_eq!(opened.id(), created.id());
-            opened.unwrap_dek(&wrapped, &binding(&created)).await.unwrap();
-            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+            opened
+                .unwrap_dek(&wrapped, &binding(&created))
+                .await
+                .unwrap();
+            assert_eq!(
+                fs::metadata(&path).unwrap().permissions().mode() & 0o7777,
+                0o600
+            );
         });
     }
 
@@ -202,7 +233,10 @@ mod software_file {
         let (_directory, path) = created();
         for mode in [0o640, 0o604, 0o620, 0o602, 0o610, 0o601] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            assert_refused(SoftwareKek::open(&path, entropy()), &format!("mode {mode:04o}"));
+            assert_refused(
+                SoftwareKek::open(&path, entropy()),
+                &format!("mode {mode:04o}"),
+            );
         }
         fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
         SoftwareKek::open(&path, entropy()).unwrap();
@@ -248,7 +282,10 @@ mod software_file {
         for text in wrong {
             fs::write(&path, &text).unwrap();
             let error = SoftwareKek::open(&path, entropy()).unwrap_err().to_string();
-            assert!(error.contains("does not hold a KEK") || error.contains("is longer"), "{error}");
+            assert!(
+                error.contains("does not hold a KEK") || error.contains("is longer"),
+                "{error}"
+            );
             assert!(!error.contains(&key), "the sentence holds part of the key");
         }
     }
@@ -258,7 +295,10 @@ mod software_file {
         let directory = tempfile::tempdir().unwrap();
         let missing = SoftwareKek::open(&directory.path().join("none"), entropy());
         assert_refused(missing, "does not exist");
-        assert_refused(SoftwareKek::open(directory.path(), entropy()), "not a regular file");
+        assert_refused(
+            SoftwareKek::open(directory.path(), entropy()),
+            "not a regular file",
+        );
     }
 
     fn created() -> (tempfile::TempDir, PathBuf) {
@@ -285,11 +325,17 @@ mod pkcs11_start {
                 let again = Pkcs11Kek::create_or_adopt(settings(hsm), entropy()).await;
                 let (adopted, provenance) = again.unwrap();
                 assert_eq!(provenance, Provenance::Adopted);
-                adopted.unwrap_dek(&wrapped, &binding(&adopted)).await.unwrap();
+                adopted
+                    .unwrap_dek(&wrapped, &binding(&adopted))
+                    .await
+                    .unwrap();
                 adopted.close().await;
                 let opened = Pkcs11Kek::open(settings(hsm), entropy()).await.unwrap();
                 assert_eq!(opened.id().as_str(), "pkcs11:0a0b");
-                opened.unwrap_dek(&wrapped, &binding(&opened)).await.unwrap();
+                opened
+                    .unwrap_dek(&wrapped, &binding(&opened))
+                    .await
+                    .unwrap();
             });
         });
     }
@@ -301,9 +347,15 @@ mod pkcs11_start {
             block_on(async {
                 let kek = create(settings(hsm)).await;
                 let session = module(hsm).open_rw_session(token(hsm, "kek").0).unwrap();
-                let key = session.find_objects(&[Attribute::Id(KEY_ID.to_vec())]).unwrap()[0];
-                session.update_attributes(key, &[Attribute::Wrap(true)]).unwrap_err();
-                session.copy_object(key, &[Attribute::Wrap(true)]).unwrap_err();
+                let key = session
+                    .find_objects(&[Attribute::Id(KEY_ID.to_vec())])
+                    .unwrap()[0];
+                session
+                    .update_attributes(key, &[Attribute::Wrap(true)])
+                    .unwrap_err();
+                session
+                    .copy_object(key, &[Attribute::Wrap(true)])
+                    .unwrap_err();
                 session.destroy_object(key).unwrap_err();
                 kek.wrap_dek(&dek(), &binding(&kek)).await.unwrap();
             });
@@ -318,7 +370,10 @@ mod pkcs11_start {
             block_on(async {
                 let first = create(settings(hsm)).await;
                 let token = TokenSelector::Label("other".to_owned());
-                let elsewhere = Pkcs11Settings { token, ..with_pin(hsm, "2222") };
+                let elsewhere = Pkcs11Settings {
+                    token,
+                    ..with_pin(hsm, "2222")
+                };
                 let second = create(elsewhere).await;
                 let third = Pkcs11Kek::open(settings(hsm), entropy()).await.unwrap();
                 let wrapped = first.wrap_dek(&dek(), &binding(&first)).await.unwrap();
@@ -337,7 +392,10 @@ mod pkcs11_start {
                 create(settings(hsm)).await.close().await;
                 let serial = token(hsm, "kek").1.serial_number().to_owned();
                 let token = TokenSelector::Serial(serial);
-                let by_serial = Pkcs11Settings { token, ..settings(hsm) };
+                let by_serial = Pkcs11Settings {
+                    token,
+                    ..settings(hsm)
+                };
                 Pkcs11Kek::open(by_serial, entropy()).await.unwrap();
             });
         });
@@ -349,10 +407,19 @@ mod pkcs11_start {
             block_on(async {
                 for (path, sentence) in [
                     ("libsofthsm2.so", "absolute path"),
-                    ("/nowhere/libsofthsm2.so", "/nowhere/libsofthsm2.so cannot be found"),
-                    ("/etc/passwd", "/etc/passwd cannot be loaded as a PKCS#11 module"),
+                    (
+                        "/nowhere/libsofthsm2.so",
+                        "/nowhere/libsofthsm2.so cannot be found",
+                    ),
+                    (
+                        "/etc/passwd",
+                        "/etc/passwd cannot be loaded as a PKCS#11 module",
+                    ),
                 ] {
-                    let wrong = Pkcs11Settings { module: path.into(), ..settings(hsm) };
+                    let wrong = Pkcs11Settings {
+                        module: path.into(),
+                        ..settings(hsm)
+                    };
                     assert_refused(Pkcs11Kek::open(wrong, entropy()).await, sentence);
                 }
             });
@@ -368,8 +435,14 @@ mod pkcs11_start {
                 let none = Pkcs11Kek::open(settings(hsm), entropy()).await;
                 assert_refused(none, "no token labelled \"kek\" is present");
                 let twice = TokenSelector::Label("twice".to_owned());
-                let ambiguous = Pkcs11Settings { token: twice, ..settings(hsm) };
-                assert_refused(Pkcs11Kek::open(ambiguous, entropy()).await, "more than one token");
+                let ambiguous = Pkcs11Settings {
+                    token: twice,
+                    ..settings(hsm)
+                };
+                assert_refused(
+                    Pkcs11Kek::open(ambiguous, entropy()).await,
+                    "more than one token",
+                );
             });
         });
     }
@@ -394,7 +467,10 @@ mod pkcs11_start {
             block_on(async {
                 create(settings(hsm)).await.close().await;
                 generate(&user_session(hsm), &KEY_ID, &[]);
-                assert_refused(Pkcs11Kek::open(settings(hsm), entropy()).await, "holds 2 keys");
+                assert_refused(
+                    Pkcs11Kek::open(settings(hsm), entropy()).await,
+                    "holds 2 keys",
+                );
             });
         });
     }
@@ -421,7 +497,10 @@ mod pkcs11_start {
             block_on(async {
                 for (number, (attribute, sentence)) in (1..).zip(wrong) {
                     generate(&session, &[number], &[attribute]);
-                    let wrong = Pkcs11Settings { key_id: vec![number], ..settings(hsm) };
+                    let wrong = Pkcs11Settings {
+                        key_id: vec![number],
+                        ..settings(hsm)
+                    };
                     let outcome = Pkcs11Kek::create_or_adopt(wrong, entropy()).await;
                     assert_refused(outcome, sentence);
                 }
@@ -449,7 +528,10 @@ mod pkcs11_start {
         isolated(|hsm| {
             block_on(async {
                 for length in [0, 125] {
-                    let wrong = Pkcs11Settings { key_id: vec![1; length], ..settings(hsm) };
+                    let wrong = Pkcs11Settings {
+                        key_id: vec![1; length],
+                        ..settings(hsm)
+                    };
                     assert_refused(Pkcs11Kek::open(wrong, entropy()).await, "cannot name a KEK");
                 }
             });
@@ -468,14 +550,20 @@ mod pkcs11_pin {
                 create(settings(hsm)).await.close().await;
                 assert!(!token(hsm, "kek").1.user_pin_count_low());
                 assert_refused(open_with(hsm, WRONG).await, "it will not be tried again");
-                assert!(token(hsm, "kek").1.user_pin_count_low(), "the token saw the PIN");
+                assert!(
+                    token(hsm, "kek").1.user_pin_count_low(),
+                    "the token saw the PIN"
+                );
                 // A login by somebody else clears the token's flag, so that it shows any further try.
                 drop(user_session(hsm));
                 assert!(!token(hsm, "kek").1.user_pin_count_low());
                 for _ in 0..20 {
                     assert_refused(open_with(hsm, WRONG).await, "refused this PIN before");
                 }
-                assert!(!token(hsm, "kek").1.user_pin_count_low(), "the PIN was tried again");
+                assert!(
+                    !token(hsm, "kek").1.user_pin_count_low(),
+                    "the PIN was tried again"
+                );
                 open_with(hsm, PIN).await.unwrap();
             });
         });
@@ -505,7 +593,10 @@ mod pkcs11_pin {
                 assert_refused(open_with(hsm, WRONG).await, "refused the PIN");
             });
             let path = memory_file(hsm);
-            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+            assert_eq!(
+                fs::metadata(&path).unwrap().permissions().mode() & 0o7777,
+                0o600
+            );
             assert!(!fs::read_to_string(&path).unwrap().contains(WRONG));
         });
     }
@@ -516,7 +607,10 @@ mod pkcs11_pin {
             hsm.init_token("kek", PIN);
             block_on(async {
                 let state_dir = PathBuf::from("/proc/nowhere");
-                let nowhere = Pkcs11Settings { state_dir, ..with_pin(hsm, WRONG) };
+                let nowhere = Pkcs11Settings {
+                    state_dir,
+                    ..with_pin(hsm, WRONG)
+                };
                 assert_refused(Pkcs11Kek::open(nowhere, entropy()).await, "/proc/nowhere");
                 assert!(!token(hsm, "kek").1.user_pin_count_low());
                 assert_refused(open_with(hsm, WRONG).await, "refused the PIN");
@@ -576,7 +670,9 @@ mod pkcs11_pin {
     /// SoftHSM never sets these flags itself, so they are written into its file, where all flags of a
     /// fresh token are one big-endian word.
     fn set_token_flag(hsm: &SoftHsm, flag: u64) {
-        let path = token_files(hsm).find(|path| path.ends_with("token.object")).unwrap();
+        let path = token_files(hsm)
+            .find(|path| path.ends_with("token.object"))
+            .unwrap();
         let mut bytes = fs::read(&path).unwrap();
         let fresh = FRESH_TOKEN.to_be_bytes();
         let place = bytes.windows(8).position(|window| window == fresh).unwrap();
@@ -658,7 +754,9 @@ mod pkcs11_faults {
 
     fn kek_file(hsm: &SoftHsm) -> PathBuf {
         let is_object = |path: &PathBuf| path.extension().is_some_and(|end| end == "object");
-        token_files(hsm).find(|path| is_object(path) && !path.ends_with("token.object")).unwrap()
+        token_files(hsm)
+            .find(|path| is_object(path) && !path.ends_with("token.object"))
+            .unwrap()
     }
 }
 
@@ -675,7 +773,11 @@ async fn with_software(law: impl AsyncFnOnce(&dyn Kek, &dyn Kek)) {
 async fn with_pkcs11(hsm: &SoftHsm, law: impl AsyncFnOnce(&dyn Kek, &dyn Kek)) {
     hsm.init_token("kek", PIN);
     let kek = create(settings(hsm)).await;
-    let other = create(Pkcs11Settings { key_id: vec![0xff], ..settings(hsm) }).await;
+    let other = create(Pkcs11Settings {
+        key_id: vec![0xff],
+        ..settings(hsm)
+    })
+    .await;
     law(&kek, &other).await;
 }
 
@@ -694,7 +796,9 @@ fn with_pin(hsm: &SoftHsm, pin: &str) -> Pkcs11Settings {
 }
 
 async fn create(settings: Pkcs11Settings) -> Pkcs11Kek {
-    let (kek, provenance) = Pkcs11Kek::create_or_adopt(settings, entropy()).await.unwrap();
+    let (kek, provenance) = Pkcs11Kek::create_or_adopt(settings, entropy())
+        .await
+        .unwrap();
     assert_eq!(provenance, Provenance::Created);
     kek
 }
@@ -709,7 +813,10 @@ fn module(hsm: &SoftHsm) -> Pkcs11 {
 
 fn token(hsm: &SoftHsm, label: &str) -> (Slot, TokenInfo) {
     let module = module(hsm);
-    let slots = module.get_slots_with_initialized_token().unwrap().into_iter();
+    let slots = module
+        .get_slots_with_initialized_token()
+        .unwrap()
+        .into_iter();
     let mut tokens = slots.map(|slot| (slot, module.get_token_info(slot).unwrap()));
     tokens.find(|(_, info)| info.label() == label).unwrap()
 }
@@ -717,17 +824,28 @@ fn token(hsm: &SoftHsm, label: &str) -> (Slot, TokenInfo) {
 /// A session beside those of the KEK, logged in.
 fn user_session(hsm: &SoftHsm) -> Session {
     let session = module(hsm).open_rw_session(token(hsm, "kek").0).unwrap();
-    session.login(UserType::User, Some(&AuthPin::new(PIN.into()))).unwrap();
+    session
+        .login(UserType::User, Some(&AuthPin::new(PIN.into())))
+        .unwrap();
     session
 }
 
 fn token_files(hsm: &SoftHsm) -> impl Iterator<Item = PathBuf> {
-    let token = fs::read_dir(hsm.token_directory()).unwrap().next().unwrap().unwrap().path();
-    fs::read_dir(token).unwrap().map(|file| file.unwrap().path())
+    let token = fs::read_dir(hsm.token_directory())
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    fs::read_dir(token)
+        .unwrap()
+        .map(|file| file.unwrap().path())
 }
 
 fn generate(session: &Session, id: &[u8], changes: &[Attribute]) {
-    session.generate_key(&Mechanism::AesKeyGen, &template(id, changes)).unwrap();
+    session
+        .generate_key(&Mechanism::AesKeyGen, &template(id, changes))
+        .unwrap();
 }
 
 /// A good KEK, but for the changes.
@@ -800,13 +918,19 @@ fn assert_unavailable(outcome: Result<Dek, KekError>) {
 fn assert_refused<T>(outcome: Result<T, KekSetupError>, sentence: &str) {
     match outcome {
         Err(KekSetupError(said)) => {
-            assert!(said.contains(sentence), "{said:?} does not say {sentence:?}");
+            assert!(
+                said.contains(sentence),
+                "{said:?} does not say {sentence:?}"
+            );
         }
         Ok(_) => panic!("opened, but should have said {sentence:?}"),
     }
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
     runtime.block_on(future)
 }
