@@ -16,9 +16,10 @@ use crate::ids::KekId;
 use crate::kek::breaker::Breaker;
 use crate::kek::connection::Connection;
 use crate::kek::fault::Fault;
+use crate::kek::module::Module;
 use crate::kek::sessions::{Sessions, Shared, Stop, spawn};
 use crate::kek::token::Token;
-use crate::kek::{Kek, KekError, KekSetupError, WrappedDek, hex, key_object, module};
+use crate::kek::{Kek, KekError, KekSetupError, WrappedDek, hex, key_object};
 use crate::secret::{Dek, SecretBytes};
 
 pub use crate::kek::token::TokenSelector;
@@ -184,12 +185,13 @@ fn prove(
         call_deadline,
         state_dir,
     } = settings;
-    let module = module::load(&module)?;
+    let module = Module::load(&module)?;
     let token = Token::find(module, token, pin, &state_dir, entropy.as_ref())?;
+    let lease = token.enter();
     let threads = affordable(&token, session_threads)?;
-    let session = token.open_session()?;
-    let provenance = ensure_key(&token, &session, &key_id, label.as_deref(), absent)?;
-    let [key] = key_object::find(&session, &key_id)?
+    let session = token.open_session(&lease)?;
+    let provenance = ensure_key(&token, session.get(), &key_id, label.as_deref(), absent)?;
+    let [key] = key_object::find(session.get(), &key_id)?
         .try_into()
         .map_err(|found: Vec<_>| {
             let (name, count, id) = (token.name(), found.len(), hex::encode(&key_id));
@@ -198,13 +200,14 @@ fn prove(
                 id.as_str()
             ))
         })?;
-    key_object::verify(&session, key)?;
+    key_object::verify(session.get(), key)?;
     let connection = Connection::new(session, key);
     let probe = connection.canary(entropy.as_ref()).map_err(|fault| {
         KekSetupError(format!(
             "the KEK does not encrypt and decrypt a probe: {fault}"
         ))
     })?;
+    drop(lease);
     let (breaker, stop) = (Breaker::default(), Stop::default());
     let shared = Shared {
         token,

@@ -13,6 +13,7 @@ use crate::kek::breaker::Breaker;
 use crate::kek::connection::Connection;
 use crate::kek::fault::Fault;
 use crate::kek::key_object;
+use crate::kek::module::Lease;
 use crate::kek::session_worker::Worker;
 use crate::kek::token::Token;
 use crate::kek::{KekError, KekSetupError, WrappedDek};
@@ -32,9 +33,9 @@ pub(super) struct Shared {
 impl Shared {
     /// A new session with the KEK in it. The key is looked up, checked and recognised again, since what
     /// came back may be another token.
-    pub(super) fn connect(&self) -> Result<Connection, Fault> {
-        let session = self.token.open_session()?;
-        let [key] = key_object::find(&session, &self.key_id)?
+    pub(super) fn connect(&self, lease: &Lease) -> Result<Connection, Fault> {
+        let session = self.token.open_session(lease)?;
+        let [key] = key_object::find(session.get(), &self.key_id)?
             .try_into()
             .map_err(|found: Vec<_>| {
                 // An empty answer may mean an absent token, so it is never taken for a deletion.
@@ -44,7 +45,7 @@ impl Shared {
                     found.len()
                 ))
             })?;
-        key_object::verify(&session, key)?;
+        key_object::verify(session.get(), key)?;
         let connection = Connection::new(session, key);
         connection.recognise(&self.probe)?;
         Ok(connection)
