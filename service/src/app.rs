@@ -169,6 +169,10 @@ fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
         let bound = listener.local_addr()?;
         Ok((listener, bound))
     };
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "io::ErrorKind is non-exhaustive"
+    )]
     listen().map_err(|error: io::Error| {
         let sentence = format!("cannot listen on {address}: {error}");
         match error.kind() {

@@ -68,6 +68,7 @@ impl From<SetupError> for Failure {
             | SetupError::Shares => Self::SetUp(sentence),
             SetupError::Entropy(_) | SetupError::Kek(_) => Self::Unavailable(sentence),
             SetupError::Store(error) => error.into(),
+            SetupError::Workers => Self::Unexpected(sentence),
         }
     }
 }

@@ -18,7 +18,7 @@ impl RootToken {
         while token.len() < PREFIX.len() + RANDOM_LEN {
             let draw = SecretBytes::generate(RANDOM_LEN, entropy)?;
             let room = PREFIX.len() + RANDOM_LEN - token.len();
-            token.extend(draw.expose_secret().iter().filter_map(digit).take(room));
+            token.extend(draw.expose_secret().iter().filter_map(|byte| digit(*byte)).take(room));
         }
         Ok(Self(SecretBytes::new(token)))
     }
@@ -43,8 +43,8 @@ impl RootToken {
 }
 
 /// The digit for six bits. Two of the 64 values give none: folded in, they would make two digits likelier than the others.
-fn digit(byte: &u8) -> Option<u8> {
-    DIGITS.get(usize::from(*byte & 63)).copied()
+fn digit(byte: u8) -> Option<u8> {
+    DIGITS.get(usize::from(byte & 63)).copied()
 }
 
 const PREFIX: &[u8] = b"hvs.";

@@ -58,7 +58,7 @@ fn read(file: &Path) -> Result<Config, Mistakes> {
     let mut layers = Layers::from_file(file)?;
     let environment = fs::read_to_string(file.with_extension("env")).unwrap_or_default();
     let split = |line: &str| {
-        let (name, value) = line.split_once('=').unwrap();
+        let (name, value) = line.split_once('=').expect("a line NAME=value");
         (OsString::from(name), OsString::from(value))
     };
     layers.add_environment(environment.lines().map(split));

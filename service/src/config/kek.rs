@@ -90,7 +90,7 @@ impl Pkcs11 {
         let call_deadline = section.within(
             "call_deadline",
             Duration::from_secs(2),
-            Duration::from_millis(10)..=Duration::from_secs(60),
+            Duration::from_millis(10)..=Duration::from_mins(1),
         );
         let state_dir = section.required("state_dir");
         let HexBytes(key_id) = key_id?;

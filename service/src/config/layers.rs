@@ -109,7 +109,7 @@ impl Layers {
         })?;
         let mut layers = Self::empty(name);
         for (section, value) in table {
-            layers.add_section(section, value);
+            layers.add_section(&section, value);
         }
         Ok(layers)
     }
@@ -182,7 +182,7 @@ impl Layers {
         }
     }
 
-    fn add_section(&mut self, section: String, value: toml::Value) {
+    fn add_section(&mut self, section: &str, value: toml::Value) {
         let toml::Value::Table(table) = value else {
             self.mistakes.add(
                 format!("{}: {section}", self.file),
@@ -191,7 +191,7 @@ impl Layers {
             return;
         };
         for (key, value) in table {
-            let place = self.place_in_file(&section, &key);
+            let place = self.place_in_file(section, &key);
             match Value::from_toml(value) {
                 Some(value) => {
                     let given = Given {
@@ -199,7 +199,7 @@ impl Layers {
                         value,
                         from_environment: false,
                     };
-                    self.given.insert((section.clone(), key), given);
+                    self.given.insert((section.to_owned(), key), given);
                 }
                 None => self
                     .mistakes
@@ -233,16 +233,12 @@ impl Section<'_> {
     /// The value of a key with its place, if the key is given and its value has the right form.
     pub fn placed<T: FromValue>(&mut self, key: &str) -> Option<Placed<T>> {
         let given = self.take(key)?;
-        match T::from_value(&given.value) {
-            Some(value) => Some(Placed {
-                value,
-                place: given.place,
-            }),
-            None => {
-                self.add_at(given.place, format!("must be {}", T::FORM));
-                None
-            }
+        if let Some(value) = T::from_value(&given.value) {
+            let place = given.place;
+            return Some(Placed { value, place });
         }
+        self.add_at(given.place, format!("must be {}", T::FORM));
+        None
     }
 
     /// The value of a key, if it is given.

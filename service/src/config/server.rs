@@ -26,7 +26,7 @@ impl Server {
             drain_timeout: section.within(
                 "drain_timeout",
                 Duration::from_secs(30),
-                Duration::ZERO..=Duration::from_secs(3600),
+                Duration::ZERO..=Duration::from_hours(1),
             ),
         }
     }
