@@ -262,3 +262,6 @@ fn unknown_mount(segments: &[&str]) -> RouteFault {
     let path = MountPath::parse(&segments.join("/"));
     RouteFault::UnknownMount(path.map(|path| path.as_str().to_owned()))
 }
+
+#[cfg(test)]
+mod tests;
