@@ -65,6 +65,33 @@ async fn a_transaction_that_commits_after_a_poll_is_still_seen() {
 }
 
 #[tokio::test]
+async fn a_transaction_in_another_database_repeats_changes_and_hides_none() {
+    // Transaction ids belong to the whole server, so this needs one without other tests.
+    let Some(server) = PostgresServer::start() else {
+        return;
+    };
+    let store = connect(&server.new_database()).await;
+    let transit = enabled(&store, "transit").await;
+    let mut stranger = raw(&server.new_database()).await;
+    let mut open = stranger.begin().await.unwrap();
+    open.execute("SELECT pg_current_xact_id()").await.unwrap();
+
+    let start = store.end().await.unwrap();
+    created(&store, &transit, "orders").await;
+    let held = store.changes_since(start).await.unwrap();
+    assert_eq!((held.next, held.rings.len()), (start, 1));
+    assert_eq!(
+        store.changes_since(held.next).await.unwrap().rings,
+        held.rings
+    );
+
+    open.rollback().await.unwrap();
+    let released = store.changes_since(held.next).await.unwrap();
+    assert!(released.next > start);
+    assert_eq!(store.changes_since(released.next).await.unwrap().rings, []);
+}
+
+#[tokio::test]
 async fn a_ring_is_not_created_on_a_mount_that_is_being_disabled() {
     let Some(server) = PostgresServer::shared() else {
         return;

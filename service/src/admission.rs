@@ -1,0 +1,120 @@
+//! How much this node takes on at once: requests in flight and bytes of bodies held. Lock-free; beyond it, refused.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Counts what is in flight and refuses what would be too much. Clones share the counters.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    requests: Arc<Budget>,
+    body_bytes: Arc<Budget>,
+}
+
+impl Admission {
+    /// Takes on at most this many requests, and at most this many bytes of their bodies, at once.
+    pub fn new(requests: usize, body_bytes: usize) -> Self {
+        Self {
+            requests: Arc::new(Budget::new(requests)),
+            body_bytes: Arc::new(Budget::new(body_bytes)),
+        }
+    }
+
+    /// Room for one more request until the guard is dropped; `None` if there is none.
+    pub fn enter(&self) -> Option<Held> {
+        let mut held = Held::nothing(&self.requests);
+        held.more(1).then_some(held)
+    }
+
+    /// A hold on no bytes yet, to be grown as a body arrives.
+    pub fn body(&self) -> Held {
+        Held::nothing(&self.body_bytes)
+    }
+}
+
+/// A share of a budget, given back on drop.
+#[derive(Debug)]
+pub struct Held {
+    budget: Arc<Budget>,
+    amount: usize,
+}
+
+impl Held {
+    fn nothing(budget: &Arc<Budget>) -> Self {
+        Self {
+            budget: Arc::clone(budget),
+            amount: 0,
+        }
+    }
+
+    /// Takes this much more; `false`, and nothing taken, if that exceeds the budget.
+    #[must_use]
+    pub fn more(&mut self, amount: usize) -> bool {
+        let taken = self.budget.take(amount);
+        if taken {
+            self.amount = self.amount.saturating_add(amount);
+        }
+        taken
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.budget.used.fetch_sub(self.amount, Ordering::Relaxed);
+    }
+}
+
+#[derive(Debug)]
+struct Budget {
+    limit: usize,
+    used: AtomicUsize,
+}
+
+impl Budget {
+    const fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            used: AtomicUsize::new(0),
+        }
+    }
+
+    // One addition when there is room. Two threads may refuse each other at the brim, which errs on the safe side.
+    fn take(&self, amount: usize) -> bool {
+        let before = self.used.fetch_add(amount, Ordering::Relaxed);
+        let fits = before
+            .checked_add(amount)
+            .is_some_and(|after| after <= self.limit);
+        if !fits {
+            self.used.fetch_sub(amount, Ordering::Relaxed);
+        }
+        fits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_house_refuses_until_somebody_leaves() {
+        let admission = Admission::new(2, 0);
+        let first = admission.enter().unwrap();
+        let _second = admission.enter().unwrap();
+        assert!(admission.enter().is_none());
+        drop(first);
+        assert!(admission.enter().is_some());
+    }
+
+    #[test]
+    fn body_bytes_are_held_until_the_body_is_dropped() {
+        let admission = Admission::new(1, 100);
+        let mut body = admission.body();
+        assert!(body.more(60));
+        let mut other = admission.body();
+        assert!(!other.more(41));
+        assert!(other.more(40));
+        drop(body);
+        assert!(other.more(60));
+        assert!(!other.more(usize::MAX));
+        assert!(!other.more(1));
+    }
+}

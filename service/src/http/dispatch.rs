@@ -1,0 +1,334 @@
+//! One request from head to answer: admission, route, token, body, handler.
+
+use std::cell::Cell;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::HeaderMap;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::FutureExt as _;
+use keyring::error::Error;
+use keyring::history::{Cause, Provenance};
+use keyring::mount::Mount;
+use keyring::name::MountPath;
+use keyring::transit::{Address, Transit};
+use tracing::{Instrument as _, Level};
+
+use super::body::Body;
+use super::errors::{Message, Problem};
+use super::fields::Fields;
+use super::operation::Operation;
+use super::path::{self, ApiPath};
+use super::reply::{Answer, Reply, RequestId};
+use super::route::{KeyTarget, Route, Target, Verb};
+use super::{Answered, Front, REQUEST_SPAN, data, history, keys, mounts, query, sys, token};
+use crate::admission::Admission;
+use crate::caller::Caller;
+
+/// What all workers share.
+#[derive(Debug)]
+pub(super) struct Shell {
+    pub(super) front: Arc<Front>,
+    pub(super) admission: Admission,
+}
+
+/// A request that may be worked on.
+#[derive(Debug)]
+pub(super) struct Request<'r> {
+    pub(super) front: &'r Front,
+    pub(super) id: RequestId,
+    pub(super) operation: Operation,
+    pub(super) caller: Option<Caller>,
+    pub(super) headers: &'r HeaderMap,
+    pub(super) query: &'r str,
+    pub(super) body: Body,
+}
+
+/// Answers any request, whatever happens.
+pub(super) async fn dispatch(
+    shell: Data<Shell>,
+    http: HttpRequest,
+    payload: Payload,
+) -> HttpResponse {
+    let began = Instant::now();
+    let id = RequestId::generate();
+    let seen = Cell::new(None);
+    let work = AssertUnwindSafe(shell.answer(id, &http, payload, &seen)).catch_unwind();
+    let answer = if tracing::enabled!(target: REQUEST_SPAN, Level::DEBUG) {
+        let span = tracing::debug_span!(target: REQUEST_SPAN, "request", request_id = %id, otel.name = tracing::field::Empty);
+        work.instrument(span).await
+    } else {
+        work.await
+    };
+    let reply = match answer {
+        Ok(Ok(reply)) => reply,
+        Ok(Err(problem)) => Reply::problem(id, &problem),
+        Err(_) => {
+            tracing::error!(request_id = %id, "a handler panicked");
+            Reply::problem(id, &Problem::internal("the request broke off"))
+        }
+    };
+    if reply.status.is_server_error() {
+        let operation = seen.get().map(Operation::word);
+        tracing::warn!(request_id = %id, operation, status = reply.status.as_u16(), "answered with an error");
+    }
+    shell.front.metrics.answered(Answered {
+        operation: seen.get(),
+        status: reply.status.as_u16(),
+        items: reply.items,
+        took: began.elapsed(),
+    });
+    reply.into_response()
+}
+
+impl Shell {
+    async fn answer(
+        &self,
+        id: RequestId,
+        http: &HttpRequest,
+        payload: Payload,
+        seen: &Cell<Option<Operation>>,
+    ) -> Answer {
+        let _place = self.admission.enter().ok_or_else(Problem::busy)?;
+        let query = http.uri().query().unwrap_or_default();
+        let decoded = path::decode(http.uri().path())?;
+        let path = ApiPath::parse(&decoded)?;
+        let verb = Verb::parse(http.method(), query::first(query, "list").as_deref())?;
+        check_headers(http.headers())?;
+        let front = self.front.as_ref();
+        let route = Route::find(verb, &path, &front.transit.mounts());
+        if let Ok(route) = &route {
+            seen.set(Some(route.operation));
+            tracing::Span::current().record("otel.name", route.operation.word());
+        }
+        let caller = Caller::identify(&front.transit, http.headers());
+        // Strangers are not told which paths there are, and nobody reads what they send.
+        let route = match (route, &caller) {
+            (Ok(route), Some(_)) => route,
+            (Ok(route), None) if !route.operation.needs_token() => route,
+            (_, None) => return Err(Problem::permission_denied()),
+            (Err(fault), Some(_)) => return Err(fault.into()),
+        };
+        let held = self.admission.body();
+        let body = if verb == Verb::Write && caller.is_some() {
+            Body::read(payload, http.headers(), front.limits.body_bytes, held).await?
+        } else {
+            Body::none(held)
+        };
+        let request = Request {
+            front,
+            id,
+            operation: route.operation,
+            caller,
+            headers: http.headers(),
+            query,
+            body,
+        };
+        request.handle(&route.target).await
+    }
+}
+
+impl Request<'_> {
+    async fn handle(&self, target: &Target) -> Answer {
+        match self.operation {
+            Operation::CapabilitiesSelf => token::capabilities_self(self),
+            Operation::DataKeyPlaintext | Operation::DataKeyWrapped => {
+                data::data_key(self, target.key()?).await
+            }
+            Operation::Decrypt => data::decrypt(self, target.key()?).await,
+            Operation::Encrypt => data::encrypt(self, target.key()?).await,
+            Operation::Health => sys::health(self),
+            Operation::Initialise => Err(Problem::bad("Vault is already initialized")),
+            Operation::InitStatus => Ok(sys::init_status()),
+            Operation::KeyConfigure => keys::configure(self, target.key()?).await,
+            Operation::KeyCreate => keys::create(self, target.key()?).await,
+            Operation::KeyDelete => keys::delete(self, target.key()?).await,
+            Operation::KeyHistory => history::read(self, target.key()?).await,
+            Operation::KeyList => keys::list(self, target.mount()?).await,
+            Operation::KeyRead => keys::read(self, target.key()?).await,
+            Operation::KeyRotate => keys::rotate(self, target.key()?).await,
+            Operation::KeyTrim => keys::trim(self, target.key()?).await,
+            Operation::Leader => Ok(sys::leader()),
+            Operation::Limits => Ok(sys::limits(self)),
+            Operation::Metrics => sys::metrics(self),
+            Operation::MountDisable => mounts::disable(self, target.path()?).await,
+            Operation::MountEnable => mounts::enable(self, target.path()?).await,
+            Operation::MountList => Ok(mounts::list(self)),
+            Operation::MountOfPath => mounts::of_path(self, target.path()?),
+            Operation::MountRead => mounts::read(self, target.path()?),
+            Operation::MountTune => mounts::tune(self, target.path()?).await,
+            Operation::MountTuneRead => mounts::tune_read(self, target.path()?),
+            Operation::MountsVisible => Ok(mounts::visible(self)),
+            Operation::Rewrap => data::rewrap(self, target.key()?).await,
+            Operation::SealStatus => Ok(sys::seal_status(self)),
+            Operation::TokenLookupSelf => token::lookup_self(self),
+        }
+    }
+
+    /// The fields of the query.
+    pub(super) fn query_fields(&self) -> Fields<'static> {
+        Fields::from_pairs(self.query)
+    }
+
+    /// The caller, where a token is needed.
+    pub(super) fn known_caller(&self) -> Result<&Caller, Problem> {
+        self.caller.as_ref().ok_or_else(Problem::permission_denied)
+    }
+
+    /// Who asks for a change, and why.
+    pub(super) fn provenance(&self) -> Result<Provenance, Problem> {
+        let caller = self.known_caller()?;
+        Ok(Provenance {
+            actor: caller.display_name.to_owned(),
+            accessor: Some(caller.accessor.clone()),
+            request_id: Some(self.id.to_string()),
+            cause: Cause::Manual,
+            reason: reason(self.headers)?,
+        })
+    }
+
+    /// Runs work on a ring to its end, even if the client hangs up.
+    pub(super) async fn on_ring<T, F>(
+        &self,
+        key: &KeyTarget,
+        work: impl FnOnce(Arc<Transit>, Address) -> F,
+    ) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let work = work(Arc::clone(&self.front.transit), key.address.clone());
+        let result = self.front.detached.run(work).await?;
+        result.map_err(|error| self.failed(key, error))
+    }
+
+    /// The engine's error as an answer.
+    pub(super) fn failed(&self, key: &KeyTarget, error: Error) -> Problem {
+        Problem::engine(self.operation, key.address.name.as_str(), error)
+    }
+}
+
+impl Target {
+    fn key(&self) -> Result<&KeyTarget, Problem> {
+        match self {
+            Self::Key(key) => Ok(key),
+            Self::Mount(_) | Self::Path(_) | Self::Server => Err(misrouted()),
+        }
+    }
+
+    fn mount(&self) -> Result<&Mount, Problem> {
+        match self {
+            Self::Mount(mount) => Ok(mount),
+            Self::Key(_) | Self::Path(_) | Self::Server => Err(misrouted()),
+        }
+    }
+
+    fn path(&self) -> Result<&MountPath, Problem> {
+        match self {
+            Self::Path(path) => Ok(path),
+            Self::Key(_) | Self::Mount(_) | Self::Server => Err(misrouted()),
+        }
+    }
+}
+
+fn misrouted() -> Problem {
+    tracing::error!("the route table gave an operation another target than it has");
+    Problem::internal("the request led nowhere")
+}
+
+// Headers that change what a request means are refused where they cannot be honoured, never passed over.
+fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
+    if let Some(namespace) = headers.get("x-vault-namespace")
+        && !matches!(namespace.as_bytes(), b"" | b"/" | b"root" | b"root/")
+    {
+        let text = Message::Plain("namespace not found".into());
+        return Err(Problem::new(StatusCode::NOT_FOUND, text));
+    }
+    if let Some(wrap) = headers.get("x-vault-wrap-ttl")
+        && !matches!(wrap.as_bytes(), b"" | b"0")
+    {
+        return Err(Problem::bad(
+            "response wrapping (X-Vault-Wrap-TTL) is not offered",
+        ));
+    }
+    Ok(())
+}
+
+/// The caller's own words for a change.
+fn reason(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get("x-sealring-reason") else {
+        return Ok(None);
+    };
+    let printable = |byte: &u8| matches!(byte, b' '..=b'~');
+    match value.to_str() {
+        Ok(text)
+            if text.len() <= Provenance::MAX_REASON_LEN
+                && text.as_bytes().iter().all(printable) =>
+        {
+            let text = text.trim();
+            Ok((!text.is_empty()).then(|| text.to_owned()))
+        }
+        Ok(_) | Err(_) => Err(Problem::bad(format!(
+            "X-Sealring-Reason must be at most {} printable ASCII characters",
+            Provenance::MAX_REASON_LEN
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn headers(name: &'static str, value: &str) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+        map.insert(HeaderName::from_static(name), value);
+        map
+    }
+
+    #[test]
+    fn only_the_root_namespace_is_there() {
+        for value in ["", "root", "root/", "/"] {
+            assert_eq!(check_headers(&headers("x-vault-namespace", value)), Ok(()));
+        }
+        let problem = check_headers(&headers("x-vault-namespace", "team")).unwrap_err();
+        assert_eq!(problem.status.as_u16(), 404);
+    }
+
+    #[test]
+    fn wrapping_is_refused_rather_than_forgotten() {
+        for (value, fine) in [
+            ("", true),
+            ("0", true),
+            ("60", false),
+            ("1h", false),
+            ("x", false),
+        ] {
+            assert_eq!(
+                check_headers(&headers("x-vault-wrap-ttl", value)).is_ok(),
+                fine,
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn reasons_are_short_and_printable() {
+        let read = |value: &str| reason(&headers("x-sealring-reason", value));
+        assert_eq!(
+            read(" rotation drill "),
+            Ok(Some("rotation drill".to_owned()))
+        );
+        assert_eq!(read("  "), Ok(None));
+        assert_eq!(reason(&HeaderMap::new()), Ok(None));
+        assert!(read(&"x".repeat(512)).is_ok());
+        for value in ["x".repeat(513), "caf\u{e9}".to_owned(), "a\tb".to_owned()] {
+            assert!(read(&value).is_err(), "{value:?}");
+        }
+    }
+}
