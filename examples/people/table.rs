@@ -131,11 +131,17 @@ impl Table {
 
     /// Keeps a copy of a row, as somebody with an old backup would.
     pub(crate) async fn keep_witness(&self, row: &Row) -> anyhow::Result<()> {
-        let mut insert = sqlx::query(REPLACE_WITNESS).bind(row.id).bind(&row.name);
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query("DELETE FROM witness")
+            .execute(&mut *transaction)
+            .await?;
+        let mut insert = sqlx::query(INSERT_WITNESS).bind(row.id).bind(&row.name);
         for value in &row.values {
             insert = insert.bind(value);
         }
-        insert.bind(row.key_version).execute(&self.pool).await?;
+        let insert = insert.bind(row.key_version);
+        insert.execute(&mut *transaction).await?;
+        transaction.commit().await?;
         Ok(())
     }
 
@@ -172,5 +178,5 @@ const UPDATE_PERSON: &str = "UPDATE people
     SET email = ?, national_id = ?, card_number = ?, notes = ?, key_version = ?
     WHERE id = ? AND key_version = ?";
 
-const REPLACE_WITNESS: &str = "INSERT OR REPLACE INTO witness
+const INSERT_WITNESS: &str = "INSERT INTO witness
     (id, name, email, national_id, card_number, notes, key_version) VALUES (?, ?, ?, ?, ?, ?, ?)";

@@ -187,7 +187,8 @@ impl Driver<'_> {
                 return;
             };
             self.next_request += shared.load.connections;
-            let measured = begun >= self.measured_from;
+            // By when it is sent, not planned: what piled up before is load that was really there.
+            let measured = Instant::now() >= self.measured_from;
             self.under_way = measured;
             let result = self.exchange(request).await;
             self.under_way = false;
@@ -208,7 +209,7 @@ impl Driver<'_> {
             return (now < self.shared.end(self.start)).then_some(now);
         };
         let ticket = pacer.next(self.start).await?;
-        if ticket.planned >= self.measured_from {
+        if Instant::now() >= self.measured_from {
             let late = ticket.planned.elapsed();
             let mut tally = self.tally.borrow_mut();
             tally.waited += u64::from(ticket.waited && late > LATE);
