@@ -15,7 +15,7 @@ use keyring::history::{Cause, Provenance};
 use keyring::mount::Mount;
 use keyring::name::MountPath;
 use keyring::transit::{Address, Transit};
-use tracing::{Instrument as _, Level};
+use tracing::{Instrument as _, Level, Span};
 
 use super::body::Body;
 use super::errors::{Message, Problem};
@@ -25,14 +25,13 @@ use super::path::{self, ApiPath};
 use super::reply::{Answer, Reply, RequestId};
 use super::route::{KeyTarget, Route, Target, Verb};
 use super::{Answered, Front, REQUEST_SPAN, data, history, keys, mounts, query, sys, token};
-use crate::admission::Admission;
 use crate::caller::Caller;
+use crate::telemetry;
 
 /// What all workers share.
 #[derive(Debug)]
 pub(super) struct Shell {
     pub(super) front: Arc<Front>,
-    pub(super) admission: Admission,
 }
 
 /// A request that may be worked on.
@@ -58,7 +57,7 @@ pub(super) async fn dispatch(
     let seen = Cell::new(None);
     let work = AssertUnwindSafe(shell.answer(id, &http, payload, &seen)).catch_unwind();
     let answer = if tracing::enabled!(target: REQUEST_SPAN, Level::DEBUG) {
-        let span = tracing::debug_span!(target: REQUEST_SPAN, "request", request_id = %id, otel.name = tracing::field::Empty);
+        let span = request_span(id, http.headers());
         work.instrument(span).await
     } else {
         work.await
@@ -84,6 +83,16 @@ pub(super) async fn dispatch(
     reply.into_response()
 }
 
+/// The span around a request, in the caller's trace if there is one.
+fn request_span(id: RequestId, headers: &HeaderMap) -> Span {
+    let name = tracing::field::Empty;
+    let span =
+        tracing::debug_span!(target: REQUEST_SPAN, "request", request_id = %id, otel.name = name);
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    telemetry::continue_trace(&span, header("traceparent"), header("tracestate"));
+    span
+}
+
 impl Shell {
     async fn answer(
         &self,
@@ -92,7 +101,7 @@ impl Shell {
         payload: Payload,
         seen: &Cell<Option<Operation>>,
     ) -> Answer {
-        let _place = self.admission.enter().ok_or_else(Problem::busy)?;
+        let _place = self.front.admission.enter().ok_or_else(Problem::busy)?;
         let query = http.uri().query().unwrap_or_default();
         let decoded = path::decode(http.uri().path())?;
         let path = ApiPath::parse(&decoded)?;
@@ -108,11 +117,11 @@ impl Shell {
         // Strangers are not told which paths there are, and nobody reads what they send.
         let route = match (route, &caller) {
             (Ok(route), Some(_)) => route,
-            (Ok(route), None) if !route.operation.needs_token() => route,
+            (Ok(route), None) if self.is_public(route.operation) => route,
             (_, None) => return Err(Problem::permission_denied()),
             (Err(fault), Some(_)) => return Err(fault.into()),
         };
-        let held = self.admission.body();
+        let held = self.front.admission.body();
         let body = if verb == Verb::Write && caller.is_some() {
             Body::read(payload, http.headers(), front.limits.body_bytes, held).await?
         } else {
@@ -128,6 +137,12 @@ impl Shell {
             body,
         };
         request.handle(&route.target).await
+    }
+}
+
+impl Shell {
+    fn is_public(&self, operation: Operation) -> bool {
+        !operation.needs_token() || (operation == Operation::Metrics && self.front.public_metrics)
     }
 }
 

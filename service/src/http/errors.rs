@@ -137,6 +137,7 @@ impl Problem {
                     "stored key data failed its integrity check; an operator must look at it",
                 )
             }
+            Error::Worker => Self::internal("the request broke off"),
         }
     }
 
@@ -238,6 +239,7 @@ impl Problem {
                 | Error::NotFound
                 | Error::Rule(_)
                 | Error::Stale
+                | Error::Worker
                 | Error::StoreUnavailable(_)) => {
                     tracing::warn!(operation = operation.word(), error = %error, "a mount could not be changed");
                     Self::unavailable(
