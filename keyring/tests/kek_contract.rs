@@ -8,6 +8,7 @@
 )]
 
 use std::fs;
+use std::io::{self, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -247,7 +248,7 @@ mod software_file {
     fn a_file_of_another_user_is_refused() {
         let (_directory, path) = created();
         if std::os::unix::fs::chown(&path, Some(65_534), None).is_err() {
-            eprintln!("SKIPPED: only root can give a file away");
+            let _ = writeln!(io::stderr(), "SKIPPED: only root can give a file away");
             return;
         }
         assert_refused(SoftwareKek::open(&path, entropy()), "belongs to user 65534");
@@ -739,6 +740,40 @@ mod pkcs11_faults {
                 }
                 fs::rename(&kept, &object).unwrap();
                 recovers(&kek, &wrapped).await;
+            });
+        });
+    }
+
+    #[test]
+    fn a_lost_token_does_not_disturb_a_kek_in_another_token() {
+        isolated(|hsm| {
+            hsm.init_token("kek", PIN);
+            let lost = token_files(hsm)
+                .next()
+                .unwrap()
+                .parent()
+                .unwrap()
+                .to_owned();
+            hsm.init_token("other", "2222");
+            block_on(async {
+                let kek = create(settings(hsm)).await;
+                let wrapped = kek.wrap_dek(&dek(), &binding(&kek)).await.unwrap();
+                let other_token = TokenSelector::Label("other".to_owned());
+                let elsewhere = Pkcs11Settings {
+                    token: other_token,
+                    ..with_pin(hsm, "2222")
+                };
+                let other = create(elsewhere).await;
+                let away = hsm.path().join("away");
+                fs::rename(&lost, &away).unwrap();
+                for _ in 0..100 {
+                    assert_unavailable(kek.unwrap_dek(&wrapped, &binding(&kek)).await);
+                    other.wrap_dek(&dek(), &binding(&other)).await.unwrap();
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                fs::rename(&away, &lost).unwrap();
+                recovers(&kek, &wrapped).await;
+                other.wrap_dek(&dek(), &binding(&other)).await.unwrap();
             });
         });
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cryptoki::session::Session;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::binding::Binding;
 use crate::entropy::Entropy;
@@ -101,10 +101,11 @@ impl Pkcs11Kek {
         Self::set_up(settings, entropy, Absent::Create).await
     }
 
-    /// Ends the session threads and waits until the token is logged out. Dropping does the same without
-    /// waiting.
+    /// Ends the session threads and logs out; a call in progress is given its deadline. Dropping does the
+    /// same, but blocks the thread it happens on. One of both must happen before the process ends.
     pub async fn close(self) {
-        self.sessions.close().await;
+        // The task can only fail by panicking, and then the KEK is closed too.
+        let _ = tokio::task::spawn_blocking(move || drop(self)).await;
     }
 
     async fn set_up(
@@ -113,13 +114,17 @@ impl Pkcs11Kek {
         absent: Absent,
     ) -> Result<(Self, Provenance), KekSetupError> {
         let id = kek_id(&settings.key_id)?;
-        let (alive, _) = mpsc::channel(1);
         let (reply, answer) = oneshot::channel();
         // If nobody waits for the outcome any more, dropping it closes the sessions.
-        spawn("kek-setup", alive, move || {
+        let thread = spawn("kek-setup", move || {
             drop(reply.send(prove(settings, entropy, absent)));
         })?;
-        match tokio::time::timeout(SETUP_DEADLINE, answer).await {
+        let outcome = tokio::time::timeout(SETUP_DEADLINE, answer).await;
+        if outcome.is_ok() {
+            // It is about to end; a caller that exits at once must not overtake it.
+            let _ = thread.join();
+        }
+        match outcome {
             Ok(Ok(outcome)) => {
                 outcome.map(|(sessions, provenance)| (Self { id, sessions }, provenance))
             }
