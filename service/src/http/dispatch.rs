@@ -111,7 +111,7 @@ impl Shell {
         let route = Route::find(verb, &path, &front.transit.mounts());
         if let Ok(route) = &route {
             seen.set(Some(route.operation));
-            tracing::Span::current().record("otel.name", route.operation.word());
+            Span::current().record("otel.name", route.operation.word());
         }
         let caller = Caller::identify(&front.transit, http.headers());
         // Strangers are not told which paths there are, and nobody reads what they send.
