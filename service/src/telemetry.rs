@@ -88,6 +88,13 @@ pub fn continue_trace(span: &Span, traceparent: Option<&str>, tracestate: Option
     }
 }
 
+/// Gives the exported span a name that was not known when it began.
+pub fn name_trace(span: &Span, name: &'static str) {
+    if !span.is_disabled() {
+        span.context().span().update_name(name);
+    }
+}
+
 struct TraceHeaders<'a> {
     traceparent: Option<&'a str>,
     tracestate: Option<&'a str>,

@@ -85,9 +85,7 @@ pub(super) async fn dispatch(
 
 /// The span around a request, in the caller's trace if there is one.
 fn request_span(id: RequestId, headers: &HeaderMap) -> Span {
-    let name = tracing::field::Empty;
-    let span =
-        tracing::debug_span!(target: REQUEST_SPAN, "request", request_id = %id, otel.name = name);
+    let span = tracing::debug_span!(target: REQUEST_SPAN, "request", request_id = %id);
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
     telemetry::continue_trace(&span, header("traceparent"), header("tracestate"));
     span
@@ -111,7 +109,7 @@ impl Shell {
         let route = Route::find(verb, &path, &front.transit.mounts());
         if let Ok(route) = &route {
             seen.set(Some(route.operation));
-            Span::current().record("otel.name", route.operation.word());
+            telemetry::name_trace(&Span::current(), route.operation.word());
         }
         let caller = Caller::identify(&front.transit, http.headers());
         // Strangers are not told which paths there are, and nobody reads what they send.
