@@ -57,31 +57,42 @@ pub(super) async fn dispatch(
     let id = RequestId::generate();
     let seen = Cell::new(None);
     let work = AssertUnwindSafe(shell.answer(id, &http, payload, &seen)).catch_unwind();
-    let answer = if tracing::enabled!(target: REQUEST_SPAN, Level::DEBUG) {
-        let span = tracing::debug_span!(target: REQUEST_SPAN, "request", request_id = %id, otel.name = tracing::field::Empty);
-        work.instrument(span).await
-    } else {
-        work.await
-    };
-    let reply = match answer {
-        Ok(Ok(reply)) => reply,
-        Ok(Err(problem)) => Reply::problem(id, &problem),
-        Err(_) => {
-            tracing::error!(request_id = %id, "a handler panicked");
-            Reply::problem(id, &Problem::internal("the request broke off"))
-        }
-    };
-    if reply.status.is_server_error() {
-        let operation = seen.get().map(Operation::word);
-        tracing::warn!(request_id = %id, operation, status = reply.status.as_u16(), "answered with an error");
-    }
-    shell.front.metrics.answered(Answered {
+    let answer = traced(id, work).await.unwrap_or_else(|_| {
+        tracing::error!(request_id = %id, "a handler panicked");
+        Err(Problem::internal("the request broke off"))
+    });
+    let reply = answer.unwrap_or_else(|problem| Reply::problem(id, &problem));
+    let answered = Answered {
         operation: seen.get(),
         status: reply.status.as_u16(),
         items: reply.items,
         took: began.elapsed(),
-    });
+    };
+    if reply.status.is_server_error() {
+        log(id, answered);
+    }
+    shell.front.metrics.answered(answered);
     reply.into_response()
+}
+
+/// Runs work in a span if anybody listens for it.
+async fn traced<T>(id: RequestId, work: impl Future<Output = T>) -> T {
+    if tracing::enabled!(target: REQUEST_SPAN, Level::DEBUG) {
+        let span = tracing::debug_span!(
+            target: REQUEST_SPAN,
+            "request",
+            request_id = %id,
+            otel.name = tracing::field::Empty
+        );
+        work.instrument(span).await
+    } else {
+        work.await
+    }
+}
+
+fn log(id: RequestId, answered: Answered) {
+    let operation = answered.operation.map(Operation::word);
+    tracing::warn!(request_id = %id, operation, status = answered.status, "answered with an error");
 }
 
 impl Shell {
@@ -132,6 +143,10 @@ impl Shell {
 }
 
 impl Request<'_> {
+    #[expect(
+        clippy::cognitive_complexity,
+        reason = "a flat table, one row for each operation"
+    )]
     async fn handle(&self, target: &Target) -> Answer {
         match self.operation {
             Operation::CapabilitiesSelf => token::capabilities_self(self),

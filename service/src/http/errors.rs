@@ -1,11 +1,13 @@
 //! From what went wrong to a status and a text: the one place where that is decided.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use actix_web::http::StatusCode;
 use keyring::error::{Error, ItemError};
 use keyring::name::MountPath;
 use keyring::policy::RuleViolation;
+use keyring::store::StoreError;
 use keyring::transit::MountError;
 
 use super::fields::FieldFault;
@@ -106,38 +108,38 @@ impl Problem {
                 "the key store has been out of reach for too long; nothing was done; try again",
             ),
             Error::StoreUnavailable(source) => {
-                tracing::warn!(operation = operation.word(), error = %source, "the key store is unavailable");
-                Self::unavailable("the key store is unavailable; nothing was changed; try again")
+                let text = "the key store is unavailable; nothing was changed; try again";
+                Self::unavailable(text).warned(operation, &source)
             }
             Error::KekUnavailable(source) => {
-                tracing::warn!(operation = operation.word(), error = %source, "the KEK is unavailable");
-                Self::unavailable(
-                    "the key-encryption key is unavailable; nothing was changed; try again",
-                )
+                let text = "the key-encryption key is unavailable; nothing was changed; try again";
+                Self::unavailable(text).warned(operation, &source)
             }
-            Error::OutcomeUnknown => {
-                tracing::warn!(
-                    operation = operation.word(),
-                    "the outcome of a change is unknown"
-                );
-                Self::unavailable(
-                    "the key store broke off: the change may or may not have been made; read the key to see",
-                )
-            }
-            Error::Entropy(_) => {
-                tracing::error!(
-                    operation = operation.word(),
-                    "the system's random source failed"
-                );
+            Error::OutcomeUnknown => Self::unavailable(
+                "the key store broke off: the change may or may not have been made; read the key to see",
+            )
+            .warned(operation, &error),
+            Error::Entropy(source) => {
                 Self::internal("the system's random source failed; nothing was done")
+                    .alarmed(operation, &source)
             }
-            Error::Integrity(place) => {
-                tracing::error!(operation = operation.word(), place, "integrity error");
-                Self::internal(
-                    "stored key data failed its integrity check; an operator must look at it",
-                )
-            }
+            Error::Integrity(_) => Self::internal(
+                "stored key data failed its integrity check; an operator must look at it",
+            )
+            .alarmed(operation, &error),
         }
+    }
+
+    /// The same problem, told to the operator too.
+    fn warned(self, operation: Operation, cause: &dyn fmt::Display) -> Self {
+        tracing::warn!(operation = operation.word(), %cause, "refused for now");
+        self
+    }
+
+    /// The same problem, told to the operator as one that does not go away.
+    fn alarmed(self, operation: Operation, cause: &dyn fmt::Display) -> Self {
+        tracing::error!(operation = operation.word(), %cause, "something is wrong with this server");
+        self
     }
 
     fn not_found(operation: Operation, name: &str) -> Self {
@@ -185,8 +187,7 @@ impl Problem {
                 Self::bad(format!("error deleting policy {name}: {violation}"))
             }
             RuleViolation::VersionsExhausted => {
-                tracing::error!(operation = operation.word(), "version numbers are used up");
-                Self::bad(violation.to_string())
+                Self::bad(violation.to_string()).alarmed(operation, violation)
             }
             RuleViolation::ConvergentNeedsDerived
             | RuleViolation::IfVersion { .. }
@@ -221,30 +222,23 @@ impl Problem {
         match error {
             MountError::InUse => Self::bad(format!("path is already in use at {path}/")),
             MountError::NotFound => Self::bad(format!("no mount entry found at {path}/")),
-            MountError::Store(source) => match Error::from(source) {
-                Error::OutcomeUnknown => Self::unavailable(
-                    "the key store broke off: the change may or may not have been made; list the mounts to see",
-                ),
-                Error::Integrity(place) => {
-                    tracing::error!(operation = operation.word(), place, "integrity error");
-                    Self::internal(
-                        "stored mounts failed their integrity check; an operator must look at it",
-                    )
-                }
-                error @ (Error::Busy
-                | Error::Entropy(_)
-                | Error::Item(_)
-                | Error::KekUnavailable(_)
-                | Error::NotFound
-                | Error::Rule(_)
-                | Error::Stale
-                | Error::StoreUnavailable(_)) => {
-                    tracing::warn!(operation = operation.word(), error = %error, "a mount could not be changed");
-                    Self::unavailable(
-                        "the key store is unavailable; nothing was changed; try again",
-                    )
-                }
-            },
+            MountError::Store(StoreError::OutcomeUnknown) => Self::unavailable(
+                "the key store broke off: the change may or may not have been made; list the mounts to see",
+            )
+            .warned(operation, &StoreError::OutcomeUnknown),
+            MountError::Store(source @ StoreError::Corrupt(_)) => Self::internal(
+                "stored mounts failed their integrity check; an operator must look at it",
+            )
+            .alarmed(operation, &source),
+            MountError::Store(
+                source @ (StoreError::Conflict
+                | StoreError::Exists
+                | StoreError::NotFound
+                | StoreError::Unavailable(_)),
+            ) => {
+                let text = "the key store is unavailable; nothing was changed; try again";
+                Self::unavailable(text).warned(operation, &source)
+            }
         }
     }
 }

@@ -130,7 +130,7 @@ fn settings(fields: &mut Fields<'_>, before: MountSettings) -> Result<MountSetti
         if description.as_str().len() > MountSettings::MAX_DESCRIPTION_LEN {
             return Err(Problem::bad("description is too long"));
         }
-        after.description = description.as_str().to_owned();
+        description.as_str().clone_into(&mut after.description);
     }
     for group in ["config", "options"] {
         if let Some(Value::Object(entries)) = fields.take(group) {
