@@ -41,6 +41,9 @@ pub enum Error {
     /// The store cannot be reached; nothing was changed.
     #[error("the store is unavailable")]
     StoreUnavailable(#[source] StoreError),
+    /// A worker broke off in the middle of the request: a defect, logged where it happened.
+    #[error("a worker broke off")]
+    Worker,
 }
 
 /// Why one item of a data request failed. A failed decrypt says nothing more than that.

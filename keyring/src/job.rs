@@ -1,4 +1,4 @@
-//! One data request: its items decoded into slices of work, and what came of each.
+//! One data request: its items decoded into chunks of work, and what came of each.
 //!
 //! A job owns its bytes, so it can move to a worker thread, and wipes them when it is dropped. Its items lie
 //! in chunks that are small enough to yield between and independent enough to run in parallel.
@@ -8,6 +8,9 @@ use std::ops::Range;
 use smallvec::SmallVec;
 use zeroize::Zeroizing;
 
+use crate::algorithm::TAG_LEN;
+use crate::base64::decode_append;
+use crate::ciphertext;
 use crate::error::ItemError;
 use crate::version::Version;
 
@@ -41,7 +44,9 @@ pub struct OpenInput<'a> {
 
 /// The items of one request, in order. An item that cannot be decoded keeps its place and its error.
 #[derive(Debug, Default)]
-pub struct Job {}
+pub struct Job {
+    pub(crate) chunks: SmallVec<[Chunk; 1]>,
+}
 
 impl Job {
     /// A job without items.
@@ -50,20 +55,181 @@ impl Job {
     }
 
     /// Adds a plaintext.
-    pub fn push_plaintext(&mut self, _input: &SealInput<'_>) {}
+    pub fn push_plaintext(&mut self, input: &SealInput<'_>) {
+        let texts = [input.context, input.associated_data, input.plaintext];
+        let chunk = self.chunk_for(texts.iter().map(|text| decoded_bound(text)).sum());
+        let item = chunk.decode_plaintext(input);
+        chunk.items.push(item);
+    }
 
     /// Adds a ciphertext.
-    pub fn push_ciphertext(&mut self, _input: &OpenInput<'_>) {}
+    pub fn push_ciphertext(&mut self, input: &OpenInput<'_>) {
+        let new_data = input.new_associated_data.unwrap_or_default();
+        let texts = [
+            input.context,
+            input.associated_data,
+            new_data,
+            input.ciphertext,
+        ];
+        let chunk = self.chunk_for(texts.iter().map(|text| decoded_bound(text)).sum());
+        let item = chunk.decode_ciphertext(input);
+        chunk.items.push(item);
+    }
 
     /// How many items there are.
     pub fn len(&self) -> usize {
-        0
+        self.chunks.iter().map(|chunk| chunk.items.len()).sum()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        true
+        self.chunks.is_empty()
     }
+
+    /// How many bytes the items hold.
+    pub(crate) fn bytes(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.arena.len()).sum()
+    }
+
+    /// Every item that could be decoded.
+    pub(crate) fn items(&self) -> impl Iterator<Item = &Item> {
+        self.chunks
+            .iter()
+            .flat_map(|chunk| chunk.items.iter().flatten())
+    }
+
+    /// The last chunk if it has room for one more item with this many bytes, else a new one. A chunk's buffer
+    /// never grows: growing would leave a copy of it behind, unwiped.
+    fn chunk_for(&mut self, bytes: usize) -> &mut Chunk {
+        let needed = bytes + TAG_LEN;
+        let has_room = self
+            .chunks
+            .last()
+            .is_some_and(|chunk| chunk.has_room_for(needed));
+        if !has_room {
+            let capacity = if self.chunks.is_empty() {
+                needed
+            } else {
+                needed.max(CHUNK_BYTES)
+            };
+            self.chunks.push(Chunk::with_capacity(capacity));
+        }
+        self.chunks
+            .last_mut()
+            .expect("a chunk was just added if there was none")
+    }
+}
+
+/// A few items and the one buffer their bytes are in.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    pub(crate) arena: Zeroizing<Vec<u8>>,
+    pub(crate) items: SmallVec<[Result<Item, ItemError>; 1]>,
+}
+
+/// Where an item's parts are in its chunk's buffer. The body comes last, with room for a tag behind it.
+#[derive(Clone, Debug)]
+pub(crate) struct Item {
+    pub(crate) context: Range<usize>,
+    pub(crate) associated_data: Range<usize>,
+    pub(crate) new_associated_data: Option<Range<usize>>,
+    pub(crate) body: Range<usize>,
+    /// The version a ciphertext names; absent for a plaintext.
+    pub(crate) sealed_with: Option<Version>,
+    /// The version a caller asks for; 0 for the latest.
+    pub(crate) seal_with: i64,
+}
+
+impl Chunk {
+    fn with_capacity(capacity: usize) -> Self {
+        Self {
+            arena: Zeroizing::new(Vec::with_capacity(capacity)),
+            items: SmallVec::new(),
+        }
+    }
+
+    fn has_room_for(&self, bytes: usize) -> bool {
+        self.items.len() < CHUNK_ITEMS && self.arena.capacity() - self.arena.len() >= bytes
+    }
+
+    fn decode_plaintext(&mut self, input: &SealInput<'_>) -> Result<Item, ItemError> {
+        // In this order errors come out as the protocol has them: the plaintext's before the context's.
+        let body = decode_append(input.plaintext.as_bytes(), &mut self.arena)
+            .map_err(ItemError::Plaintext)?;
+        self.reserve_tag();
+        let context =
+            decode_append(input.context.as_bytes(), &mut self.arena).map_err(ItemError::Context)?;
+        let associated_data = decode_append(input.associated_data.as_bytes(), &mut self.arena)
+            .map_err(ItemError::AssociatedData)?;
+        Ok(Item {
+            context,
+            associated_data,
+            new_associated_data: None,
+            body,
+            sealed_with: None,
+            seal_with: input.key_version,
+        })
+    }
+
+    fn decode_ciphertext(&mut self, input: &OpenInput<'_>) -> Result<Item, ItemError> {
+        if input.ciphertext.is_empty() {
+            return Err(ItemError::MissingCiphertext);
+        }
+        let parsed = ciphertext::parse(input.ciphertext)?;
+        let body = parsed.decode_append(&mut self.arena)?;
+        self.reserve_tag();
+        let context =
+            decode_append(input.context.as_bytes(), &mut self.arena).map_err(ItemError::Context)?;
+        let mut decode = |text: &str| {
+            decode_append(text.as_bytes(), &mut self.arena).map_err(ItemError::AssociatedData)
+        };
+        let associated_data = decode(input.associated_data)?;
+        let new_associated_data = input.new_associated_data.map(decode).transpose()?;
+        Ok(Item {
+            context,
+            associated_data,
+            new_associated_data,
+            body,
+            sealed_with: Some(parsed.version),
+            seal_with: input.key_version,
+        })
+    }
+
+    fn reserve_tag(&mut self) {
+        self.arena.extend_from_slice(&[0; TAG_LEN]);
+    }
+
+    /// One item's parts: its body and the tag's place to change, all else to read.
+    pub(crate) fn parts<'a>(arena: &'a mut [u8], item: &Item) -> Option<Parts<'a>> {
+        let (body, rest) = arena
+            .get_mut(item.body.start..)?
+            .split_at_mut_checked(item.body.len() + TAG_LEN)?;
+        let rest_start = item.body.end + TAG_LEN;
+        let part = |range: &Range<usize>| {
+            rest.get(range.start.checked_sub(rest_start)?..range.end.checked_sub(rest_start)?)
+        };
+        let associated_data = part(&item.associated_data)?;
+        Some(Parts {
+            context: part(&item.context)?,
+            associated_data,
+            new_associated_data: match &item.new_associated_data {
+                Some(range) => part(range)?,
+                None => associated_data,
+            },
+            body_and_tag: body,
+            body_len: item.body.len(),
+        })
+    }
+}
+
+/// One item's bytes.
+#[derive(Debug)]
+pub(crate) struct Parts<'a> {
+    pub(crate) context: &'a [u8],
+    pub(crate) associated_data: &'a [u8],
+    pub(crate) new_associated_data: &'a [u8],
+    pub(crate) body_and_tag: &'a mut [u8],
+    pub(crate) body_len: usize,
 }
 
 /// What came of one item.
@@ -78,14 +244,18 @@ pub struct Done<'a> {
 /// What came of each item of a job, in the same order.
 #[derive(Debug, Default)]
 pub struct Outcomes {
-    chunks: SmallVec<[ChunkOutcome; 1]>,
+    pub(crate) chunks: SmallVec<[ChunkOutcome; 1]>,
 }
 
+/// What came of the items of one chunk: their texts in one buffer, wiped on drop.
 #[derive(Debug)]
-struct ChunkOutcome {
-    text: Zeroizing<String>,
-    items: SmallVec<[Result<(Range<usize>, Version), ItemError>; 1]>,
+pub(crate) struct ChunkOutcome {
+    pub(crate) text: Zeroizing<String>,
+    pub(crate) items: SmallVec<[ItemOutcome; 1]>,
 }
+
+/// Where an item's text is in its chunk's, and the version that sealed or opened it.
+pub(crate) type ItemOutcome = Result<(Range<usize>, Version), ItemError>;
 
 impl Outcomes {
     /// How many items there are.
@@ -116,3 +286,13 @@ impl Outcomes {
         })
     }
 }
+
+/// An upper bound of what a text decodes to; also enough for a ciphertext with its prefix.
+fn decoded_bound(text: &str) -> usize {
+    text.len().div_ceil(4) * 3
+}
+
+/// Items in one chunk: some 20 microseconds of work.
+const CHUNK_ITEMS: usize = 128;
+/// Bytes in one chunk beyond the first, unless an item is larger.
+const CHUNK_BYTES: usize = 16 * 1024;

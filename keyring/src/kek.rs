@@ -9,8 +9,19 @@ use crate::ids::KekId;
 use crate::secret::Dek;
 
 pub mod pkcs11;
-pub mod sessions;
 pub mod software;
+
+mod breaker;
+mod connection;
+mod fault;
+mod hex;
+mod key_object;
+mod module;
+mod pin_memory;
+pub mod private_file;
+mod session_worker;
+mod sessions;
+mod token;
 
 /// A DEK under a KEK: nonce (12 bytes), ciphertext (32), tag (16) of AES-256-GCM.
 #[derive(Clone, PartialEq, Eq)]

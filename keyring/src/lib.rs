@@ -1,25 +1,43 @@
-//! Guards versioned key rings: creates, wraps, opens, rotates and uses them.
+#![doc = include_str!("../README.md")]
 
 pub mod aead;
 pub mod algorithm;
+mod background;
 pub mod base64;
 pub mod binding;
+pub mod cache;
 pub mod ciphertext;
 pub mod clock;
+mod data;
 pub mod derive;
 pub mod entropy;
 pub mod error;
+pub mod freshness;
 pub mod history;
 pub mod ids;
 pub mod job;
 pub mod kek;
+pub mod keys;
+mod lifecycle;
+pub mod load;
 pub mod mount;
+mod mounts;
 pub mod name;
 pub mod observer;
+pub mod opened;
 pub mod policy;
+pub mod record;
 pub mod ring;
+pub mod row_mac;
+mod seal;
 pub mod secret;
 pub mod setup;
+pub mod shares;
 pub mod store;
+pub mod store_keys;
+#[cfg(feature = "test-support")]
+pub mod test_support;
 pub mod transit;
+pub mod usage;
 pub mod version;
+mod workers;

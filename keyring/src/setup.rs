@@ -1,11 +1,34 @@
 //! Making a store ready once, and opening it at every start.
 
-use crate::entropy::EntropyError;
-use crate::kek::KekError;
+use std::sync::Arc;
+
+use subtle::ConstantTimeEq;
+use tokio::sync::{mpsc, watch};
+
+use crate::background::{Follower, Rotator};
+use crate::binding::Binding;
+use crate::cache::{Bounds, RingCache};
+use crate::data::DataPath;
+use crate::derive::{material_key, unlock_copy_key};
+use crate::entropy::{Entropy, EntropyError};
+use crate::freshness::Freshness;
+use crate::ids::{MountId, StoreId};
+use crate::kek::{KekError, WrappedDek};
+use crate::keys::KeyRoom;
+use crate::lifecycle::Lifecycle;
+use crate::load::Loader;
+use crate::mount::{Mount, MountSettings};
+use crate::mounts::MountTable;
 use crate::name::MountPath;
-use crate::secret::SecretBytes;
-use crate::store::StoreError;
+use crate::record::{RecordError, open_secret, seal_secret};
+use crate::row_mac::RowMac;
+use crate::secret::{Dek, SecretBytes};
+use crate::shares::{SplitError, split};
+use crate::store::{StoreError, StoreHeader, StoredRootToken, StoredSecret};
+use crate::store_keys::{Purpose, StoreKeys, TokenPepper};
 use crate::transit::{Parts, Settings, Transit};
+use crate::usage::{Limits, UsageLedger, WornVersion};
+use crate::workers::Workers;
 
 /// How a store is to be initialised.
 #[derive(Clone, Debug)]
@@ -53,6 +76,9 @@ pub enum SetupError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The worker threads could not be started.
+    #[error("the worker threads could not be started")]
+    Workers,
 }
 
 /// What initialising gives out, once.
@@ -63,17 +89,265 @@ pub struct Initialised {
 }
 
 /// Makes the store's secrets, wraps them, and writes header, secrets and first mount in one transaction.
-pub async fn initialise(_parts: &Parts, _plan: &InitPlan) -> Result<Initialised, SetupError> {
-    todo!()
+pub async fn initialise(parts: &Parts, plan: &InitPlan) -> Result<Initialised, SetupError> {
+    if parts.store.header().await?.is_some() {
+        return Err(SetupError::AlreadyInitialised);
+    }
+    let entropy = parts.entropy.as_ref();
+    let store = StoreId::generate(entropy)?;
+    let kek = parts.kek.id();
+    let secret = Dek::generate(entropy)?;
+    let binding = Purpose::StoreSecret.binding(store, kek);
+    let live = parts.kek.wrap_dek(&secret, &binding).await?;
+    let reopened = parts.kek.unwrap_dek(&live, &binding).await?;
+    if !bool::from(secret.expose_secret().ct_eq(reopened.expose_secret())) {
+        return Err(SetupError::Integrity(
+            "the key-encryption key does not give back what it wrapped",
+        ));
+    }
+    let (unlock_copy, shares) = unlock_copy(&secret, plan, &binding.encode(), entropy)?;
+    let mut secrets = Vec::new();
+    for purpose in Purpose::RECORDS {
+        secrets.push(new_secret(parts, store, &secret, purpose).await?);
+    }
+    let now = parts.clock.now();
+    let header = StoreHeader {
+        store,
+        kek: kek.clone(),
+        live_secret: Some(live),
+        unlock_copy,
+        shares: plan.shares,
+        threshold: plan.threshold,
+        created_at: now,
+    };
+    let id = MountId::generate(entropy)?;
+    let mount = Mount {
+        id,
+        path: plan.mount.clone(),
+        created_at: now,
+        settings: MountSettings::default(),
+    };
+    match parts.store.initialise(&header, &secrets, &mount).await {
+        Ok(()) => Ok(Initialised { shares }),
+        Err(StoreError::Exists) => Err(SetupError::AlreadyInitialised),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The copy of the store secret that outlives sealing, and the shares that open it.
+fn unlock_copy(
+    secret: &Dek,
+    plan: &InitPlan,
+    place: &[u8],
+    entropy: &dyn Entropy,
+) -> Result<(Vec<u8>, Vec<SecretBytes>), SetupError> {
+    let unlock_key = Dek::generate(entropy)?;
+    let unlock_key = unlock_key.expose_secret();
+    let shares =
+        split(unlock_key, plan.shares, plan.threshold, entropy).map_err(|error| match error {
+            SplitError::Entropy(error) => SetupError::Entropy(error),
+            SplitError::Threshold => SetupError::Shares,
+        })?;
+    let secret = SecretBytes::new(secret.expose_secret().to_vec());
+    let copy =
+        seal_secret(&secret, &unlock_copy_key(unlock_key), place, entropy).map_err(record_error)?;
+    let texts = shares
+        .iter()
+        .map(|share| SecretBytes::new(share.expose_text().as_bytes().to_vec()));
+    Ok((copy, texts.collect()))
+}
+
+async fn new_secret(
+    parts: &Parts,
+    store: StoreId,
+    store_secret: &Dek,
+    purpose: Purpose,
+) -> Result<StoredSecret, SetupError> {
+    let entropy = parts.entropy.as_ref();
+    let binding = purpose.binding(store, parts.kek.id());
+    let dek = Dek::generate(entropy)?;
+    let wrapped = parts.kek.wrap_dek(&dek, &binding).await?;
+    let key = material_key(&dek, store_secret.expose_secret());
+    let secret = SecretBytes::generate(32, entropy)?;
+    let material = seal_secret(&secret, &key, &binding.encode(), entropy).map_err(record_error)?;
+    Ok(StoredSecret {
+        purpose: purpose.number(),
+        kek: binding.kek,
+        wrapped,
+        material,
+    })
 }
 
 /// Makes this token the store's only root token.
-pub async fn replace_root_token(_parts: &Parts, _token: &SecretBytes) -> Result<(), SetupError> {
-    todo!()
+pub async fn replace_root_token(parts: &Parts, token: &SecretBytes) -> Result<(), SetupError> {
+    let keys = store_keys(parts).await?;
+    let mut accessor = [0; 16];
+    parts.entropy.fill(&mut accessor)?;
+    let token = StoredRootToken {
+        hash: keys.tokens.hash(token.expose_secret()),
+        accessor: StoreId::from_bytes(accessor).to_string(),
+        created_at: parts.clock.now(),
+    };
+    Ok(parts.store.replace_root_tokens(&token).await?)
 }
 
 /// Opens an initialised store: unwraps its secrets, checks them, loads mounts and root tokens, and starts the
 /// background work (polling, timer rotation, usage) on the current tokio runtime.
-pub async fn open(_parts: Parts, _settings: Settings) -> Result<Transit, SetupError> {
-    todo!()
+pub async fn open(parts: Parts, settings: Settings) -> Result<Transit, SetupError> {
+    let keys = Arc::new(KeyRoom {
+        store: store_keys(&parts).await?,
+        kek: Arc::clone(&parts.kek),
+        entropy: Arc::clone(&parts.entropy),
+        clock: Arc::clone(&parts.clock),
+        observer: Arc::clone(&parts.observer),
+    });
+    let limits = Limits {
+        rotate_at: settings.rotate_at_uses,
+        refuse_at: settings.refuse_at_uses,
+    };
+    let (ledger, streams) =
+        UsageLedger::new(Arc::clone(&parts.store), Arc::clone(&parts.clock), limits);
+    let worn = streams.settle(Arc::clone(&parts.store));
+    let bounds = Bounds {
+        rings: settings.cache_rings,
+        bytes: settings.cache_bytes,
+        idle: settings.cache_idle,
+    };
+    let loader = Arc::new(Loader {
+        store: Arc::clone(&parts.store),
+        keys: Arc::clone(&keys),
+        cache: RingCache::new(bounds),
+        freshness: Freshness::new(parts.clock.uptime()),
+        ledger: Arc::new(ledger),
+        clock: Arc::clone(&parts.clock),
+        observer: Arc::clone(&parts.observer),
+        runtime: tokio::runtime::Handle::current(),
+    });
+    let lifecycle = Arc::new(Lifecycle {
+        store: Arc::clone(&parts.store),
+        keys,
+        loader: Arc::clone(&loader),
+        settings: settings.clone(),
+    });
+    start(parts, settings, loader, lifecycle, worn).await
+}
+
+/// Begins to follow the store before reading what it follows, so that no change falls in between.
+async fn start(
+    parts: Parts,
+    settings: Settings,
+    loader: Arc<Loader>,
+    lifecycle: Arc<Lifecycle>,
+    worn: mpsc::UnboundedReceiver<WornVersion>,
+) -> Result<Transit, SetupError> {
+    let cursor = parts.store.end().await?;
+    let mounts_epoch = parts.store.changes_since(cursor).await?.mounts_epoch;
+    let mounts = Arc::new(MountTable::read(Arc::clone(&parts.store)).await?);
+    let root_tokens = parts.store.root_tokens().await?;
+    let data = DataPath {
+        loader: Arc::clone(&loader),
+        workers: Workers::new(settings.worker_threads, settings.worker_queue)
+            .map_err(|_| SetupError::Workers)?,
+        entropy: parts.entropy,
+        settings: settings.clone(),
+    };
+    let (stop, stopped) = watch::channel(false);
+    let follower = Follower {
+        loader: Arc::clone(&loader),
+        mounts: Arc::clone(&mounts),
+        cursor,
+        mounts_epoch,
+        interval: settings.poll_interval,
+    };
+    tokio::spawn(follower.run(stopped.clone()));
+    tokio::spawn(
+        Rotator {
+            lifecycle: Arc::clone(&lifecycle),
+            worn,
+        }
+        .run(stopped),
+    );
+    Ok(Transit {
+        loader,
+        lifecycle,
+        data,
+        mounts,
+        root_tokens,
+        settings,
+        stop,
+    })
+}
+
+/// Opens the store's own keys.
+async fn store_keys(parts: &Parts) -> Result<StoreKeys, SetupError> {
+    let header = parts
+        .store
+        .header()
+        .await?
+        .ok_or(SetupError::NotInitialised)?;
+    if header.kek != *parts.kek.id() {
+        let (expected, found) = (header.kek.to_string(), parts.kek.id().to_string());
+        return Err(SetupError::OtherKek { expected, found });
+    }
+    let live = header.live_secret.ok_or(SetupError::Sealed)?;
+    let binding = Purpose::StoreSecret.binding(header.store, &header.kek);
+    let secret = unwrapped(parts, &live, &binding, "the store secret").await?;
+    let records = parts.store.secrets().await?;
+    let row_mac = open_record(parts, &header.store, &secret, &records, Purpose::RowMac).await?;
+    let pepper = open_record(
+        parts,
+        &header.store,
+        &secret,
+        &records,
+        Purpose::TokenPepper,
+    )
+    .await?;
+    Ok(StoreKeys {
+        store: header.store,
+        secret,
+        rows: RowMac::new(row_mac.expose_secret()),
+        tokens: TokenPepper::new(&pepper),
+    })
+}
+
+async fn open_record(
+    parts: &Parts,
+    store: &StoreId,
+    store_secret: &Dek,
+    records: &[StoredSecret],
+    purpose: Purpose,
+) -> Result<SecretBytes, SetupError> {
+    let record = records
+        .iter()
+        .find(|record| record.purpose == purpose.number());
+    let record = record.ok_or(SetupError::Integrity("a secret of the store is missing"))?;
+    let binding = purpose.binding(*store, &record.kek);
+    let dek = unwrapped(parts, &record.wrapped, &binding, "a secret of the store").await?;
+    let key = material_key(&dek, store_secret.expose_secret());
+    open_secret(&record.material, &key, &binding.encode()).map_err(record_error)
+}
+
+async fn unwrapped(
+    parts: &Parts,
+    wrapped: &WrappedDek,
+    binding: &Binding,
+    what: &'static str,
+) -> Result<Dek, SetupError> {
+    parts
+        .kek
+        .unwrap_dek(wrapped, binding)
+        .await
+        .map_err(|error| match error {
+            KekError::Rejected => SetupError::Integrity(what),
+            KekError::Unavailable(_) => SetupError::Kek(error),
+        })
+}
+
+fn record_error(error: RecordError) -> SetupError {
+    match error {
+        RecordError::Entropy(error) => error.into(),
+        RecordError::Format | RecordError::Rejected => {
+            SetupError::Integrity("a secret of the store")
+        }
+    }
 }

@@ -17,7 +17,11 @@ use crate::ring::{StoredRing, StoredVersion};
 use crate::version::{Generation, Version};
 
 pub mod memory;
+mod overlap;
+pub mod postgres;
+mod rows;
 pub mod sql;
+pub mod sqlite;
 
 /// Why a store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]

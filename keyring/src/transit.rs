@@ -1,23 +1,31 @@
 //! The one door: every verb the service offers over named rings.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::algorithm::KeyType;
 use crate::clock::{Clock, Timestamp};
+use crate::data::DataPath;
 use crate::entropy::Entropy;
 use crate::error::Error;
 use crate::history::{Provenance, RecordedEvent};
 use crate::ids::MountId;
 use crate::job::{Job, Outcomes};
 use crate::kek::Kek;
+use crate::lifecycle::{Lifecycle, RotateIf};
+use crate::load::Loader;
 use crate::mount::{Mount, MountSettings};
+use crate::mounts::MountTable;
 use crate::name::{KeyName, MountPath};
 use crate::observer::Observer;
 use crate::policy::PolicyChange;
 use crate::ring::StoredRing;
+use crate::seal::Verb;
 use crate::secret::SecretBytes;
-use crate::store::{KeyStore, StoreError, VersionSummary};
+use crate::store::{KeyStore, StoreError, StoredRootToken, VersionSummary};
 use crate::version::Version;
 
 /// What a [`Transit`] is built from.
@@ -69,11 +77,11 @@ impl Default for Settings {
         Self {
             cache_rings: 1_000_000,
             cache_bytes: 1 << 30,
-            cache_idle: Duration::from_secs(3600),
-            encrypt_coast: Duration::from_secs(60),
-            decrypt_coast: Duration::from_secs(600),
+            cache_idle: Duration::from_hours(1),
+            encrypt_coast: Duration::from_mins(1),
+            decrypt_coast: Duration::from_mins(10),
             poll_interval: Duration::from_millis(250),
-            shortest_period: Duration::from_secs(3600),
+            shortest_period: Duration::from_hours(1),
             default_key_type: KeyType::Aes256GcmSiv,
             rotate_at_uses: 1 << 31,
             refuse_at_uses: 1 << 32,
@@ -94,6 +102,10 @@ pub struct Address {
 
 /// What a new ring is to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a separate flag of the protocol"
+)]
 pub struct NewRing {
     /// What its keys are for; absent means the mount's or the server's default.
     pub key_type: Option<KeyType>,
@@ -169,146 +181,243 @@ pub enum MountError {
     Store(StoreError),
 }
 
-/// The engine. Cheap to share behind an `Arc`; all verbs take `&self`.
+/// The engine. All verbs take `&self`; whoever drops it early should call [`Transit::shutdown`] first.
 #[derive(Debug)]
-pub struct Transit {}
+pub struct Transit {
+    pub(crate) loader: Arc<Loader>,
+    pub(crate) lifecycle: Arc<Lifecycle>,
+    pub(crate) data: DataPath,
+    pub(crate) mounts: Arc<MountTable>,
+    pub(crate) root_tokens: Vec<StoredRootToken>,
+    pub(crate) settings: Settings,
+    pub(crate) stop: watch::Sender<bool>,
+}
 
 impl Transit {
     /// All enabled mounts, by path; a snapshot that costs nothing to take.
     pub fn mounts(&self) -> Arc<Vec<Mount>> {
-        todo!()
+        self.mounts.all()
     }
 
     /// Adds a mount.
     pub async fn enable_mount(
         &self,
-        _path: MountPath,
-        _settings: MountSettings,
+        path: MountPath,
+        settings: MountSettings,
     ) -> Result<(), MountError> {
-        todo!()
+        let (mounts, loader) = (Arc::clone(&self.mounts), Arc::clone(&self.loader));
+        self.mount_task(async move {
+            mounts
+                .enable(
+                    path,
+                    settings,
+                    loader.clock.as_ref(),
+                    loader.keys.entropy.as_ref(),
+                )
+                .await
+        })
+        .await
     }
 
     /// Replaces a mount's settings.
     pub async fn tune_mount(
         &self,
-        _mount: MountId,
-        _settings: MountSettings,
+        mount: MountId,
+        settings: MountSettings,
     ) -> Result<(), MountError> {
-        todo!()
+        let mounts = Arc::clone(&self.mounts);
+        self.mount_task(async move { mounts.tune(mount, &settings).await })
+            .await
     }
 
     /// Takes a mount out of service; its rings are kept 30 days. `false` if there is none.
-    pub async fn disable_mount(&self, _path: MountPath) -> Result<bool, MountError> {
-        todo!()
+    pub async fn disable_mount(&self, path: MountPath) -> Result<bool, MountError> {
+        let (mounts, loader) = (Arc::clone(&self.mounts), Arc::clone(&self.loader));
+        self.mount_task(async move { mounts.disable(&path, loader.clock.as_ref()).await })
+            .await
     }
 
     /// Creates a ring; if one of that name exists, describes that and changes nothing.
     pub async fn create(
         &self,
-        _at: &Address,
-        _new: &NewRing,
-        _by: &Provenance,
+        at: &Address,
+        new: &NewRing,
+        by: &Provenance,
     ) -> Result<Description, Error> {
-        todo!()
+        let mount = self.mounts.find(at.mount).ok_or(Error::NotFound)?;
+        let key_type = new
+            .key_type
+            .or(mount.settings.default_key_type)
+            .unwrap_or(self.settings.default_key_type);
+        let (at, new, by) = (at.clone(), new.clone(), by.clone());
+        self.task(|life| async move { life.create(&at, &new, key_type, &by).await })
+            .await
     }
 
     /// Describes a ring, read from the store. [`Error::NotFound`] if there is none.
-    pub async fn describe(&self, _at: &Address) -> Result<Description, Error> {
-        todo!()
+    pub async fn describe(&self, at: &Address) -> Result<Description, Error> {
+        let at = at.clone();
+        self.task(|life| async move { life.describe(&at).await })
+            .await
     }
 
     /// Names of a mount's rings in byte order, after `after`, at most `limit`.
     pub async fn list(
         &self,
-        _mount: MountId,
-        _after: Option<&str>,
-        _limit: u32,
+        mount: MountId,
+        after: Option<&str>,
+        limit: u32,
     ) -> Result<Vec<KeyName>, Error> {
-        todo!()
+        let after = after.map(str::to_owned);
+        self.task(|life| async move {
+            Ok(life
+                .store
+                .list_rings(mount, after.as_deref(), limit)
+                .await?)
+        })
+        .await
     }
 
     /// Deletes a ring.
-    pub async fn delete(&self, _at: &Address, _by: &Provenance) -> Result<(), Error> {
-        todo!()
+    pub async fn delete(&self, at: &Address, by: &Provenance) -> Result<(), Error> {
+        let (at, by) = (at.clone(), by.clone());
+        self.task(|life| async move { life.delete(&at, &by).await })
+            .await
     }
 
     /// Changes a ring's settings.
     pub async fn configure(
         &self,
-        _at: &Address,
-        _change: &PolicyChange,
-        _by: &Provenance,
+        at: &Address,
+        change: &PolicyChange,
+        by: &Provenance,
     ) -> Result<Description, Error> {
-        todo!()
+        let (at, change, by) = (at.clone(), change.clone(), by.clone());
+        self.task(|life| async move {
+            life.configure(&at, &change, &by).await?;
+            life.describe_change(&at).await
+        })
+        .await
     }
 
     /// Adds a version. With `if_version`, only if that is the latest one.
     pub async fn rotate(
         &self,
-        _at: &Address,
-        _if_version: Option<i64>,
-        _by: &Provenance,
+        at: &Address,
+        if_version: Option<i64>,
+        by: &Provenance,
     ) -> Result<Description, Error> {
-        todo!()
+        let (at, by) = (at.clone(), by.clone());
+        let which = if_version.map_or(RotateIf::Always, RotateIf::Version);
+        self.task(|life| async move {
+            life.rotate(&at, which, &by).await?;
+            life.describe_change(&at).await
+        })
+        .await
     }
 
     /// Destroys the versions below this one.
     pub async fn trim(
         &self,
-        _at: &Address,
-        _min_available: Option<i64>,
-        _by: &Provenance,
+        at: &Address,
+        min_available: Option<i64>,
+        by: &Provenance,
     ) -> Result<Description, Error> {
-        todo!()
+        let (at, by) = (at.clone(), by.clone());
+        self.task(|life| async move {
+            life.trim(&at, min_available, &by).await?;
+            life.describe_change(&at).await
+        })
+        .await
     }
 
     /// A name's history after this sequence number, at most `limit` events; also of deleted rings.
     pub async fn history(
         &self,
-        _at: &Address,
-        _after: u64,
-        _limit: u32,
+        at: &Address,
+        after: u64,
+        limit: u32,
     ) -> Result<Vec<RecordedEvent>, Error> {
-        todo!()
+        let at = at.clone();
+        self.task(
+            |life| async move { Ok(life.store.history(at.mount, &at.name, after, limit).await?) },
+        )
+        .await
     }
 
     /// Seals every item of the job.
-    pub async fn encrypt(&self, _at: &Address, _job: Job) -> Result<Outcomes, Error> {
-        todo!()
+    pub async fn encrypt(&self, at: &Address, job: Job) -> Result<Outcomes, Error> {
+        self.data.run(Verb::Encrypt, at, job).await
     }
 
     /// Opens every item of the job.
-    pub async fn decrypt(&self, _at: &Address, _job: Job) -> Result<Outcomes, Error> {
-        todo!()
+    pub async fn decrypt(&self, at: &Address, job: Job) -> Result<Outcomes, Error> {
+        self.data.run(Verb::Decrypt, at, job).await
     }
 
     /// Opens every item of the job and seals it again.
-    pub async fn rewrap(&self, _at: &Address, _job: Job) -> Result<Outcomes, Error> {
-        todo!()
+    pub async fn rewrap(&self, at: &Address, job: Job) -> Result<Outcomes, Error> {
+        self.data.run(Verb::Rewrap, at, job).await
     }
 
     /// Makes a data key.
-    pub async fn data_key(&self, _at: &Address, _new: NewDataKey<'_>) -> Result<DataKey, Error> {
-        todo!()
+    pub async fn data_key(&self, at: &Address, new: NewDataKey<'_>) -> Result<DataKey, Error> {
+        self.data.data_key(at, new).await
     }
 
     /// The root token this text is, if it is one. Touches neither store nor KEK.
-    pub fn root_token(&self, _token: &str) -> Option<RootToken> {
-        todo!()
+    pub fn root_token(&self, token: &str) -> Option<RootToken> {
+        let hash = self.loader.keys.store.tokens.hash(token.as_bytes());
+        let found = self.root_tokens.iter().find(|known| known.hash == hash)?;
+        Some(RootToken {
+            accessor: found.accessor.clone(),
+            created_at: found.created_at,
+        })
     }
 
     /// Whether the store has answered within the time decryption may go on without it.
     pub fn is_current(&self) -> bool {
-        todo!()
+        let now = self.loader.clock.uptime();
+        self.loader
+            .freshness
+            .is_within(now, Duration::ZERO, self.settings.decrypt_coast)
     }
 
     /// The store's id as text, for `cluster_id`.
     pub fn store_id(&self) -> String {
-        todo!()
+        self.loader.keys.store.store.to_string()
     }
 
-    /// Gives booked uses back and stops the background work.
+    /// Gives booked uses back and stops the background work. Requests must have ended before.
     pub async fn shutdown(&self) {
-        todo!()
+        self.stop.send_replace(true);
+        self.loader.cache.clear();
+        self.loader.ledger.flush().await;
+    }
+
+    /// Runs a verb on the engine's runtime, in a task of its own: a client that hangs up does not cancel it.
+    async fn task<T, F>(&self, verb: impl FnOnce(Arc<Lifecycle>) -> F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        if self.loader.freshness.store_is_away() {
+            return Err(
+                StoreError::Unavailable("it did not answer the last poll".to_owned()).into(),
+            );
+        }
+        self.loader
+            .runtime
+            .spawn(verb(Arc::clone(&self.lifecycle)))
+            .await
+            .map_err(|_| Error::Worker)?
+    }
+
+    async fn mount_task<T: Send + 'static>(
+        &self,
+        verb: impl Future<Output = Result<T, MountError>> + Send + 'static,
+    ) -> Result<T, MountError> {
+        let broke_off = |_| MountError::Store(StoreError::OutcomeUnknown);
+        self.loader.runtime.spawn(verb).await.map_err(broke_off)?
     }
 }

@@ -1,1 +1,134 @@
-//! The store in SQLite and PostgreSQL.
+//! The store in SQLite and PostgreSQL: one set of statements, and a trait for the little that differs.
+
+use std::fmt;
+
+use futures_util::future::BoxFuture;
+use sqlx::{Database, Pool};
+
+use crate::store::StoreError;
+use failure::Failure;
+use statements::{Param, Record, Statements};
+
+pub(super) mod failure;
+mod feed;
+mod header;
+mod mounts;
+mod rings;
+pub(super) mod statements;
+mod usage;
+
+/// Why a database could not be opened at start-up. The sentence names no password and no connection URL.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreSetupError {
+    /// The database cannot be reached now; waiting may mend it.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The database answers, but must not or cannot be used like this; waiting does not mend it.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+/// What sets one SQL database apart from the other. Whatever has this is a key store.
+#[async_trait::async_trait]
+pub(super) trait SqlStore: fmt::Debug + Send + Sync + 'static {
+    /// The database as sqlx knows it.
+    type Db: Database<Connection: Statements>;
+
+    /// Begins a transaction that writes.
+    const BEGIN: &'static str;
+
+    /// Tells other processes, once the transaction commits, that there is something to read.
+    const ANNOUNCE: Option<&'static str>;
+
+    /// Lets the next statement of the transaction take as long as it needs.
+    const UNHURRIED: Option<&'static str>;
+
+    /// Finds the mount `$1` if it is enabled, and keeps it so until the transaction ends.
+    const HOLD_MOUNT: &'static str;
+
+    /// Where the stream of changes ends.
+    const END: &'static str;
+
+    /// The changes from the cursor `$1` on with the end of the stream and the mounts' epoch, all of one instant.
+    /// One row at least.
+    const CHANGES: &'static str;
+
+    /// Connections for queries.
+    fn reads(&self) -> &Pool<Self::Db>;
+
+    /// Connections for transactions.
+    fn writes(&self) -> &Pool<Self::Db>;
+
+    /// Waits for what another process announced.
+    async fn announced(&self);
+}
+
+type Connection<S> = <<S as SqlStore>::Db as Database>::Connection;
+
+/// What a transaction does with its connection and the values it was given.
+type Work<S, D, T> = for<'c> fn(&'c mut Connection<S>, &'c D) -> BoxFuture<'c, Result<T, Failure>>;
+
+/// All rows of a query on its own.
+async fn query<S: SqlStore, R: Record>(
+    store: &S,
+    sql: &'static str,
+    params: &[Param<'_>],
+) -> Result<Vec<R>, StoreError> {
+    let mut connection = store.reads().acquire().await.map_err(Failure::from)?;
+    Ok(connection.rows(sql, params).await.map_err(Failure::from)?)
+}
+
+/// Does the work in one transaction, all of it or nothing.
+///
+/// It runs in a task of its own: a caller that goes away neither interrupts it halfway nor hands a
+/// connection back with a transaction still open.
+async fn transaction<S, D, T>(store: &S, data: D, work: Work<S, D, T>) -> Result<T, StoreError>
+where
+    S: SqlStore,
+    D: Send + Sync + 'static,
+    T: Send + 'static,
+{
+    let pool = store.writes().clone();
+    let task = tokio::spawn(async move { Ok(persist::<S, D, T>(&pool, &data, work).await?) });
+    // The task can only fail to answer if it panicked or the runtime is ending, and then who knows.
+    task.await.unwrap_or(Err(StoreError::OutcomeUnknown))
+}
+
+async fn persist<S, D, T>(pool: &Pool<S::Db>, data: &D, work: Work<S, D, T>) -> Result<T, Failure>
+where
+    S: SqlStore,
+    D: Sync,
+{
+    for _ in 1..ATTEMPTS {
+        match attempt::<S, D, T>(pool, data, work).await {
+            Err(failure) if failure.is_transient() => {}
+            outcome => return outcome,
+        }
+    }
+    attempt::<S, D, T>(pool, data, work).await
+}
+
+async fn attempt<S, D, T>(pool: &Pool<S::Db>, data: &D, work: Work<S, D, T>) -> Result<T, Failure>
+where
+    S: SqlStore,
+    D: Sync,
+{
+    let mut transaction = pool.begin_with(S::BEGIN).await?;
+    let answer = work(&mut transaction, data).await?;
+    transaction.commit().await.map_err(Failure::of_commit)?;
+    Ok(answer)
+}
+
+async fn announce<S: SqlStore>(db: &mut Connection<S>) -> Result<(), sqlx::Error> {
+    match S::ANNOUNCE {
+        Some(sql) => db.rows::<AnyRow>(sql, &[]).await.map(drop),
+        None => Ok(()),
+    }
+}
+
+/// A row of which nothing is wanted but that it is there.
+#[derive(sqlx::FromRow)]
+struct AnyRow {}
+
+/// How often a transaction is tried that the database gives up for the sake of another.
+const ATTEMPTS: u32 = 5;

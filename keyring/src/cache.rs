@@ -1,0 +1,226 @@
+//! Opened rings by address. Bounded by entries and bytes; each address has one slot, in which one load at a
+//! time runs for all who wait, and a slot never takes what was read before it was told of a change.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use moka::sync::Cache;
+
+use crate::ids::{MountId, RingId};
+use crate::opened::{OpenRing, OpenVersion};
+use crate::transit::Address;
+use crate::version::Generation;
+
+/// The cache.
+#[derive(Debug)]
+pub struct RingCache {
+    slots: Cache<Address, Arc<Slot>>,
+}
+
+/// How large the cache may get.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// At most this many rings.
+    pub rings: u64,
+    /// At most this many bytes, as estimated by [`Slot::weight`].
+    pub bytes: u64,
+    /// A ring nobody used for this long leaves.
+    pub idle: Duration,
+}
+
+impl RingCache {
+    /// An empty cache.
+    pub fn new(bounds: Bounds) -> Self {
+        // One bound serves both: no ring weighs less than its share of the bytes if it were one of `rings`.
+        let floor = u32::try_from(bounds.bytes / bounds.rings.max(1)).unwrap_or(u32::MAX);
+        let slots = Cache::builder()
+            .max_capacity(bounds.bytes)
+            .weigher(move |_: &Address, slot: &Arc<Slot>| slot.weight().max(floor))
+            .time_to_idle(bounds.idle)
+            .build();
+        Self { slots }
+    }
+
+    /// The address's slot, if it is cached.
+    pub fn find(&self, at: &Address) -> Option<Arc<Slot>> {
+        self.slots.get(at)
+    }
+
+    /// The address's slot, new and empty if it was not cached.
+    pub fn slot(&self, at: &Address) -> Arc<Slot> {
+        self.slots.get_with_by_ref(at, || Arc::new(Slot::default()))
+    }
+
+    /// Weighs the slot anew after something was opened in it.
+    pub fn reweigh(&self, at: &Address, slot: &Arc<Slot>) {
+        self.slots.insert(at.clone(), Arc::clone(slot));
+    }
+
+    /// Lets go of the address.
+    pub fn remove(&self, at: &Address) {
+        self.slots.invalidate(at);
+    }
+
+    /// Lets go of every ring on these mounts.
+    pub fn remove_mounts(&self, mounts: &HashSet<MountId>) {
+        if mounts.is_empty() {
+            return;
+        }
+        for (at, _) in self
+            .slots
+            .iter()
+            .filter(|(at, _)| mounts.contains(&at.mount))
+        {
+            self.slots.invalidate(at.as_ref());
+        }
+    }
+
+    /// Lets go of everything.
+    pub fn clear(&self) {
+        self.slots.invalidate_all();
+        self.tidy();
+    }
+
+    /// Really drops what was let go; moka does so only when asked.
+    pub fn tidy(&self) {
+        self.slots.run_pending_tasks();
+    }
+
+    /// How many rings there are, and their bytes as estimated.
+    pub fn size(&self) -> (u64, u64) {
+        (self.slots.entry_count(), self.slots.weighted_size())
+    }
+}
+
+/// The place of one address.
+#[derive(Debug, Default)]
+pub struct Slot {
+    current: ArcSwapOption<OpenRing>,
+    stale: AtomicBool,
+    changes: Mutex<Changes>,
+    /// Held by the one load that runs.
+    pub loading: tokio::sync::Mutex<LoadState>,
+    /// Held by the one change this process makes to the ring at a time; other processes meet in the store.
+    pub changing: tokio::sync::Mutex<()>,
+    read_began_micros: AtomicU64,
+}
+
+/// What the slot was told of changes.
+#[derive(Debug, Default)]
+struct Changes {
+    /// Grows with every change the slot was told of.
+    count: u64,
+}
+
+/// What came of the loads so far, for those who waited while one ran.
+#[derive(Debug, Default)]
+pub struct LoadState {
+    /// How many loads ran.
+    pub attempts: u64,
+    /// Why the last one failed, if it did.
+    pub failure: Option<crate::load::LoadFailure>,
+}
+
+impl Slot {
+    /// The ring, unless a change has made it stale.
+    pub fn current(&self) -> Option<Arc<OpenRing>> {
+        if self.stale.load(Ordering::Acquire) {
+            None
+        } else {
+            self.current.load_full()
+        }
+    }
+
+    /// The ring, stale or not; its older versions may serve a newer snapshot.
+    pub fn last_known(&self) -> Option<Arc<OpenRing>> {
+        self.current.load_full()
+    }
+
+    /// Whether a ring is held that a change has made stale.
+    pub fn is_stale(&self) -> bool {
+        self.stale.load(Ordering::Acquire) && self.current.load().is_some()
+    }
+
+    /// A mark of the changes so far, to be taken before a read and given to [`offer`](Self::offer) after it.
+    pub fn mark(&self) -> u64 {
+        self.changes().count
+    }
+
+    /// Takes a ring that was read after `mark` was taken. `false` if a change came in between: read again.
+    pub fn offer(&self, ring: &Arc<OpenRing>, mark: u64) -> bool {
+        let changes = self.changes();
+        if changes.count != mark {
+            return false;
+        }
+        self.put(ring);
+        true
+    }
+
+    /// Takes a ring that this process has just changed itself; loads that read before lose.
+    pub fn publish(&self, ring: &Arc<OpenRing>) {
+        let mut changes = self.changes();
+        changes.count += 1;
+        self.put(ring);
+    }
+
+    /// Marks what is held as stale unless it has this ring at this generation or a later one.
+    pub fn note_change(&self, ring: RingId, generation: Generation) {
+        let mut changes = self.changes();
+        let known = self.current.load();
+        if known
+            .as_ref()
+            .is_some_and(|known| known.id == ring && known.generation >= generation)
+        {
+            return;
+        }
+        changes.count += 1;
+        self.stale.store(true, Ordering::Release);
+    }
+
+    /// Holds nothing any more.
+    pub fn empty(&self) {
+        let mut changes = self.changes();
+        changes.count += 1;
+        self.current.store(None);
+        self.stale.store(false, Ordering::Release);
+    }
+
+    /// When the last successful read of the ring's row began, as uptime.
+    pub fn read_began(&self) -> Duration {
+        Duration::from_micros(self.read_began_micros.load(Ordering::Acquire))
+    }
+
+    /// Notes when a successful read of the ring's row began.
+    pub fn note_read(&self, began: Duration) {
+        let micros = u64::try_from(began.as_micros()).unwrap_or(u64::MAX);
+        self.read_began_micros.fetch_max(micros, Ordering::AcqRel);
+    }
+
+    /// What the slot and its opened keys take in memory, roughly.
+    pub fn weight(&self) -> u32 {
+        let versions = self
+            .current
+            .load()
+            .as_ref()
+            .map_or(0, |ring| ring.opened_count());
+        u32::try_from(SLOT_BYTES.saturating_add(versions.saturating_mul(VERSION_BYTES)))
+            .unwrap_or(u32::MAX)
+    }
+
+    fn put(&self, ring: &Arc<OpenRing>) {
+        self.current.store(Some(Arc::clone(ring)));
+        self.stale.store(false, Ordering::Release);
+    }
+
+    fn changes(&self) -> MutexGuard<'_, Changes> {
+        // A counter cannot be left half changed.
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const SLOT_BYTES: usize = 768;
+/// With the cipher's key schedule and the map that holds it.
+const VERSION_BYTES: usize = size_of::<OpenVersion>() + 800;

@@ -1,0 +1,282 @@
+//! The data path: finds the ring, sees that the keys a job needs are open and its uses booked, and has the
+//! work done where it is cheapest. A warm request touches neither store nor KEK.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+use smallvec::SmallVec;
+
+use crate::base64::encode_append;
+use crate::entropy::Entropy;
+use crate::error::{Error, ItemError};
+use crate::job::{Chunk, Item, Job, Outcomes, SealInput};
+use crate::load::{Loader, Want};
+use crate::opened::{OpenRing, OpenVersion};
+use crate::seal::{self, Keys, Verb};
+use crate::secret::SecretBytes;
+use crate::store::With;
+use crate::transit::{Address, DataKey, NewDataKey, Settings};
+use crate::version::Version;
+use crate::workers::Workers;
+
+/// The verbs that use rings.
+#[derive(Debug)]
+pub(crate) struct DataPath {
+    pub(crate) loader: Arc<Loader>,
+    pub(crate) workers: Workers,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) settings: Settings,
+}
+
+impl DataPath {
+    pub(crate) async fn run(&self, verb: Verb, at: &Address, job: Job) -> Result<Outcomes, Error> {
+        let keys = self.keys(verb, at, &job).await?;
+        self.book(verb, &keys, &job).await?;
+        let nonces = self.nonces(verb, &keys, job.len())?;
+        self.work(verb, keys, job, nonces).await
+    }
+
+    pub(crate) async fn data_key(
+        &self,
+        at: &Address,
+        new: NewDataKey<'_>,
+    ) -> Result<DataKey, Error> {
+        let key = SecretBytes::generate(new.length, self.entropy.as_ref())?;
+        let mut text = Vec::with_capacity(crate::base64::encoded_len(new.length));
+        encode_append(key.expose_secret(), &mut text);
+        let plaintext = SecretBytes::new(text);
+        let mut job = Job::new();
+        job.push_plaintext(&SealInput {
+            plaintext: std::str::from_utf8(plaintext.expose_secret()).unwrap_or_default(),
+            context: new.context,
+            associated_data: new.associated_data,
+            key_version: new.key_version,
+        });
+        let outcomes = self.run(Verb::Encrypt, at, job).await?;
+        let done = outcomes.iter().next().unwrap_or(Err(ItemError::TooLong))?;
+        Ok(DataKey {
+            plaintext,
+            ciphertext: done.text.to_owned(),
+            version: done.version,
+        })
+    }
+
+    /// The ring with every version open that the job may use.
+    async fn keys(&self, verb: Verb, at: &Address, job: &Job) -> Result<Keys, Error> {
+        let began = self.loader.clock.uptime();
+        let mut ring = self.ring(verb, at, job, began).await?;
+        if job.items().any(|item| is_newer(verb, item, ring.latest)) && ring.read_at < began {
+            // Another node may have rotated: only the store can say that a version does not exist.
+            ring = self.loader.load(at, Want::AsOf(began)).await?;
+        }
+        let needed = needed_versions(verb, &ring, job);
+        let mut versions = SmallVec::with_capacity(needed.len());
+        for number in needed {
+            if let Some(version) = self.opened(at, &mut ring, number).await? {
+                versions.push(version);
+            }
+        }
+        Ok(Keys { ring, versions })
+    }
+
+    /// The version, opened now if it was not. `None` if the ring has changed so that it may no longer be used.
+    async fn opened(
+        &self,
+        at: &Address,
+        ring: &mut Arc<OpenRing>,
+        number: Version,
+    ) -> Result<Option<Arc<OpenVersion>>, Error> {
+        if let Some(version) = ring.opened(number) {
+            return Ok(Some(version));
+        }
+        let with = if number == ring.latest {
+            With::Latest
+        } else {
+            With::Version(number)
+        };
+        *ring = self.loader.load(at, Want::Opened(with)).await?;
+        if let Some(version) = ring.opened(number) {
+            return Ok(Some(version));
+        }
+        if ring.opening_version(number).is_err() {
+            return Ok(None);
+        }
+        *ring = self
+            .loader
+            .load(at, Want::Opened(With::Version(number)))
+            .await?;
+        Ok(ring.opened(number))
+    }
+
+    /// The ring from the cache if the store has confirmed it lately enough, else from the store.
+    async fn ring(
+        &self,
+        verb: Verb,
+        at: &Address,
+        job: &Job,
+        now: Duration,
+    ) -> Result<Arc<OpenRing>, Error> {
+        let Some(ring) = self.loader.cache.find(at).and_then(|slot| slot.current()) else {
+            return self
+                .loader
+                .load(at, Want::Opened(first_needed(verb, job)))
+                .await;
+        };
+        let coast = match verb {
+            Verb::Encrypt | Verb::Rewrap => self.settings.encrypt_coast,
+            Verb::Decrypt => self.settings.decrypt_coast,
+        };
+        // Between two polls everything is as old as the last one: no coast can be shorter than that.
+        let allowed = coast.max(self.settings.poll_interval.saturating_mul(3));
+        if self.loader.freshness.is_within(now, ring.read_at, allowed) {
+            return Ok(ring);
+        }
+        match self.loader.load(at, Want::AsOf(now)).await {
+            Err(Error::StoreUnavailable(_)) => Err(Error::Stale),
+            result => result,
+        }
+    }
+
+    async fn book(&self, verb: Verb, keys: &Keys, job: &Job) -> Result<(), Error> {
+        if verb == Verb::Decrypt {
+            return Ok(());
+        }
+        let mut uses: SmallVec<[usize; 2]> = smallvec::smallvec![0; keys.versions.len()];
+        for item in job.items() {
+            let version = keys.ring.sealing_version(item.seal_with).ok();
+            let place = version.and_then(|version| keys.place(version));
+            if let Some(uses) = place.and_then(|place| uses.get_mut(place)) {
+                *uses += 1;
+            }
+        }
+        for (version, uses) in keys.versions.iter().zip(uses).filter(|(_, uses)| *uses > 0) {
+            self.loader
+                .ledger
+                .take(version, uses, &self.loader.runtime)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// One nonce for each item, in one draw.
+    fn nonces(&self, verb: Verb, keys: &Keys, items: usize) -> Result<Nonces, Error> {
+        if verb == Verb::Decrypt || keys.ring.convergent {
+            return Ok(Nonces::new());
+        }
+        let mut nonces = smallvec::smallvec![0; items * keys.ring.key_type.nonce_len()];
+        if keys.ring.key_type.forgives_nonce_reuse() {
+            self.entropy.fill_repeatable(&mut nonces);
+        } else {
+            self.entropy.fill(&mut nonces)?;
+        }
+        Ok(nonces)
+    }
+
+    async fn work(
+        &self,
+        verb: Verb,
+        keys: Keys,
+        job: Job,
+        nonces: Nonces,
+    ) -> Result<Outcomes, Error> {
+        let small = job.len() <= INLINE_ITEMS && job.bytes() <= INLINE_BYTES;
+        if small {
+            Ok(inline(verb, &keys, job, &nonces).await)
+        } else {
+            self.pooled(verb, keys, job, nonces).await
+        }
+    }
+
+    async fn pooled(
+        &self,
+        verb: Verb,
+        keys: Keys,
+        job: Job,
+        nonces: Nonces,
+    ) -> Result<Outcomes, Error> {
+        let task = move || {
+            let nonce_len = keys.ring.key_type.nonce_len();
+            let slices: Vec<_> = sliced(job.chunks, &nonces, nonce_len).collect();
+            let done = slices
+                .into_par_iter()
+                .map(|(chunk, nonces)| seal::run(verb, &keys, chunk, nonces));
+            Outcomes {
+                chunks: done.collect::<Vec<_>>().into(),
+            }
+        };
+        self.workers.run(task).await
+    }
+}
+
+/// Runs the job where the request is, and lets other requests of this worker have a turn after each chunk.
+async fn inline(verb: Verb, keys: &Keys, job: Job, nonces: &[u8]) -> Outcomes {
+    let mut outcomes = Outcomes::default();
+    for (chunk, nonces) in sliced(job.chunks, nonces, keys.ring.key_type.nonce_len()) {
+        if !outcomes.chunks.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        outcomes.chunks.push(seal::run(verb, keys, chunk, nonces));
+    }
+    outcomes
+}
+
+/// Each chunk with the nonces of its items.
+fn sliced(
+    chunks: SmallVec<[Chunk; 1]>,
+    nonces: &[u8],
+    nonce_len: usize,
+) -> impl Iterator<Item = (Chunk, &[u8])> {
+    chunks.into_iter().scan(nonces, move |rest, chunk| {
+        let (own, others) = rest
+            .split_at_checked(chunk.items.len() * nonce_len)
+            .unwrap_or((&[], &[]));
+        *rest = others;
+        Some((chunk, own))
+    })
+}
+
+/// Whether the item names a version that this snapshot does not know of.
+fn is_newer(verb: Verb, item: &Item, latest: Version) -> bool {
+    let opens = verb != Verb::Encrypt && item.sealed_with.is_some_and(|version| version > latest);
+    let seals = verb != Verb::Decrypt && item.seal_with > i64::from(latest.number());
+    opens || seals
+}
+
+/// The versions that may be used, in order of their numbers; refused ones are left out and fail item by item.
+fn needed_versions(verb: Verb, ring: &OpenRing, job: &Job) -> SmallVec<[Version; 2]> {
+    let mut needed = SmallVec::new();
+    let mut add = |version: Version| {
+        if let Err(place) = needed.binary_search(&version) {
+            needed.insert(place, version);
+        }
+    };
+    for item in job.items() {
+        let opens = item
+            .sealed_with
+            .and_then(|version| ring.opening_version(version).ok());
+        let seals = if verb == Verb::Decrypt {
+            None
+        } else {
+            ring.sealing_version(item.seal_with).ok()
+        };
+        opens.into_iter().chain(seals).for_each(&mut add);
+    }
+    needed
+}
+
+/// The version to read together with a ring that is not in the cache.
+fn first_needed(verb: Verb, job: &Job) -> With {
+    let named = job.items().find_map(|item| item.sealed_with);
+    match (verb, named) {
+        (Verb::Decrypt | Verb::Rewrap, Some(version)) => With::Version(version),
+        (Verb::Encrypt | Verb::Decrypt | Verb::Rewrap, _) => With::Latest,
+    }
+}
+
+type Nonces = SmallVec<[u8; 24]>;
+
+/// Larger jobs go to the pool: more items than this, or more bytes. Some 200 microseconds of work, twenty times
+/// what the way to the pool and back costs; see `benches/batch.rs`.
+const INLINE_ITEMS: usize = 1024;
+const INLINE_BYTES: usize = 256 * 1024;

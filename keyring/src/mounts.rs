@@ -1,0 +1,117 @@
+//! The mounts as this node knows them: a snapshot that every request reads and every change replaces.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use crate::clock::Clock;
+use crate::entropy::Entropy;
+use crate::ids::MountId;
+use crate::mount::{Mount, MountSettings};
+use crate::name::MountPath;
+use crate::store::{KeyStore, StoreError};
+use crate::transit::MountError;
+
+/// The table of enabled mounts.
+#[derive(Debug)]
+pub(crate) struct MountTable {
+    store: Arc<dyn KeyStore>,
+    mounts: ArcSwap<Vec<Mount>>,
+}
+
+impl MountTable {
+    /// The table as the store has it.
+    pub(crate) async fn read(store: Arc<dyn KeyStore>) -> Result<Self, StoreError> {
+        let mounts = store.mounts().await?;
+        Ok(Self {
+            store,
+            mounts: ArcSwap::from_pointee(mounts),
+        })
+    }
+
+    pub(crate) fn all(&self) -> Arc<Vec<Mount>> {
+        self.mounts.load_full()
+    }
+
+    pub(crate) fn find(&self, mount: MountId) -> Option<Mount> {
+        self.mounts
+            .load()
+            .iter()
+            .find(|known| known.id == mount)
+            .cloned()
+    }
+
+    /// Reads the table again; answers the mounts that are gone.
+    pub(crate) async fn refresh(&self) -> Result<HashSet<MountId>, StoreError> {
+        let mounts = self.store.mounts().await?;
+        let current: HashSet<_> = mounts.iter().map(|mount| mount.id).collect();
+        let before = self.mounts.swap(Arc::new(mounts));
+        Ok(before
+            .iter()
+            .map(|mount| mount.id)
+            .filter(|mount| !current.contains(mount))
+            .collect())
+    }
+
+    pub(crate) async fn enable(
+        &self,
+        path: MountPath,
+        settings: MountSettings,
+        clock: &dyn Clock,
+        entropy: &dyn Entropy,
+    ) -> Result<(), MountError> {
+        let unavailable = |_| {
+            MountError::Store(StoreError::Unavailable(
+                "the random source failed".to_owned(),
+            ))
+        };
+        let id = MountId::generate(entropy).map_err(unavailable)?;
+        let mount = Mount {
+            id,
+            path,
+            created_at: clock.now(),
+            settings,
+        };
+        self.store.enable_mount(&mount).await?;
+        self.refresh().await?;
+        Ok(())
+    }
+
+    pub(crate) async fn tune(
+        &self,
+        mount: MountId,
+        settings: &MountSettings,
+    ) -> Result<(), MountError> {
+        self.store.tune_mount(mount, settings).await?;
+        self.refresh().await?;
+        Ok(())
+    }
+
+    pub(crate) async fn disable(
+        &self,
+        path: &MountPath,
+        clock: &dyn Clock,
+    ) -> Result<bool, MountError> {
+        let found = self.store.disable_mount(path, clock.now()).await?;
+        self.refresh().await?;
+        Ok(found)
+    }
+}
+
+impl From<StoreError> for MountError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Exists => Self::InUse,
+            StoreError::NotFound => Self::NotFound,
+            StoreError::Conflict
+            | StoreError::Corrupt(_)
+            | StoreError::OutcomeUnknown
+            | StoreError::Unavailable(_) => Self::Store(error),
+        }
+    }
+}
+
+/// How long the rings of a disabled mount are kept for an operator to bring back.
+pub(crate) const DISABLED_MOUNT_KEPT: Duration = Duration::from_hours(30 * 24);

@@ -1,0 +1,195 @@
+//! A ring opened for use: its settings beside the keys of the versions in use, in memory only.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use crate::aead::Cipher;
+use crate::algorithm::KeyType;
+use crate::error::ItemError;
+use crate::ids::{RingId, SealId};
+use crate::record::Material;
+use crate::ring::StoredRing;
+use crate::usage::Lease;
+use crate::version::{Generation, Version};
+
+/// One version's opened key.
+#[derive(Debug)]
+pub struct OpenVersion {
+    /// The version.
+    pub version: Version,
+    /// What the key is.
+    pub key: OpenKey,
+    /// Bound into AES-GCM-SIV ciphertexts.
+    pub seal_id: SealId,
+    /// How many uses are booked and left.
+    pub lease: Lease,
+}
+
+/// A version's key, in the form its ring uses it.
+#[derive(Debug)]
+pub enum OpenKey {
+    /// A cipher ready to use.
+    Ready(Box<Cipher>),
+    /// A key that every context derives its own from.
+    Root(crate::secret::SecretBytes),
+}
+
+impl OpenVersion {
+    /// The version's key ready for use. `None` if the material does not fit the key type.
+    pub fn new(
+        ring: &StoredRing,
+        version: Version,
+        material: Material,
+        lease: Lease,
+    ) -> Option<Self> {
+        let Material {
+            seal_id,
+            key,
+            hmac_key: _,
+        } = material;
+        if key.len() != ring.key_type.key_len() {
+            return None;
+        }
+        let key = if ring.derived {
+            OpenKey::Root(key)
+        } else {
+            OpenKey::Ready(Box::new(
+                Cipher::new(ring.key_type, key.expose_secret()).ok()?,
+            ))
+        };
+        Some(Self {
+            version,
+            key,
+            seal_id,
+            lease,
+        })
+    }
+}
+
+/// A ring's settings at one generation, with the versions opened so far.
+#[derive(Debug)]
+pub struct OpenRing {
+    /// The ring.
+    pub id: RingId,
+    /// The generation these settings are of.
+    pub generation: Generation,
+    /// What its keys are for.
+    pub key_type: KeyType,
+    /// Whether every operation derives its own key from a context.
+    pub derived: bool,
+    /// Whether equal plaintexts under one context give equal ciphertexts.
+    pub convergent: bool,
+    /// The version that encrypts.
+    pub latest: Version,
+    /// Older versions do not decrypt.
+    pub min_decryption: Version,
+    /// Older versions do not encrypt.
+    pub min_encryption: Option<Version>,
+    /// When the read of these settings began, as uptime.
+    pub read_at: Duration,
+    opened: ArcSwap<HashMap<Version, Arc<OpenVersion>>>,
+}
+
+impl OpenRing {
+    /// The ring with none of its versions opened.
+    pub fn new(ring: &StoredRing, read_at: Duration) -> Self {
+        Self {
+            id: ring.id,
+            generation: ring.generation,
+            key_type: ring.key_type,
+            derived: ring.derived,
+            convergent: ring.convergent,
+            latest: ring.latest,
+            min_decryption: ring.policy.min_decryption,
+            min_encryption: ring.policy.min_encryption,
+            read_at,
+            opened: ArcSwap::default(),
+        }
+    }
+
+    /// The version, if it has been opened.
+    pub fn opened(&self, version: Version) -> Option<Arc<OpenVersion>> {
+        self.opened.load().get(&version).cloned()
+    }
+
+    /// How many versions have been opened.
+    pub fn opened_count(&self) -> usize {
+        self.opened.load().len()
+    }
+
+    /// Adds an opened version and answers the one that is in place: an earlier one of that number stays.
+    /// Beyond [`Self::MAX_OPENED`] all but the latest are let go.
+    pub fn add_opened(&self, version: Arc<OpenVersion>) -> Arc<OpenVersion> {
+        let number = version.version;
+        self.opened.rcu(|opened| {
+            let mut next: HashMap<_, _> = if opened.len() < Self::MAX_OPENED {
+                HashMap::clone(opened)
+            } else {
+                opened
+                    .iter()
+                    .filter(|(number, _)| **number == self.latest)
+                    .map(|(k, v)| (*k, Arc::clone(v)))
+                    .collect()
+            };
+            next.entry(number).or_insert_with(|| Arc::clone(&version));
+            next
+        });
+        self.opened(number).unwrap_or(version)
+    }
+
+    /// Takes over the opened versions of an earlier snapshot of the same ring that may still be used.
+    pub fn adopt(&self, earlier: &Self) {
+        if earlier.id != self.id {
+            return;
+        }
+        let kept = earlier.opened.load();
+        let kept = kept
+            .iter()
+            .filter(|(version, _)| **version >= self.min_decryption && **version <= self.latest);
+        self.opened.store(Arc::new(
+            kept.map(|(version, open)| (*version, Arc::clone(open)))
+                .collect(),
+        ));
+    }
+
+    /// The version a caller's `key_version` means for encryption; 0 is the latest.
+    pub fn sealing_version(&self, asked: i64) -> Result<Version, ItemError> {
+        if asked == 0 {
+            return Ok(self.latest);
+        }
+        if asked < 0 {
+            return Err(ItemError::VersionNegative);
+        }
+        let asked = u32::try_from(asked)
+            .ok()
+            .and_then(Version::new)
+            .ok_or(ItemError::VersionAboveLatest)?;
+        if asked > self.latest {
+            return Err(ItemError::VersionAboveLatest);
+        }
+        if self.min_encryption.is_some_and(|minimum| asked < minimum) {
+            return Err(ItemError::VersionBelowMinimum);
+        }
+        if asked < self.min_decryption {
+            return Err(ItemError::NoSuchVersion);
+        }
+        Ok(asked)
+    }
+
+    /// Whether a ciphertext of this version may be opened.
+    pub fn opening_version(&self, version: Version) -> Result<Version, ItemError> {
+        if version > self.latest {
+            return Err(ItemError::TooNew);
+        }
+        if version < self.min_decryption {
+            return Err(ItemError::TooOld);
+        }
+        Ok(version)
+    }
+
+    /// How many opened versions one ring keeps.
+    pub const MAX_OPENED: usize = 4096;
+}

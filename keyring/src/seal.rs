@@ -1,0 +1,239 @@
+//! Seals, opens and rewraps the items of a chunk with the keys of one ring. Synchronous and pure: keys,
+//! versions and nonces are arguments.
+
+use smallvec::SmallVec;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+use crate::aead::{Cipher, bind_associated_data};
+use crate::algorithm::{KeyType, TAG_LEN};
+use crate::base64::{encode_append, encoded_len};
+use crate::ciphertext::{self, CiphertextError};
+use crate::derive::{ConvergentKeys, subkey};
+use crate::error::ItemError;
+use crate::job::{Chunk, ChunkOutcome, Item, Parts};
+use crate::opened::{OpenKey, OpenRing, OpenVersion};
+use crate::version::Version;
+
+/// What to do with each item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Encrypt,
+    Decrypt,
+    Rewrap,
+}
+
+/// A ring with those of its versions a job needs.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys {
+    pub(crate) ring: Arc<OpenRing>,
+    /// In order of their numbers.
+    pub(crate) versions: SmallVec<[Arc<OpenVersion>; 2]>,
+}
+
+impl Keys {
+    fn version(&self, number: Version) -> Result<&OpenVersion, ItemError> {
+        let version = self
+            .place(number)
+            .and_then(|place| self.versions.get(place));
+        version.map(Arc::as_ref).ok_or(ItemError::NoSuchVersion)
+    }
+
+    /// Where in `versions` this one is.
+    pub(crate) fn place(&self, number: Version) -> Option<usize> {
+        self.versions
+            .binary_search_by_key(&number, |version| version.version)
+            .ok()
+    }
+}
+
+/// Does the chunk's work. `nonces` holds one nonce for each item that seals, in order.
+pub(crate) fn run(verb: Verb, keys: &Keys, mut chunk: Chunk, nonces: &[u8]) -> ChunkOutcome {
+    let mut work = Work {
+        keys,
+        nonces: nonces.chunks_exact(keys.ring.key_type.nonce_len()),
+        text: Vec::with_capacity(text_bound(&chunk)),
+        scratch: Vec::new(),
+    };
+    let mut items = SmallVec::with_capacity(chunk.items.len());
+    for item in &chunk.items {
+        let start = work.text.len();
+        let done = item.as_ref().map_err(|error| *error).and_then(|item| {
+            let parts = Chunk::parts(&mut chunk.arena, item).ok_or(ItemError::TooLong)?;
+            work.item(verb, item, parts)
+        });
+        items.push(done.map(|version| (start..work.text.len(), version)));
+    }
+    let text = String::from_utf8(work.text).expect("prefixes and base64 are ASCII");
+    ChunkOutcome {
+        text: Zeroizing::new(text),
+        items,
+    }
+}
+
+/// The texts of a chunk in at most this many bytes, so that the buffer never grows and leaves no copy.
+fn text_bound(chunk: &Chunk) -> usize {
+    let bodies = chunk
+        .items
+        .iter()
+        .flatten()
+        .map(|item| encoded_len(item.body.len() + TEXT_OVERHEAD));
+    bodies.sum()
+}
+
+struct Work<'a> {
+    keys: &'a Keys,
+    nonces: std::slice::ChunksExact<'a, u8>,
+    text: Vec<u8>,
+    scratch: Vec<u8>,
+}
+
+impl Work<'_> {
+    fn item(
+        &mut self,
+        verb: Verb,
+        item: &Item,
+        mut parts: Parts<'_>,
+    ) -> Result<Version, ItemError> {
+        match verb {
+            Verb::Encrypt => {
+                let body = 0..parts.body_len;
+                self.seal(item, &mut parts, body)
+            }
+            Verb::Decrypt => {
+                let (version, plaintext) = self.open(item, &mut parts)?;
+                encode_append(
+                    parts.body_and_tag.get(plaintext).unwrap_or_default(),
+                    &mut self.text,
+                );
+                Ok(version)
+            }
+            Verb::Rewrap => {
+                // Before opening: an item that cannot be sealed again must not be opened.
+                self.keys.ring.sealing_version(item.seal_with)?;
+                let (_, plaintext) = self.open(item, &mut parts)?;
+                parts.associated_data = parts.new_associated_data;
+                self.seal(item, &mut parts, plaintext)
+            }
+        }
+    }
+
+    /// Seals the plaintext at `body`, in place, and appends the ciphertext's text.
+    fn seal(
+        &mut self,
+        item: &Item,
+        parts: &mut Parts<'_>,
+        body: std::ops::Range<usize>,
+    ) -> Result<Version, ItemError> {
+        let ring = &self.keys.ring;
+        let number = ring.sealing_version(item.seal_with)?;
+        let version = self.keys.version(number)?;
+        let key = ItemKey::of(ring, version, parts.context)?;
+        let tag_end = body.end + TAG_LEN;
+        let sealed = parts
+            .body_and_tag
+            .get_mut(body.start..tag_end)
+            .ok_or(ItemError::TooLong)?;
+        let (text, tag_place) = sealed.split_at_mut(body.len());
+        let mut nonce = [0; LONGEST_NONCE];
+        let nonce = nonce
+            .get_mut(..ring.key_type.nonce_len())
+            .ok_or(ItemError::TooLong)?;
+        match &key {
+            ItemKey::Convergent(keys, _) => keys.nonce(text, parts.associated_data, nonce),
+            ItemKey::Shared(_) | ItemKey::Derived(_) => {
+                nonce.copy_from_slice(self.nonces.next().ok_or(ItemError::TooLong)?);
+            }
+        }
+        let bound = bind_associated_data(
+            ring.key_type,
+            &version.seal_id,
+            number,
+            parts.associated_data,
+            &mut self.scratch,
+        );
+        let tag = key
+            .cipher()
+            .seal(nonce, bound, text)
+            .map_err(|_| ItemError::TooLong)?;
+        tag_place.copy_from_slice(&tag);
+        ciphertext::write(number, nonce, sealed, &mut self.text);
+        Ok(number)
+    }
+
+    /// Opens the ciphertext in place and answers where the plaintext is.
+    fn open(
+        &mut self,
+        item: &Item,
+        parts: &mut Parts<'_>,
+    ) -> Result<(Version, std::ops::Range<usize>), ItemError> {
+        let ring = &self.keys.ring;
+        let number = ring.opening_version(item.sealed_with.ok_or(ItemError::MissingCiphertext)?)?;
+        let version = self.keys.version(number)?;
+        let key = ItemKey::of(ring, version, parts.context)?;
+        let body = parts
+            .body_and_tag
+            .get_mut(..parts.body_len)
+            .ok_or(ItemError::TooLong)?;
+        let nonce_len = ring.key_type.nonce_len();
+        let (nonce, sealed) = body
+            .split_at_mut_checked(nonce_len)
+            .ok_or(CiphertextError::TooShort)?;
+        let bound = bind_associated_data(
+            ring.key_type,
+            &version.seal_id,
+            number,
+            parts.associated_data,
+            &mut self.scratch,
+        );
+        let opened = key.cipher().open(nonce, bound, sealed);
+        let length = opened.map_err(|_| ItemError::Authentication(ring.key_type))?;
+        Ok((number, nonce_len..nonce_len + length))
+    }
+}
+
+/// The cipher of one item: the version's own, or one derived from the item's context.
+enum ItemKey<'a> {
+    Shared(&'a Cipher),
+    Derived(Cipher),
+    Convergent(ConvergentKeys, Cipher),
+}
+
+impl<'a> ItemKey<'a> {
+    fn of(ring: &OpenRing, version: &'a OpenVersion, context: &[u8]) -> Result<Self, ItemError> {
+        let root = match &version.key {
+            OpenKey::Ready(cipher) => return Ok(Self::Shared(cipher)),
+            OpenKey::Root(root) => root.expose_secret(),
+        };
+        if context.is_empty() {
+            return Err(ItemError::MissingContext);
+        }
+        if ring.convergent {
+            let keys = ConvergentKeys::derive(root, context, ring.key_type.key_len());
+            let cipher = cipher(ring.key_type, keys.cipher_key());
+            return Ok(Self::Convergent(keys, cipher));
+        }
+        let mut derived = Zeroizing::new([0; LONGEST_KEY]);
+        let derived = derived
+            .get_mut(..ring.key_type.key_len())
+            .ok_or(ItemError::TooLong)?;
+        subkey(root, context, derived);
+        Ok(Self::Derived(cipher(ring.key_type, derived)))
+    }
+
+    fn cipher(&self) -> &Cipher {
+        match self {
+            Self::Shared(cipher) => cipher,
+            Self::Derived(cipher) | Self::Convergent(_, cipher) => cipher,
+        }
+    }
+}
+
+fn cipher(key_type: KeyType, key: &[u8]) -> Cipher {
+    Cipher::new(key_type, key).expect("the key was derived with the type's length")
+}
+
+const LONGEST_NONCE: usize = 24;
+const LONGEST_KEY: usize = 32;
+/// `vault:v4294967295:`, a nonce and a tag.
+const TEXT_OVERHEAD: usize = 18 + LONGEST_NONCE + TAG_LEN;

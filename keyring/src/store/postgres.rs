@@ -1,0 +1,254 @@
+//! The store in PostgreSQL, for many replicas.
+
+use std::fmt;
+use std::future::Future;
+use std::str::FromStr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, Executor, PgConnection, PgPool, Postgres};
+
+use super::sql::{SqlStore, StoreSetupError};
+use crate::secret::SecretBytes;
+use announcements::Announcements;
+
+mod announcements;
+
+/// How to reach the database.
+#[derive(Debug)]
+pub struct PostgresOptions {
+    /// The connection URL, password included.
+    pub url: SecretBytes,
+    /// The most connections of this process, beside the one that listens.
+    pub max_connections: u32,
+}
+
+impl PostgresOptions {
+    /// The usual number of connections to the database at this URL.
+    pub fn new(url: String) -> Self {
+        Self {
+            url: SecretBytes::new(url.into_bytes()),
+            max_connections: 8,
+        }
+    }
+
+    fn parse(&self) -> Result<PgConnectOptions, StoreSetupError> {
+        let url = std::str::from_utf8(self.url.expose_secret()).ok();
+        // The parser's own text may quote the URL.
+        url.and_then(|url| PgConnectOptions::from_str(url).ok())
+            .map(|options| options.application_name("sealring"))
+            .ok_or_else(|| unusable("the database URL is not a PostgreSQL URL"))
+    }
+}
+
+/// A key store in a database that several processes share. Every acknowledged change survives a crash of the
+/// server.
+pub struct PostgresStore {
+    pool: PgPool,
+    announcements: Announcements,
+}
+
+impl PostgresStore {
+    /// Connects, refuses a server that could lose what it acknowledged, and brings the schema up to date.
+    pub async fn connect(options: &PostgresOptions) -> Result<Self, StoreSetupError> {
+        let server = options.parse()?;
+        prepare(&server).await?;
+        let pool = PgPoolOptions::new()
+            .max_connections(options.max_connections)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .after_connect(|connection, _| Box::pin(set_session(connection)))
+            .after_release(|connection, _| Box::pin(clean_session(connection)))
+            .connect_lazy_with(server.clone());
+        Ok(Self {
+            pool,
+            announcements: Announcements::new(server),
+        })
+    }
+
+    /// Waits for running transactions and closes the connections.
+    pub async fn close(&self) {
+        self.announcements.stop();
+        self.pool.close().await;
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl SqlStore for PostgresStore {
+    type Db = Postgres;
+
+    // The statements lock what they rely on, whatever the server's default level is.
+    const BEGIN: &'static str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+
+    const ANNOUNCE: Option<&'static str> = Some("SELECT pg_notify('sealring_changes', '')");
+
+    const UNHURRIED: Option<&'static str> =
+        Some("SELECT set_config('statement_timeout', '0', true)");
+
+    const HOLD_MOUNT: &'static str =
+        "SELECT 1::bigint AS found FROM mounts WHERE id = $1 AND disabled_at IS NULL FOR SHARE";
+
+    const END: &'static str =
+        "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS next";
+
+    // Whoever is not visible to this snapshot has a transaction id of its xmin or above, so the next poll sees it.
+    const CHANGES: &'static str = "
+        SELECT e.next, m.epoch, h.mount_id, h.name, h.ring_id, h.generation
+        FROM mounts_epoch m
+        CROSS JOIN (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS next) e
+        LEFT JOIN ring_history h ON h.xid >= $1
+        ORDER BY h.sequence";
+
+    fn reads(&self) -> &PgPool {
+        &self.pool
+    }
+
+    fn writes(&self) -> &PgPool {
+        &self.pool
+    }
+
+    async fn announced(&self) {
+        self.announcements.next().await;
+    }
+}
+
+/// All that is done once, on a connection of its own: the pool would say no more than that time ran out.
+async fn prepare(server: &PgConnectOptions) -> Result<(), StoreSetupError> {
+    let mut connection = in_time(PgConnection::connect_with(server)).await?;
+    examine(&mut connection).await?;
+    in_time(set_session(&mut connection)).await?;
+    // A migration may take its time, and wait for a replica that is already at it.
+    in_time(connection.execute(UNLIMITED)).await?;
+    migrator()
+        .run(&mut connection)
+        .await
+        .map_err(|error| unusable(&error.to_string()))?;
+    connection
+        .execute(FORGET_FOREIGN_TRANSACTIONS)
+        .await
+        .map_err(|error| explain(&error))?;
+    // Nothing depends on how the server takes the farewell.
+    drop(connection.close().await);
+    Ok(())
+}
+
+/// Refuses a server that cannot keep what it acknowledges.
+async fn examine(connection: &mut PgConnection) -> Result<(), StoreSetupError> {
+    let server: Server = in_time(sqlx::query_as(EXAMINE).fetch_one(connection)).await?;
+    let problem = if server.version < 130_000 {
+        "PostgreSQL 13 or later is needed"
+    } else if server.is_standby {
+        "this server is a standby; connect to the primary"
+    } else if !server.fsync {
+        "the server runs with fsync=off and would lose keys in a crash"
+    } else if !server.full_page_writes {
+        "the server runs with full_page_writes=off and would lose keys in a crash"
+    } else {
+        return Ok(());
+    };
+    Err(unusable(problem))
+}
+
+#[derive(sqlx::FromRow)]
+struct Server {
+    version: i64,
+    is_standby: bool,
+    fsync: bool,
+    full_page_writes: bool,
+}
+
+async fn set_session(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    connection.execute(SESSION).await?;
+    Ok(())
+}
+
+/// sqlx does not notice that a transaction was begun if the beginner was dropped while it waited for the answer.
+async fn clean_session(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    connection.execute("ROLLBACK").await?;
+    Ok(true)
+}
+
+/// A schema that is ahead belongs to a newer replica, which keeps it usable for this one.
+fn migrator() -> Migrator {
+    let mut migrator = sqlx::migrate!("../migrations/postgres");
+    migrator.set_ignore_missing(true);
+    migrator
+}
+
+async fn in_time<T>(
+    step: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, StoreSetupError> {
+    let unreachable =
+        || StoreSetupError::Unreachable("the database did not answer in time".to_owned());
+    let outcome = tokio::time::timeout(SETUP_TIMEOUT, step)
+        .await
+        .map_err(|_| unreachable())?;
+    outcome.map_err(|error| explain(&error))
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "sqlx::Error is non-exhaustive"
+)]
+fn explain(error: &sqlx::Error) -> StoreSetupError {
+    match error {
+        sqlx::Error::Io(error) => StoreSetupError::Unreachable(format!(
+            "the database cannot be reached: {}",
+            error.kind()
+        )),
+        sqlx::Error::Database(error) if error.code().is_some_and(|code| is_passing(&code)) => {
+            StoreSetupError::Unreachable(format!("the database is not ready: {}", error.message()))
+        }
+        sqlx::Error::Database(error) => {
+            unusable(&format!("the database refuses: {}", error.message()))
+        }
+        _ => unusable("the database cannot be used with these settings"),
+    }
+}
+
+/// Connection failures, too many connections, shutting down or starting up.
+fn is_passing(code: &str) -> bool {
+    ["08", "53", "57P"]
+        .iter()
+        .any(|class| code.starts_with(class))
+}
+
+fn unusable(why: &str) -> StoreSetupError {
+    StoreSetupError::Unusable(why.to_owned())
+}
+
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+
+const SETUP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// No connection is to a server that was demoted meanwhile, no commit is acknowledged before it is on the disk,
+/// nothing waits for ever, and the rollback that tidies up every connection does not warn each time that there
+/// was nothing to tidy.
+const SESSION: &str = "
+    DO $$BEGIN IF pg_is_in_recovery() THEN RAISE 'a standby' USING ERRCODE = 'cannot_connect_now'; END IF; END$$;
+    SELECT set_config('synchronous_commit', 'on', false)
+    WHERE current_setting('synchronous_commit') IN ('off', 'local');
+    SET statement_timeout = '10s';
+    SET lock_timeout = '5s';
+    SET idle_in_transaction_session_timeout = '10s';
+    SET client_min_messages = 'error'";
+
+const UNLIMITED: &str = "SET statement_timeout = 0; SET lock_timeout = 0";
+
+const EXAMINE: &str = "
+    SELECT current_setting('server_version_num')::bigint AS version,
+        pg_is_in_recovery() AS is_standby,
+        current_setting('fsync') = 'on' AS fsync,
+        current_setting('full_page_writes') = 'on' AS full_page_writes";
+
+/// Transaction ids that this server has not given out yet came with a dump of another. They would stay at the
+/// end of the stream of changes until this server reached them.
+const FORGET_FOREIGN_TRANSACTIONS: &str = "
+    UPDATE ring_history SET xid = 0 WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint";

@@ -1,0 +1,114 @@
+//! The store's own header, secrets and root tokens in SQL.
+
+use async_trait::async_trait;
+
+use super::failure::{Failure, if_taken};
+use super::statements::{Statements, params};
+use super::{Connection, SqlStore, mounts, query, transaction};
+use crate::mount::Mount;
+use crate::store::rows::{HeaderRow, RootTokenRow, SecretRow, values};
+use crate::store::{HeaderStore, StoreError, StoreHeader, StoredRootToken, StoredSecret};
+
+#[async_trait]
+impl<S: SqlStore> HeaderStore for S {
+    async fn header(&self) -> Result<Option<StoreHeader>, StoreError> {
+        let rows: Vec<HeaderRow> = query(self, HEADER, &[]).await?;
+        rows.into_iter()
+            .next()
+            .map(StoreHeader::try_from)
+            .transpose()
+    }
+
+    async fn initialise(
+        &self,
+        header: &StoreHeader,
+        secrets: &[StoredSecret],
+        mount: &Mount,
+    ) -> Result<(), StoreError> {
+        let new = NewStore {
+            header: header.clone(),
+            secrets: secrets.to_vec(),
+            mount: mount.clone(),
+        };
+        transaction(self, new, |db, new| Box::pin(initialise::<S>(db, new))).await
+    }
+
+    async fn secrets(&self) -> Result<Vec<StoredSecret>, StoreError> {
+        values(query::<_, SecretRow>(self, SECRETS, &[]).await?)
+    }
+
+    async fn root_tokens(&self) -> Result<Vec<StoredRootToken>, StoreError> {
+        values(query::<_, RootTokenRow>(self, ROOT_TOKENS, &[]).await?)
+    }
+
+    async fn replace_root_tokens(&self, token: &StoredRootToken) -> Result<(), StoreError> {
+        transaction(self, token.clone(), |db, token| {
+            Box::pin(replace_tokens::<S>(db, token))
+        })
+        .await
+    }
+}
+
+struct NewStore {
+    header: StoreHeader,
+    secrets: Vec<StoredSecret>,
+    mount: Mount,
+}
+
+async fn initialise<S: SqlStore>(db: &mut Connection<S>, new: &NewStore) -> Result<(), Failure> {
+    let header = &new.header;
+    let params = params![
+        &header.store,
+        &header.kek,
+        &header.live_secret,
+        &header.unlock_copy,
+        u32::from(header.shares),
+        u32::from(header.threshold),
+        header.created_at,
+    ];
+    if_taken(db.change(INSERT_HEADER, params).await, StoreError::Exists)?;
+    for secret in &new.secrets {
+        let params = params![
+            secret.purpose,
+            &secret.kek,
+            &secret.wrapped,
+            &secret.material
+        ];
+        db.change(INSERT_SECRET, params).await?;
+    }
+    mounts::enable::<S>(db, &new.mount).await
+}
+
+/// Only one replacement at a time, or two could each leave their token behind.
+async fn replace_tokens<S: SqlStore>(
+    db: &mut Connection<S>,
+    token: &StoredRootToken,
+) -> Result<(), Failure> {
+    db.change(mounts::NEXT_EPOCH, &[]).await?;
+    db.change(DELETE_ROOT_TOKENS, &[]).await?;
+    db.change(
+        INSERT_ROOT_TOKEN,
+        params![&token.hash, &token.accessor, token.created_at],
+    )
+    .await?;
+    Ok(())
+}
+
+const HEADER: &str = "
+    SELECT store_id, kek, live_secret, unlock_copy, shares, threshold, created_at FROM store_header";
+
+const INSERT_HEADER: &str = "
+    INSERT INTO store_header (one, store_id, kek, live_secret, unlock_copy, shares, threshold, created_at)
+    VALUES (1, $1, $2, $3, $4, $5, $6, $7)";
+
+const SECRETS: &str = "SELECT purpose, kek, wrapped, material FROM store_secrets ORDER BY purpose";
+
+const INSERT_SECRET: &str =
+    "INSERT INTO store_secrets (purpose, kek, wrapped, material) VALUES ($1, $2, $3, $4)";
+
+const ROOT_TOKENS: &str = "SELECT hash, accessor, created_at FROM root_tokens ORDER BY created_at";
+
+const DELETE_ROOT_TOKENS: &str = "DELETE FROM root_tokens";
+
+const INSERT_ROOT_TOKEN: &str =
+    "INSERT INTO root_tokens (hash, accessor, created_at) VALUES ($1, $2, $3)";

@@ -1,0 +1,174 @@
+//! The store in one SQLite file, for one process.
+
+use std::fmt;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Sqlite, SqlitePool};
+
+use super::sql::{SqlStore, StoreSetupError};
+
+/// A key store in one file. Every acknowledged change is on the disk.
+pub struct SqliteStore {
+    reads: SqlitePool,
+    writes: SqlitePool,
+    /// Held as long as the store: the lock goes with the file handle, also when the process is killed.
+    _lock: File,
+}
+
+impl SqliteStore {
+    /// Opens the file, creates it if it is not there, and brings its schema up to date. The folder must exist.
+    pub async fn open(path: &Path) -> Result<Self, StoreSetupError> {
+        let lock = lock(path)?;
+        create(path).map_err(|error| unusable(path, &error.to_string()))?;
+        let writes = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(WRITE_PATIENCE);
+        let writes = lasting(writes)
+            .connect_with(options(path))
+            .await
+            .map_err(|error| explain(path, &error))?;
+        migrator()
+            .run(&writes)
+            .await
+            .map_err(|error| unusable(path, &error.to_string()))?;
+        let reads = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(READ_PATIENCE);
+        let reads = lasting(reads).connect_lazy_with(options(path).pragma("query_only", "ON"));
+        Ok(Self {
+            reads,
+            writes,
+            _lock: lock,
+        })
+    }
+
+    /// Waits for running transactions and closes the file.
+    pub async fn close(&self) {
+        self.reads.close().await;
+        self.writes.close().await;
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl SqlStore for SqliteStore {
+    type Db = Sqlite;
+
+    // A transaction that began as a reader could not become a writer once another has written.
+    const BEGIN: &'static str = "BEGIN IMMEDIATE";
+
+    const ANNOUNCE: Option<&'static str> = None;
+
+    const UNHURRIED: Option<&'static str> = None;
+
+    const HOLD_MOUNT: &'static str =
+        "SELECT CAST(1 AS INTEGER) AS found FROM mounts WHERE id = $1 AND disabled_at IS NULL";
+
+    const END: &'static str = "SELECT COALESCE(MAX(sequence), 0) + 1 AS next FROM ring_history";
+
+    const CHANGES: &'static str = "
+        SELECT e.next, m.epoch, h.mount_id, h.name, h.ring_id, h.generation
+        FROM mounts_epoch m
+        CROSS JOIN (SELECT COALESCE(MAX(sequence), 0) + 1 AS next FROM ring_history) e
+        LEFT JOIN ring_history h ON h.sequence >= $1
+        ORDER BY h.sequence";
+
+    fn reads(&self) -> &SqlitePool {
+        &self.reads
+    }
+
+    fn writes(&self) -> &SqlitePool {
+        &self.writes
+    }
+
+    /// Nobody else can open the file, so nobody announces anything.
+    async fn announced(&self) {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Two processes would each trust their caches and miss what the other changed.
+fn lock(path: &Path) -> Result<File, StoreSetupError> {
+    let mut lock_path = path.as_os_str().to_owned();
+    lock_path.push(".lock");
+    let lock_path = PathBuf::from(lock_path);
+    let file =
+        open_private(&lock_path).map_err(|error| unusable(&lock_path, &error.to_string()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(unusable(path, "another process has it open")),
+        Err(TryLockError::Error(error)) => Err(unusable(&lock_path, &error.to_string())),
+    }
+}
+
+/// Creates the database with narrow permissions; SQLite gives the same to the files beside it.
+fn create(path: &Path) -> std::io::Result<()> {
+    open_private(path)?.sync_all()?;
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn open_private(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(READ_PATIENCE)
+        // A destroyed version is overwritten, not left in a free page.
+        .pragma("secure_delete", "ON")
+}
+
+/// Connections to a file do not go stale.
+fn lasting(options: SqlitePoolOptions) -> SqlitePoolOptions {
+    options.idle_timeout(None).max_lifetime(None)
+}
+
+/// A schema that is ahead belongs to a newer binary, which keeps it usable for this one.
+fn migrator() -> Migrator {
+    let mut migrator = sqlx::migrate!("../migrations/sqlite");
+    migrator.set_ignore_missing(true);
+    migrator
+}
+
+fn explain(path: &Path, error: &sqlx::Error) -> StoreSetupError {
+    let why = error
+        .as_database_error()
+        .map_or_else(|| error.to_string(), |error| error.message().to_owned());
+    unusable(path, &why)
+}
+
+fn unusable(path: &Path, why: &str) -> StoreSetupError {
+    StoreSetupError::Unusable(format!("{}: {why}", path.display()))
+}
+
+const READERS: u32 = 4;
+
+/// How long a query waits for a connection.
+const READ_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a change waits for those before it.
+const WRITE_PATIENCE: Duration = Duration::from_secs(10);

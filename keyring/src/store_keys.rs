@@ -1,0 +1,85 @@
+//! The store's own keys, opened: the store secret that salts every version's material, the key of the row
+//! MACs, and the pepper of the tokens.
+
+use aws_lc_rs::hmac;
+
+use crate::binding::{Binding, Origin};
+use crate::ids::{KekId, RingId, StoreId};
+use crate::row_mac::RowMac;
+use crate::secret::{Dek, SecretBytes};
+use crate::version::Version;
+
+/// What a secret of the store is for. Secrets are records of a reserved ring, whose id is all zeros.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The store secret itself.
+    StoreSecret,
+    /// Key of the row MACs.
+    RowMac,
+    /// Key under which tokens are hashed.
+    TokenPepper,
+}
+
+impl Purpose {
+    /// The purposes that have a record of their own; the store secret is in the header.
+    pub const RECORDS: [Self; 2] = [Self::RowMac, Self::TokenPepper];
+
+    /// The number in stored rows and bindings, beside those of the key types.
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::StoreSecret => 30_000,
+            Self::RowMac => 30_001,
+            Self::TokenPepper => 30_002,
+        }
+    }
+
+    /// What a secret of this purpose is tied to.
+    pub fn binding(self, store: StoreId, kek: &KekId) -> Binding {
+        Binding {
+            store,
+            ring: RingId::from_bytes([0; 16]),
+            version: Version::FIRST,
+            key_type: self.number(),
+            origin: Origin::Generated,
+            kek: kek.clone(),
+        }
+    }
+}
+
+/// The store's keys in memory.
+#[derive(Debug)]
+pub struct StoreKeys {
+    /// The store they belong to.
+    pub store: StoreId,
+    /// Salts the key of every version's material.
+    pub secret: Dek,
+    /// Signs and checks rows.
+    pub rows: RowMac,
+    /// Hashes tokens.
+    pub tokens: TokenPepper,
+}
+
+/// Hashes tokens, so that the store never holds one.
+pub struct TokenPepper(hmac::Key);
+
+impl TokenPepper {
+    /// The pepper with this key.
+    pub fn new(key: &SecretBytes) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, key.expose_secret()))
+    }
+
+    /// HMAC-SHA256 of the token under the pepper. Comparing hashes needs no constant time: who does not know
+    /// the pepper cannot steer them.
+    pub fn hash(&self, token: &[u8]) -> [u8; 32] {
+        hmac::sign(&self.0, token)
+            .as_ref()
+            .try_into()
+            .expect("HMAC-SHA256 is 32 bytes")
+    }
+}
+
+impl std::fmt::Debug for TokenPepper {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TokenPepper(..)")
+    }
+}

@@ -1,0 +1,246 @@
+//! The running service: a bound listener, a runtime for the engine, and the way both go up and down.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use keyring::observer::Observer;
+use keyring::setup::{self, SetupError};
+use keyring::transit::{Parts, Settings, Transit};
+use tokio::runtime::Runtime;
+
+use crate::backends::{self, Absent, Store};
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::metrics::Metrics;
+use crate::process;
+use crate::root_token::RootToken;
+use crate::signals::StopSignals;
+use crate::telemetry::Telemetry;
+
+/// Everything but the engine: what it stands on, and what may be set up before it is opened.
+#[derive(Debug)]
+pub struct Foundation {
+    house: House,
+    listener: TcpListener,
+    parts: Parts,
+    settings: Settings,
+}
+
+/// What lives from the first moment to the last.
+#[derive(Debug)]
+struct House {
+    address: SocketAddr,
+    drain_timeout: Duration,
+    metrics: Arc<Metrics>,
+    runtime: Runtime,
+    store: Store,
+    telemetry: Telemetry,
+    workers: usize,
+}
+
+impl Foundation {
+    /// Binds the listener, so that a taken port is known before anything else happens; then opens store and KEK.
+    pub fn lay(config: Config, absent: Absent) -> Result<Self, Failure> {
+        let (listener, address) = bind(config.server.listen)?;
+        let settings = config.engine_settings();
+        let runtime = backends::runtime()?;
+        let telemetry = Telemetry::start(&config.telemetry, runtime.handle())?;
+        let locked = process::lock_memory(config.process.require_locked_memory)?;
+        tracing::info!(locked, "memory");
+        let metrics = Metrics::new()
+            .map(Arc::new)
+            .map_err(|error| Failure::unexpected("metrics cannot be set up", &error))?;
+        let observer: Arc<dyn Observer> = Arc::<Metrics>::clone(&metrics);
+        let opened = backends::open(config.store, config.kek, absent, observer);
+        let (store, parts) = runtime.block_on(opened)?;
+        Ok(Self {
+            house: House {
+                address,
+                drain_timeout: config.server.drain_timeout,
+                metrics,
+                runtime,
+                store,
+                telemetry,
+                workers: config.server.workers,
+            },
+            listener,
+            parts,
+            settings,
+        })
+    }
+
+    /// What the engine will be built from.
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// Runs work of the engine's kind to its end.
+    pub fn block_on<F: Future>(&self, work: F) -> F::Output {
+        self.house.runtime.block_on(work)
+    }
+
+    /// Opens the engine. A root token given here is the store's only one from then on.
+    pub fn build(self, root: Option<&RootToken>) -> Result<App, Failure> {
+        let opened = open_engine(self.parts, self.settings, root);
+        let transit = self.house.runtime.block_on(opened)?;
+        Ok(App {
+            house: self.house,
+            listener: self.listener,
+            transit: Arc::new(transit),
+        })
+    }
+}
+
+/// The service, ready to serve.
+#[derive(Debug)]
+pub struct App {
+    house: House,
+    listener: TcpListener,
+    transit: Arc<Transit>,
+}
+
+impl App {
+    /// The service of this configuration, on a store that is initialised.
+    pub fn build(config: Config) -> Result<Self, Failure> {
+        Foundation::lay(config, Absent::Refuse)?.build(None)
+    }
+
+    /// Where it listens; the port is a real one, also if the configuration says 0.
+    pub fn address(&self) -> SocketAddr {
+        self.house.address
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.house.address.port()
+    }
+
+    /// The signals that ask it to stop, taken over from now on.
+    pub fn stop_signals(&self) -> Result<StopSignals, Failure> {
+        StopSignals::listen(self.house.runtime.handle())
+    }
+
+    /// Serves until `stop` returns for the first time, then lets accepted requests end: within the drain timeout, and only
+    /// until `stop` returns once more.
+    pub fn run(self, stop: impl AsyncFnMut()) -> Result<(), Failure> {
+        let Self {
+            house,
+            listener,
+            transit,
+        } = self;
+        tracing::info!(address = %house.address, "ready");
+        let server = start_server(&house, listener, Arc::clone(&transit));
+        let served = actix_web::rt::System::new().block_on(async {
+            let server = server?;
+            serve(server, house.drain_timeout, stop).await
+        });
+        tracing::info!("stopped serving");
+        house.close(&transit);
+        served.map_err(|error| Failure::unexpected("the HTTP server ended", &error))
+    }
+}
+
+impl House {
+    /// In the order of need: the engine gives uses back to the store, the store tells of it in the log.
+    fn close(self, transit: &Transit) {
+        let closed = self.runtime.block_on(async {
+            tokio::time::timeout(CLOSE_TIMEOUT, async {
+                transit.shutdown().await;
+                self.store.close().await;
+            })
+            .await
+        });
+        if closed.is_err() {
+            tracing::warn!("the store was not closed in time");
+        }
+        self.telemetry.flush();
+        self.runtime.shutdown_timeout(CLOSE_TIMEOUT);
+    }
+}
+
+fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+    let listen = || {
+        let listener = TcpListener::bind(address)?;
+        // The standard library's queue of 128 overflows when a thousand clients connect at once; they would wait a second.
+        rustix::net::listen(&listener, BACKLOG)?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    };
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "io::ErrorKind is non-exhaustive"
+    )]
+    listen().map_err(|error: io::Error| {
+        let sentence = format!("cannot listen on {address}: {error}");
+        match error.kind() {
+            io::ErrorKind::AddrInUse => Failure::Unavailable(sentence),
+            io::ErrorKind::AddrNotAvailable | io::ErrorKind::PermissionDenied => {
+                Failure::SetUp(sentence)
+            }
+            _ => Failure::Unexpected(sentence),
+        }
+    })
+}
+
+fn start_server(
+    _house: &House,
+    listener: TcpListener,
+    _transit: Arc<Transit>,
+) -> io::Result<Server> {
+    Ok(actix_web::HttpServer::new(actix_web::App::new)
+        .disable_signals()
+        .listen(listener)?
+        .run())
+}
+
+async fn open_engine(
+    parts: Parts,
+    settings: Settings,
+    root: Option<&RootToken>,
+) -> Result<Transit, SetupError> {
+    let transit = setup::open(parts.clone(), settings.clone()).await?;
+    let Some(root) = root else {
+        return Ok(transit);
+    };
+    if transit.root_token(root.expose_secret()).is_some() {
+        return Ok(transit);
+    }
+    transit.shutdown().await;
+    setup::replace_root_token(&parts, root.as_secret()).await?;
+    setup::open(parts, settings).await
+}
+
+async fn serve(
+    server: Server,
+    drain_timeout: Duration,
+    mut stop: impl AsyncFnMut(),
+) -> io::Result<()> {
+    let handle = server.handle();
+    let mut running = actix_web::rt::spawn(server);
+    tokio::select! {
+        ended = &mut running => return ended?,
+        () = stop() => {}
+    }
+    tracing::info!("draining");
+    tokio::select! {
+        () = handle.stop(true) => {}
+        () = hurry(drain_timeout, stop) => end_now(&handle).await,
+    }
+    running.await?
+}
+
+async fn hurry(drain_timeout: Duration, mut stop: impl AsyncFnMut()) {
+    // Either way the rest is cut off; which it was does not matter.
+    drop(tokio::time::timeout(drain_timeout, stop()).await);
+}
+
+async fn end_now(handle: &ServerHandle) {
+    tracing::warn!("requests were cut off");
+    handle.stop(false).await;
+}
+
+const BACKLOG: i32 = 4096;
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
