@@ -22,6 +22,16 @@ use crate::detached::NotRun;
 pub(crate) struct Problem {
     pub(super) status: StatusCode,
     pub(super) message: Message,
+    pub(super) cause: Option<Cause>,
+}
+
+/// What an operator is told of a problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Something is away and may come back.
+    Passing(String),
+    /// Something is wrong and stays so.
+    Standing(String),
 }
 
 /// What an error answer says.
@@ -39,7 +49,11 @@ pub(super) enum Message {
 
 impl Problem {
     pub(super) const fn new(status: StatusCode, message: Message) -> Self {
-        Self { status, message }
+        Self {
+            status,
+            message,
+            cause: None,
+        }
     }
 
     /// A mistake of the caller.
@@ -100,7 +114,7 @@ impl Problem {
     /// The engine's answer to an operation on what has this name, a ring or a mount.
     pub(super) fn engine(operation: Operation, name: &str, error: Error) -> Self {
         match error {
-            Error::Rule(violation) => Self::rule(operation, name, &violation),
+            Error::Rule(violation) => Self::rule(name, &violation),
             Error::Item(item) => Self::item(operation, item),
             Error::NotFound => Self::not_found(operation, name),
             Error::Busy => Self::unavailable("too much work is waiting; try again"),
@@ -109,37 +123,42 @@ impl Problem {
             ),
             Error::StoreUnavailable(source) => {
                 let text = "the key store is unavailable; nothing was changed; try again";
-                Self::unavailable(text).warned(operation, &source)
+                Self::unavailable(text).warned(&source)
             }
             Error::KekUnavailable(source) => {
                 let text = "the key-encryption key is unavailable; nothing was changed; try again";
-                Self::unavailable(text).warned(operation, &source)
+                Self::unavailable(text).warned(&source)
             }
             Error::OutcomeUnknown => Self::unavailable(
                 "the key store broke off: the change may or may not have been made; read the key to see",
             )
-            .warned(operation, &error),
+            .warned(&error),
             Error::Entropy(source) => {
                 Self::internal("the system's random source failed; nothing was done")
-                    .alarmed(operation, &source)
+                    .alarmed(&source)
             }
+            Error::Worker => Self::internal("the request broke off").alarmed(&error),
             Error::Integrity(_) => Self::internal(
                 "stored key data failed its integrity check; an operator must look at it",
             )
-            .alarmed(operation, &error),
+            .alarmed(&error),
         }
     }
 
-    /// The same problem, told to the operator too.
-    fn warned(self, operation: Operation, cause: &dyn fmt::Display) -> Self {
-        tracing::warn!(operation = operation.word(), %cause, "refused for now");
-        self
+    /// The same problem, to be told to the operator too.
+    fn warned(self, cause: &dyn fmt::Display) -> Self {
+        Self {
+            cause: Some(Cause::Passing(cause.to_string())),
+            ..self
+        }
     }
 
-    /// The same problem, told to the operator as one that does not go away.
-    fn alarmed(self, operation: Operation, cause: &dyn fmt::Display) -> Self {
-        tracing::error!(operation = operation.word(), %cause, "something is wrong with this server");
-        self
+    /// The same problem, to be told to the operator as one that does not go away.
+    pub(super) fn alarmed(self, cause: &dyn fmt::Display) -> Self {
+        Self {
+            cause: Some(Cause::Standing(cause.to_string())),
+            ..self
+        }
     }
 
     fn not_found(operation: Operation, name: &str) -> Self {
@@ -181,14 +200,12 @@ impl Problem {
         }
     }
 
-    fn rule(operation: Operation, name: &str, violation: &RuleViolation) -> Self {
+    fn rule(name: &str, violation: &RuleViolation) -> Self {
         match violation {
             RuleViolation::DeletionNotAllowed => {
                 Self::bad(format!("error deleting policy {name}: {violation}"))
             }
-            RuleViolation::VersionsExhausted => {
-                Self::bad(violation.to_string()).alarmed(operation, violation)
-            }
+            RuleViolation::VersionsExhausted => Self::bad(violation.to_string()).alarmed(violation),
             RuleViolation::ConvergentNeedsDerived
             | RuleViolation::IfVersion { .. }
             | RuleViolation::MinDecryptionAboveLatest { .. }
@@ -218,18 +235,18 @@ impl Problem {
     }
 
     /// The engine's answer to a change of mounts.
-    pub(super) fn mount(operation: Operation, path: &MountPath, error: MountError) -> Self {
+    pub(super) fn mount(path: &MountPath, error: MountError) -> Self {
         match error {
             MountError::InUse => Self::bad(format!("path is already in use at {path}/")),
             MountError::NotFound => Self::bad(format!("no mount entry found at {path}/")),
             MountError::Store(StoreError::OutcomeUnknown) => Self::unavailable(
                 "the key store broke off: the change may or may not have been made; list the mounts to see",
             )
-            .warned(operation, &StoreError::OutcomeUnknown),
+            .warned(&StoreError::OutcomeUnknown),
             MountError::Store(source @ StoreError::Corrupt(_)) => Self::internal(
                 "stored mounts failed their integrity check; an operator must look at it",
             )
-            .alarmed(operation, &source),
+            .alarmed(&source),
             MountError::Store(
                 source @ (StoreError::Conflict
                 | StoreError::Exists
@@ -237,7 +254,7 @@ impl Problem {
                 | StoreError::Unavailable(_)),
             ) => {
                 let text = "the key store is unavailable; nothing was changed; try again";
-                Self::unavailable(text).warned(operation, &source)
+                Self::unavailable(text).warned(&source)
             }
         }
     }
