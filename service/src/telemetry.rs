@@ -50,6 +50,9 @@ impl Telemetry {
         let exported = traces.as_ref().map(|provider| {
             tracing_opentelemetry::layer()
                 .with_tracer(provider.tracer("sealring"))
+                .with_location(false)
+                .with_threads(false)
+                .with_tracked_inactivity(false)
                 .with_filter(own)
         });
         tracing_subscriber::registry()
