@@ -65,6 +65,14 @@ impl Store {
         }
     }
 
+    /// What it is, in a word.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => "postgresql",
+            Self::Sqlite(_) => "sqlite",
+        }
+    }
+
     /// Waits for running transactions and closes the connections.
     pub async fn close(&self) {
         match self {

@@ -73,10 +73,10 @@ pub(super) fn answer(
     operation: Operation,
     id: RequestId,
     outcomes: &Outcomes,
-    notes: Notes,
+    notes: &Notes,
 ) -> Answer {
     match &notes.batch {
-        Some(references) => Ok(batch_answer(operation, id, outcomes, references, &notes)),
+        Some(references) => Ok(batch_answer(operation, id, outcomes, references, notes)),
         None => single_answer(operation, id, outcomes, &notes.warnings),
     }
 }
@@ -193,16 +193,14 @@ impl Tally {
         let Some(wanted) = wanted.filter(|_| self.any_done) else {
             return (usual, None);
         };
-        match override_status(wanted) {
-            Some(status) => (status, None),
-            None => {
-                let warning = format!(
-                    "invalid HTTP response code override from partial_failure_response_code, reverting to {}",
-                    usual.as_u16()
-                );
-                (usual, Some(warning))
-            }
+        if let Some(status) = override_status(wanted) {
+            return (status, None);
         }
+        let warning = format!(
+            "invalid HTTP response code override from partial_failure_response_code, reverting to {}",
+            usual.as_u16()
+        );
+        (usual, Some(warning))
     }
 }
 

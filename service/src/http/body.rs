@@ -92,7 +92,7 @@ where
         return Ok(work());
     }
     let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|_| Problem::internal("the request broke off"))
+    done.map_err(|error| Problem::internal("the request broke off").alarmed(&error))
 }
 
 /// Up to this size a thread hop costs more than the work delays others.

@@ -1,11 +1,13 @@
 //! From what went wrong to a status and a text: the one place where that is decided.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use actix_web::http::StatusCode;
 use keyring::error::{Error, ItemError};
 use keyring::name::MountPath;
 use keyring::policy::RuleViolation;
+use keyring::store::StoreError;
 use keyring::transit::MountError;
 
 use super::fields::FieldFault;
@@ -20,6 +22,16 @@ use crate::detached::NotRun;
 pub(crate) struct Problem {
     pub(super) status: StatusCode,
     pub(super) message: Message,
+    pub(super) cause: Option<Cause>,
+}
+
+/// What an operator is told of a problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Something is away and may come back.
+    Passing(String),
+    /// Something is wrong and stays so.
+    Standing(String),
 }
 
 /// What an error answer says.
@@ -37,7 +49,11 @@ pub(super) enum Message {
 
 impl Problem {
     pub(super) const fn new(status: StatusCode, message: Message) -> Self {
-        Self { status, message }
+        Self {
+            status,
+            message,
+            cause: None,
+        }
     }
 
     /// A mistake of the caller.
@@ -98,7 +114,7 @@ impl Problem {
     /// The engine's answer to an operation on what has this name, a ring or a mount.
     pub(super) fn engine(operation: Operation, name: &str, error: Error) -> Self {
         match error {
-            Error::Rule(violation) => Self::rule(operation, name, &violation),
+            Error::Rule(violation) => Self::rule(name, &violation),
             Error::Item(item) => Self::item(operation, item),
             Error::NotFound => Self::not_found(operation, name),
             Error::Busy => Self::unavailable("too much work is waiting; try again"),
@@ -106,37 +122,42 @@ impl Problem {
                 "the key store has been out of reach for too long; nothing was done; try again",
             ),
             Error::StoreUnavailable(source) => {
-                tracing::warn!(operation = operation.word(), error = %source, "the key store is unavailable");
-                Self::unavailable("the key store is unavailable; nothing was changed; try again")
+                let text = "the key store is unavailable; nothing was changed; try again";
+                Self::unavailable(text).warned(&source)
             }
             Error::KekUnavailable(source) => {
-                tracing::warn!(operation = operation.word(), error = %source, "the KEK is unavailable");
-                Self::unavailable(
-                    "the key-encryption key is unavailable; nothing was changed; try again",
-                )
+                let text = "the key-encryption key is unavailable; nothing was changed; try again";
+                Self::unavailable(text).warned(&source)
             }
-            Error::OutcomeUnknown => {
-                tracing::warn!(
-                    operation = operation.word(),
-                    "the outcome of a change is unknown"
-                );
-                Self::unavailable(
-                    "the key store broke off: the change may or may not have been made; read the key to see",
-                )
-            }
-            Error::Entropy(_) => {
-                tracing::error!(
-                    operation = operation.word(),
-                    "the system's random source failed"
-                );
+            Error::OutcomeUnknown => Self::unavailable(
+                "the key store broke off: the change may or may not have been made; read the key to see",
+            )
+            .warned(&error),
+            Error::Entropy(source) => {
                 Self::internal("the system's random source failed; nothing was done")
+                    .alarmed(&source)
             }
-            Error::Integrity(place) => {
-                tracing::error!(operation = operation.word(), place, "integrity error");
-                Self::internal(
-                    "stored key data failed its integrity check; an operator must look at it",
-                )
-            }
+            Error::Worker => Self::internal("the request broke off").alarmed(&error),
+            Error::Integrity(_) => Self::internal(
+                "stored key data failed its integrity check; an operator must look at it",
+            )
+            .alarmed(&error),
+        }
+    }
+
+    /// The same problem, to be told to the operator too.
+    fn warned(self, cause: &dyn fmt::Display) -> Self {
+        Self {
+            cause: Some(Cause::Passing(cause.to_string())),
+            ..self
+        }
+    }
+
+    /// The same problem, to be told to the operator as one that does not go away.
+    pub(super) fn alarmed(self, cause: &dyn fmt::Display) -> Self {
+        Self {
+            cause: Some(Cause::Standing(cause.to_string())),
+            ..self
         }
     }
 
@@ -179,15 +200,12 @@ impl Problem {
         }
     }
 
-    fn rule(operation: Operation, name: &str, violation: &RuleViolation) -> Self {
+    fn rule(name: &str, violation: &RuleViolation) -> Self {
         match violation {
             RuleViolation::DeletionNotAllowed => {
                 Self::bad(format!("error deleting policy {name}: {violation}"))
             }
-            RuleViolation::VersionsExhausted => {
-                tracing::error!(operation = operation.word(), "version numbers are used up");
-                Self::bad(violation.to_string())
-            }
+            RuleViolation::VersionsExhausted => Self::bad(violation.to_string()).alarmed(violation),
             RuleViolation::ConvergentNeedsDerived
             | RuleViolation::IfVersion { .. }
             | RuleViolation::MinDecryptionAboveLatest { .. }
@@ -217,34 +235,27 @@ impl Problem {
     }
 
     /// The engine's answer to a change of mounts.
-    pub(super) fn mount(operation: Operation, path: &MountPath, error: MountError) -> Self {
+    pub(super) fn mount(path: &MountPath, error: MountError) -> Self {
         match error {
             MountError::InUse => Self::bad(format!("path is already in use at {path}/")),
             MountError::NotFound => Self::bad(format!("no mount entry found at {path}/")),
-            MountError::Store(source) => match Error::from(source) {
-                Error::OutcomeUnknown => Self::unavailable(
-                    "the key store broke off: the change may or may not have been made; list the mounts to see",
-                ),
-                Error::Integrity(place) => {
-                    tracing::error!(operation = operation.word(), place, "integrity error");
-                    Self::internal(
-                        "stored mounts failed their integrity check; an operator must look at it",
-                    )
-                }
-                error @ (Error::Busy
-                | Error::Entropy(_)
-                | Error::Item(_)
-                | Error::KekUnavailable(_)
-                | Error::NotFound
-                | Error::Rule(_)
-                | Error::Stale
-                | Error::StoreUnavailable(_)) => {
-                    tracing::warn!(operation = operation.word(), error = %error, "a mount could not be changed");
-                    Self::unavailable(
-                        "the key store is unavailable; nothing was changed; try again",
-                    )
-                }
-            },
+            MountError::Store(StoreError::OutcomeUnknown) => Self::unavailable(
+                "the key store broke off: the change may or may not have been made; list the mounts to see",
+            )
+            .warned(&StoreError::OutcomeUnknown),
+            MountError::Store(source @ StoreError::Corrupt(_)) => Self::internal(
+                "stored mounts failed their integrity check; an operator must look at it",
+            )
+            .alarmed(&source),
+            MountError::Store(
+                source @ (StoreError::Conflict
+                | StoreError::Exists
+                | StoreError::NotFound
+                | StoreError::Unavailable(_)),
+            ) => {
+                let text = "the key store is unavailable; nothing was changed; try again";
+                Self::unavailable(text).warned(&source)
+            }
         }
     }
 }

@@ -240,7 +240,8 @@ proptest! {
             return Ok(());
         };
         let name = key.address.name.as_str();
-        prop_assert_eq!(KeyName::parse(name).as_ref(), Some(&key.address.name));
+        let parsed_again = KeyName::parse(name);
+        prop_assert_eq!(parsed_again.as_ref(), Some(&key.address.name));
         prop_assert!(parsed.segments.contains(&name), "{} has no segment {}", raw, name);
         let canonical = format!("/v1/{}", parsed.segments.join("/"));
         let again = find(verb, &canonical).unwrap();
