@@ -63,8 +63,8 @@ impl Foundation {
             .map(Arc::new)
             .map_err(|error| Failure::unexpected("metrics cannot be set up", &error))?;
         let observer: Arc<dyn Observer> = Arc::<Metrics>::clone(&metrics);
-        let opened = backends::open(config.store, config.kek, absent, observer);
-        let (store, parts) = runtime.block_on(opened)?;
+        let store = runtime.block_on(Store::open(config.store))?;
+        let parts = runtime.block_on(backends::parts(&store, config.kek, absent, observer))?;
         Ok(Self {
             admission,
             house: House {

@@ -1,5 +1,10 @@
 //! The binary from the outside: how it starts, refuses to start, and stops.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on shall fail where it stands"
+)]
+
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -279,7 +284,8 @@ impl Sealring {
         let mut command = dev_command(home, args);
         let mut service = Self::start(command.envs(environment.iter().copied()), "");
         let file = home.join("data/root-token");
-        service.token = fs::read_to_string(file).unwrap().trim_end().to_owned();
+        let token = fs::read_to_string(file).unwrap();
+        token.trim_end().clone_into(&mut service.token);
         service
     }
 
