@@ -181,6 +181,7 @@ impl House {
         if closed.is_err() {
             tracing::warn!("the store was not closed in time");
         }
+        tracing::info!("stopped");
         self.telemetry.flush();
         self.runtime.shutdown_timeout(CLOSE_TIMEOUT);
     }

@@ -50,6 +50,9 @@ impl Telemetry {
         let exported = traces.as_ref().map(|provider| {
             tracing_opentelemetry::layer()
                 .with_tracer(provider.tracer("sealring"))
+                .with_location(false)
+                .with_threads(false)
+                .with_tracked_inactivity(false)
                 .with_filter(own)
         });
         tracing_subscriber::registry()
@@ -85,6 +88,13 @@ pub fn continue_trace(span: &Span, traceparent: Option<&str>, tracestate: Option
     if context.span().span_context().is_valid() {
         // Fails only where no trace layer listens, and then there is nothing to continue.
         drop(span.set_parent(context));
+    }
+}
+
+/// Gives the exported span a name that was not known when it began.
+pub fn name_trace(span: &Span, name: &'static str) {
+    if !span.is_disabled() {
+        span.context().span().update_name(name);
     }
 }
 

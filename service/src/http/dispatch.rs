@@ -84,9 +84,7 @@ async fn traced<T>(id: RequestId, headers: &HeaderMap, work: impl Future<Output 
 
 /// The span around a request, in the caller's trace if there is one.
 fn request_span(id: RequestId, headers: &HeaderMap) -> Span {
-    let name = tracing::field::Empty;
-    let span =
-        tracing::debug_span!(target: REQUEST_SPAN, "request", request_id = %id, otel.name = name);
+    let span = tracing::debug_span!(target: REQUEST_SPAN, "request", request_id = %id);
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
     telemetry::continue_trace(&span, header("traceparent"), header("tracestate"));
     span
@@ -124,7 +122,7 @@ impl Shell {
         let route = Route::find(verb, &path, &front.transit.mounts());
         if let Ok(route) = &route {
             seen.set(Some(route.operation));
-            Span::current().record("otel.name", route.operation.word());
+            telemetry::name_trace(&Span::current(), route.operation.word());
         }
         let caller = Caller::identify(&front.transit, http.headers());
         // Strangers are not told which paths there are, and nobody reads what they send.
