@@ -158,10 +158,6 @@ impl Shell {
 }
 
 impl Request<'_> {
-    #[expect(
-        clippy::cognitive_complexity,
-        reason = "a flat table, one row for each operation"
-    )]
     async fn handle(&self, target: &Target) -> Answer {
         match self.operation {
             Operation::CapabilitiesSelf => token::capabilities_self(self),
