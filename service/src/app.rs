@@ -51,6 +51,7 @@ struct House {
 impl Foundation {
     /// Binds the listener, so that a taken port is known before anything else happens; then opens store and KEK.
     pub fn lay(config: Config, absent: Absent) -> Result<Self, Failure> {
+        process::raise_open_files()?;
         let (listener, address) = bind(config.server.listen)?;
         let settings = config.engine_settings();
         let limits = http_limits(&config);
