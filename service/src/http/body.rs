@@ -79,8 +79,9 @@ pub(super) fn fields(bytes: &[u8], format: Format) -> Result<Fields<'_>, Problem
     match format {
         Format::Json => Ok(Fields::from_json(bytes)?),
         Format::Form => std::str::from_utf8(bytes)
-            .map(Fields::from_pairs)
-            .map_err(|_| Problem::bad("failed to decode form input")),
+            .ok()
+            .and_then(Fields::from_form)
+            .ok_or_else(|| Problem::bad("failed to decode form input")),
     }
 }
 

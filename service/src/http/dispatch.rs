@@ -195,7 +195,7 @@ impl Request<'_> {
 
     /// The fields of the query.
     pub(super) fn query_fields(&self) -> Fields<'static> {
-        Fields::from_pairs(self.query)
+        Fields::from_query(self.query)
     }
 
     /// The caller, where a token is needed.

@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     fn status(query: &str, current: bool) -> Option<u16> {
-        let status = health_status(&mut Fields::from_pairs(query), current);
+        let status = health_status(&mut Fields::from_query(query), current);
         status.ok().map(|status| status.as_u16())
     }
 
