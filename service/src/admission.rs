@@ -1,4 +1,5 @@
-//! How much this node takes on at once: requests in flight and bytes of bodies held. Lock-free; beyond it, refused.
+//! How much this node takes on at once: requests in flight, bytes of their bodies held, and bytes of answers that are not sent
+//! yet. Lock-free; beyond it, refused.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -8,14 +9,20 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 pub struct Admission {
     requests: Arc<Budget>,
     body_bytes: Arc<Budget>,
+    reply_bytes: Arc<Budget>,
 }
 
 impl Admission {
-    /// Takes on at most this many requests, and at most this many bytes of their bodies, at once.
+    /// What the longest answer needs: a body's references, written out again, and a text for each of its items.
+    pub const ONE_REPLY: usize = 64 << 20;
+
+    /// Takes on at most this many requests, and at most this many bytes of their bodies, at once; the answers may
+    /// need as much, and always as much as one of them.
     pub fn new(requests: usize, body_bytes: usize) -> Self {
         Self {
             requests: Arc::new(Budget::new(requests)),
             body_bytes: Arc::new(Budget::new(body_bytes)),
+            reply_bytes: Arc::new(Budget::new(body_bytes.max(Self::ONE_REPLY))),
         }
     }
 
@@ -33,12 +40,20 @@ impl Admission {
     /// How often somebody was refused so far.
     pub fn refusals(&self) -> u64 {
         let of = |budget: &Budget| budget.refusals.load(Ordering::Relaxed);
-        of(&self.requests).saturating_add(of(&self.body_bytes))
+        of(&self.requests)
+            .saturating_add(of(&self.body_bytes))
+            .saturating_add(of(&self.reply_bytes))
     }
 
     /// A hold on no bytes yet, to be grown as a body arrives.
     pub fn body(&self) -> Held {
         Held::nothing(&self.body_bytes)
+    }
+
+    /// A hold on this many bytes until they are sent; `None` if there is no room for them.
+    pub fn reply(&self, bytes: usize) -> Option<Held> {
+        let mut held = Held::nothing(&self.reply_bytes);
+        held.more(bytes).then_some(held)
     }
 }
 

@@ -20,6 +20,7 @@ mod query;
 mod reply;
 mod route;
 mod seal;
+mod sliced;
 mod strict;
 mod sys;
 mod text;

@@ -59,9 +59,10 @@ pub(super) async fn dispatch(
         let problem = Problem::internal("the request broke off");
         Err(problem.alarmed(&"a handler panicked"))
     });
-    let reply = answer.unwrap_or_else(|problem| {
+    let admitted = answer.and_then(|reply| Ok((reply.room(&shell.front.admission)?, reply)));
+    let (room, reply) = admitted.unwrap_or_else(|problem| {
         log(id, seen.get(), &problem);
-        Reply::problem(id, &problem)
+        (None, Reply::problem(id, &problem))
     });
     shell.front.metrics.answered(Answered {
         operation: seen.get(),
@@ -69,7 +70,7 @@ pub(super) async fn dispatch(
         items: reply.items,
         took: began.elapsed(),
     });
-    reply.into_response()
+    reply.into_response(room)
 }
 
 /// Runs work in a span if anybody listens for it.
