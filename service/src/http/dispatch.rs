@@ -134,7 +134,8 @@ impl Shell {
         };
         let held = self.front.admission.body();
         let body = if verb == Verb::Write && caller.is_some() {
-            Body::read(payload, http.headers(), front.limits.body_bytes, held).await?
+            let limit = front.limits.body_bytes_of(route.operation);
+            Body::read(payload, http.headers(), limit, held).await?
         } else {
             Body::none(held)
         };
