@@ -44,15 +44,22 @@ impl KeyRoom {
         }
     }
 
+    /// Refuses a version's row that is not the ring's, or whose MAC is not the one its fields call for.
+    pub fn check_version(&self, ring: &StoredRing, row: &StoredVersion) -> Result<(), Error> {
+        if row.ring == ring.id && self.store.rows.accepts_version(row) {
+            Ok(())
+        } else {
+            Err(Error::Integrity("ring_versions.mac"))
+        }
+    }
+
     /// Opens a stored version: MAC, then KEK, then record.
     pub async fn open_version(
         &self,
         ring: &StoredRing,
         row: &StoredVersion,
     ) -> Result<Material, Error> {
-        if row.ring != ring.id || !self.store.rows.accepts_version(row) {
-            return Err(Error::Integrity("ring_versions.mac"));
-        }
+        self.check_version(ring, row)?;
         let binding = row.binding(self.store.store, ring.key_type);
         let dek = self
             .counted(KekVerb::Unwrap, self.kek.unwrap_dek(&row.wrapped, &binding))
