@@ -18,7 +18,12 @@ impl RootToken {
         while token.len() < PREFIX.len() + RANDOM_LEN {
             let draw = SecretBytes::generate(RANDOM_LEN, entropy)?;
             let room = PREFIX.len() + RANDOM_LEN - token.len();
-            token.extend(draw.expose_secret().iter().filter_map(|byte| digit(*byte)).take(room));
+            token.extend(
+                draw.expose_secret()
+                    .iter()
+                    .filter_map(|byte| digit(*byte))
+                    .take(room),
+            );
         }
         Ok(Self(SecretBytes::new(token)))
     }
