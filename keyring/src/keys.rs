@@ -17,6 +17,7 @@ use crate::record::{Material, RecordError, open_material, seal_material};
 use crate::ring::{StoredRing, StoredVersion};
 use crate::secret::{Dek, SecretBytes};
 use crate::store_keys::StoreKeys;
+use crate::transit::Address;
 use crate::version::Version;
 
 /// What it takes to make and open versions.
@@ -35,9 +36,10 @@ pub struct KeyRoom {
 }
 
 impl KeyRoom {
-    /// Refuses a row whose MAC is not the one its fields call for.
-    pub fn check_ring(&self, ring: &StoredRing) -> Result<(), Error> {
-        if self.store.rows.accepts_ring(ring) {
+    /// Refuses a row that is not this address's, or whose MAC is not the one its fields call for.
+    pub fn check_ring(&self, at: &Address, ring: &StoredRing) -> Result<(), Error> {
+        let is_there = ring.mount == at.mount && ring.name == at.name;
+        if is_there && self.store.rows.accepts_ring(ring) {
             Ok(())
         } else {
             Err(Error::Integrity("rings.mac"))

@@ -56,7 +56,7 @@ impl Lifecycle {
             .load_ring(at.mount, &at.name, With::Latest)
             .await?
         {
-            return self.described(existing).await;
+            return self.described(at, existing).await;
         }
         let place = self.place(at);
         let now = self.keys.clock.now();
@@ -83,10 +83,13 @@ impl Lifecycle {
         self.done(Action::Create, by.cause);
         let opened = Some((Version::FIRST, material));
         self.publish(&place, &ring, began, opened);
-        self.described(LoadedRing {
-            ring,
-            version: Some(version),
-        })
+        self.described(
+            at,
+            LoadedRing {
+                ring,
+                version: Some(version),
+            },
+        )
         .await
     }
 
@@ -125,7 +128,7 @@ impl Lifecycle {
 
     pub(crate) async fn describe(&self, at: &Address) -> Result<Description, Error> {
         let loaded = self.read(at).await?;
-        self.described(loaded).await
+        self.described(at, loaded).await
     }
 
     /// Describes a ring after a change. If that fails the change has still been made, or may have been.
@@ -136,8 +139,8 @@ impl Lifecycle {
         })
     }
 
-    async fn described(&self, loaded: LoadedRing) -> Result<Description, Error> {
-        self.keys.check_ring(&loaded.ring)?;
+    async fn described(&self, at: &Address, loaded: LoadedRing) -> Result<Description, Error> {
+        self.keys.check_ring(at, &loaded.ring)?;
         let imported = self.latest(&loaded)?.origin == crate::binding::Origin::Imported;
         let ring = loaded.ring;
         let from = ring.policy.min_decryption;
@@ -171,7 +174,7 @@ impl Lifecycle {
             self.loader.cache.remove(at);
             return Err(Error::NotFound);
         };
-        self.keys.check_ring(&loaded.ring)?;
+        self.keys.check_ring(at, &loaded.ring)?;
         Ok(loaded)
     }
 
@@ -179,6 +182,9 @@ impl Lifecycle {
     fn latest<'a>(&self, loaded: &'a LoadedRing) -> Result<&'a StoredVersion, Error> {
         let latest = loaded.version.as_ref();
         let latest = latest.ok_or(Error::Integrity("ring_versions: a version is missing"))?;
+        if latest.version != loaded.ring.latest {
+            return Err(Error::Integrity("ring_versions.version"));
+        }
         self.keys.check_version(&loaded.ring, latest)?;
         Ok(latest)
     }

@@ -162,7 +162,7 @@ impl Loader {
                 self.cache.remove(at);
                 return Err(Error::NotFound);
             };
-            self.keys.check_ring(&loaded.ring)?;
+            self.keys.check_ring(at, &loaded.ring)?;
             slot.note_read(began);
             let ring = refreshed(slot, &loaded.ring, began);
             let wanted = wanted_version(slot, &loaded.ring, want);
@@ -199,6 +199,9 @@ impl Loader {
             return Ok(());
         }
         let version = version.ok_or(Error::Integrity("ring_versions: a version is missing"))?;
+        if version.version != wanted {
+            return Err(Error::Integrity("ring_versions.version"));
+        }
         let open = self.open_version(at, &row, &version).await?;
         ring.add_opened(open);
         Ok(())
