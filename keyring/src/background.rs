@@ -134,7 +134,7 @@ async fn reload_one(loader: &Arc<Loader>, at: Address, now: Duration) {
 #[derive(Debug)]
 pub(crate) struct Rotator {
     pub(crate) lifecycle: Arc<Lifecycle>,
-    pub(crate) worn: mpsc::UnboundedReceiver<WornVersion>,
+    pub(crate) worn: mpsc::Receiver<WornVersion>,
 }
 
 impl Rotator {
@@ -146,7 +146,7 @@ impl Rotator {
             tokio::select! {
                 _ = stop.changed() => return,
                 _ = ticks.tick() => self.rotate_due().await,
-                Some(worn) = self.worn.recv() => self.rotate_worn(&worn).await,
+                Some(worn) = self.worn.recv() => self.rotate_worn(worn).await,
                 _ = purges.tick() => self.purge_mounts().await,
             }
         }
@@ -188,7 +188,18 @@ impl Rotator {
             .await;
     }
 
-    async fn rotate_worn(&self, worn: &WornVersion) {
+    /// Rotates what was told worn so far, each ring once: every booking near the limit tells again.
+    async fn rotate_worn(&mut self, first: WornVersion) {
+        let mut worn = HashSet::from([first]);
+        while let Ok(next) = self.worn.try_recv() {
+            worn.insert(next);
+        }
+        for worn in &worn {
+            self.rotate_one(worn).await;
+        }
+    }
+
+    async fn rotate_one(&self, worn: &WornVersion) {
         let which = RotateIf::Version(i64::from(worn.version.number()));
         let by = Provenance::service(Cause::Usage);
         // A rule violation says that the version is no longer the latest: then there is nothing to do.

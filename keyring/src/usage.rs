@@ -95,7 +95,7 @@ impl Debts {
 }
 
 /// A version that has been used so often that its ring is to be rotated.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WornVersion {
     /// Its ring.
     pub at: Address,
@@ -141,7 +141,7 @@ pub struct UsageLedger {
     clock: Arc<dyn Clock>,
     limits: Limits,
     settlements: mpsc::UnboundedSender<Message>,
-    worn: mpsc::UnboundedSender<WornVersion>,
+    worn: mpsc::Sender<WornVersion>,
     debts: Arc<Debts>,
     /// Held while debts are booked, so that none is booked twice.
     booking: tokio::sync::Mutex<()>,
@@ -153,7 +153,7 @@ pub struct LedgerStreams {
     settlements: mpsc::UnboundedReceiver<Message>,
     debts: Arc<Debts>,
     /// Versions to be replaced.
-    pub worn: mpsc::UnboundedReceiver<WornVersion>,
+    pub worn: mpsc::Receiver<WornVersion>,
 }
 
 impl UsageLedger {
@@ -164,7 +164,7 @@ impl UsageLedger {
         limits: Limits,
     ) -> (Self, LedgerStreams) {
         let (settlements, settlements_out) = mpsc::unbounded_channel();
-        let (worn, worn_out) = mpsc::unbounded_channel();
+        let (worn, worn_out) = mpsc::channel(WORN_AT_ONCE);
         let debts = Arc::new(Debts::default());
         let streams = LedgerStreams {
             settlements: settlements_out,
@@ -319,19 +319,19 @@ impl UsageLedger {
 
     async fn admit(&self, lease: &Lease, block: u64, total: u64) -> Result<(), Error> {
         if let Some(limits) = lease.limits {
+            if total >= limits.rotate_at {
+                // Nobody listening means the process is ending; a full queue, that a later booking tells again.
+                let _ = self.worn.try_send(WornVersion {
+                    at: lease.at.clone(),
+                    version: lease.version,
+                });
+            }
             if total > limits.refuse_at {
                 let _ = self
                     .store
                     .return_usage(lease.ring, lease.version, block)
                     .await;
                 return Err(ItemError::UsageExhausted.into());
-            }
-            if total >= limits.rotate_at {
-                // Nobody listening means the process is ending.
-                let _ = self.worn.send(WornVersion {
-                    at: lease.at.clone(),
-                    version: lease.version,
-                });
             }
         }
         lease
@@ -373,7 +373,7 @@ impl UsageLedger {
 
 impl LedgerStreams {
     /// Splits off the stream of settlements and books them one by one, in a task of its own.
-    pub fn settle(self, store: Arc<dyn KeyStore>) -> mpsc::UnboundedReceiver<WornVersion> {
+    pub fn settle(self, store: Arc<dyn KeyStore>) -> mpsc::Receiver<WornVersion> {
         let (mut settlements, debts) = (self.settlements, self.debts);
         tokio::spawn(async move {
             while let Some(message) = settlements.recv().await {
@@ -411,3 +411,4 @@ const LARGEST_BLOCK: u64 = 1 << 22;
 const MAX_OVERDRAFT: u64 = 1 << 28;
 const BOOKING_DEADLINE: Duration = Duration::from_millis(250);
 const BOOKINGS_PER_TURN: usize = 8;
+const WORN_AT_ONCE: usize = 1024;
