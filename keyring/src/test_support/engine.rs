@@ -148,6 +148,51 @@ impl TestEngine {
             .collect()
     }
 
+    /// Encrypts this many plaintexts in one request.
+    pub async fn encrypt_many(
+        &self,
+        at: &Address,
+        items: usize,
+    ) -> Result<(), crate::error::Error> {
+        let mut job = Job::new();
+        for _ in 0..items {
+            job.push_plaintext(&SealInput::default());
+        }
+        let outcomes = self.transit.encrypt(at, job).await?;
+        for outcome in outcomes.iter() {
+            outcome?;
+        }
+        Ok(())
+    }
+
+    /// Returns when the engine has polled the store this many times more, in vain or not.
+    pub async fn polled(&self, times: u64) {
+        let Counts {
+            polls,
+            missed_polls,
+            ..
+        } = self.counts.as_ref();
+        let all = || polls.load(Ordering::SeqCst) + missed_polls.load(Ordering::SeqCst);
+        let until = all() + times;
+        eventually("polls", async || all() >= until).await;
+    }
+
+    /// Returns when the engine has looked for due rings this many times more.
+    pub async fn looked_for_due_rings(&self, times: u64) {
+        let checks = &self.counts.due_checks;
+        let until = checks.load(Ordering::SeqCst) + times;
+        eventually("looks for due rings", async || {
+            checks.load(Ordering::SeqCst) >= until
+        })
+        .await;
+    }
+
+    /// The latest version, as the store has it.
+    pub async fn latest(&self, at: &Address) -> u32 {
+        let described = self.transit.describe(at).await;
+        described.expect("the ring is there").ring.latest.number()
+    }
+
     /// Encrypts one plaintext.
     pub async fn encrypt(
         &self,
@@ -245,6 +290,10 @@ pub struct Counts {
     pub polls: AtomicU64,
     /// Polls it did not answer.
     pub missed_polls: AtomicU64,
+    /// Rings in the cache when it was last tidied.
+    pub cached: AtomicU64,
+    /// Looks for rings that are due.
+    pub due_checks: AtomicU64,
 }
 
 impl Counts {
@@ -280,9 +329,13 @@ impl Observer for Counts {
         counter.fetch_add(1, Ordering::SeqCst);
     }
 
-    fn rotations_overdue(&self, _: u64) {}
+    fn rotations_overdue(&self, _: u64) {
+        self.due_checks.fetch_add(1, Ordering::SeqCst);
+    }
 
-    fn cache_size(&self, _: u64, _: u64) {}
+    fn cache_size(&self, rings: u64, _: u64) {
+        self.cached.store(rings, Ordering::SeqCst);
+    }
 }
 
 /// A KEK that lives and dies with the test, and fails when told to.

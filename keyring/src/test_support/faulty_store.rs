@@ -103,6 +103,11 @@ impl FaultyStore {
         self.inner.as_ref()
     }
 
+    /// The store behind this one, for a node that shall not see the faults.
+    pub fn behind(&self) -> Arc<dyn KeyStore> {
+        Arc::clone(&self.inner)
+    }
+
     /// Takes the store away, or brings it back.
     pub fn set_away(&self, away: bool) {
         self.away.store(away, Ordering::SeqCst);
