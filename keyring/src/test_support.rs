@@ -3,5 +3,6 @@
 pub mod engine;
 pub mod entropy;
 pub mod faulty_store;
+pub mod own_memory;
 pub mod postgres;
 pub mod softhsm;
