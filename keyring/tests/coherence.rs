@@ -16,7 +16,7 @@ use keyring::store::postgres::{PostgresOptions, PostgresStore};
 use keyring::test_support::engine::{
     ManualClock, MemoryKek, TestEngine, base64, by_hand, eventually, quick, rounds,
 };
-use keyring::test_support::faulty_store::FaultyStore;
+use keyring::test_support::faulty_store::{FaultyStore, Moment};
 use keyring::test_support::postgres::PostgresServer;
 use keyring::transit::{Address, NewRing, Settings};
 use tokio::task::JoinSet;
@@ -471,4 +471,41 @@ async fn a_mount_that_was_enabled_is_there_at_once_whatever_was_read_before() {
     while let Some(ended) = tasks.join_next().await {
         ended.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ring_that_left_the_cache_while_it_was_read_does_not_come_back_as_it_was() {
+    let store = Arc::new(FaultyStore::over(Arc::new(MemoryStore::new())));
+    let (kek, clock) = (
+        Arc::new(MemoryKek::new()),
+        Arc::new(ManualClock::at(1_000_000)),
+    );
+    let settings = Settings {
+        cache_idle: Duration::from_millis(300),
+        ..quick()
+    };
+    let (behind, faulty) = (store.behind(), store.clone());
+    let other = TestEngine::from_parts(behind, kek.clone(), clock.clone(), quick()).await;
+    let node = Arc::new(TestEngine::from_parts(faulty, kek, clock, settings).await);
+    let at = other.create("ring", &NewRing::default()).await;
+
+    let gate = store.hold(Moment::AfterLoad);
+    let reading = tokio::spawn({
+        let (node, at) = (Arc::clone(&node), at.clone());
+        async move { node.encrypt(&at, b"x").await }
+    });
+    gate.arrived().await;
+    eventually("its place is given up", async || {
+        node.counts.cached.load(Ordering::SeqCst) == 0
+    })
+    .await;
+    other.rotate(&at).await;
+    // The node is told, and has no place where to note it.
+    node.polled(2).await;
+    store.release(Moment::AfterLoad);
+    reading.await.unwrap().unwrap();
+    lag("the new version is in use", async || {
+        uses_version(&node, &at, 2).await
+    })
+    .await;
 }
