@@ -1,7 +1,7 @@
 //! How much this node takes on at once: requests in flight and bytes of bodies held. Lock-free; beyond it, refused.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Counts what is in flight and refuses what would be too much. Clones share the counters.
 #[derive(Clone, Debug)]
@@ -23,6 +23,17 @@ impl Admission {
     pub fn enter(&self) -> Option<Held> {
         let mut held = Held::nothing(&self.requests);
         held.more(1).then_some(held)
+    }
+
+    /// How many requests are in flight now.
+    pub fn requests_in_flight(&self) -> usize {
+        self.requests.used.load(Ordering::Relaxed)
+    }
+
+    /// How often somebody was refused so far.
+    pub fn refusals(&self) -> u64 {
+        let of = |budget: &Budget| budget.refusals.load(Ordering::Relaxed);
+        of(&self.requests).saturating_add(of(&self.body_bytes))
     }
 
     /// A hold on no bytes yet, to be grown as a body arrives.
@@ -67,6 +78,7 @@ impl Drop for Held {
 struct Budget {
     limit: usize,
     used: AtomicUsize,
+    refusals: AtomicU64,
 }
 
 impl Budget {
@@ -74,6 +86,7 @@ impl Budget {
         Self {
             limit,
             used: AtomicUsize::new(0),
+            refusals: AtomicU64::new(0),
         }
     }
 
@@ -85,6 +98,7 @@ impl Budget {
             .is_some_and(|after| after <= self.limit);
         if !fits {
             self.used.fetch_sub(amount, Ordering::Relaxed);
+            self.refusals.fetch_add(1, Ordering::Relaxed);
         }
         fits
     }
@@ -100,6 +114,10 @@ mod tests {
         let first = admission.enter().unwrap();
         let _second = admission.enter().unwrap();
         assert!(admission.enter().is_none());
+        assert_eq!(
+            (admission.requests_in_flight(), admission.refusals()),
+            (2, 1)
+        );
         drop(first);
         assert!(admission.enter().is_some());
     }

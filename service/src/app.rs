@@ -8,12 +8,16 @@ use std::time::Duration;
 use actix_web::dev::{Server, ServerHandle};
 use keyring::observer::Observer;
 use keyring::setup::{self, SetupError};
+use keyring::store::KeyStore;
 use keyring::transit::{Parts, Settings, Transit};
 use tokio::runtime::Runtime;
 
+use crate::admission::Admission;
 use crate::backends::{self, Absent, Store};
 use crate::config::Config;
+use crate::detached::Detached;
 use crate::failure::Failure;
+use crate::http::{self, Front, Limits, ServerInfo};
 use crate::metrics::Metrics;
 use crate::process;
 use crate::root_token::RootToken;
@@ -23,9 +27,13 @@ use crate::telemetry::Telemetry;
 /// Everything but the engine: what it stands on, and what may be set up before it is opened.
 #[derive(Debug)]
 pub struct Foundation {
+    admission: Admission,
     house: House,
+    limits: Limits,
     listener: TcpListener,
+    metrics: Arc<Metrics>,
     parts: Parts,
+    public_metrics: bool,
     settings: Settings,
 }
 
@@ -34,7 +42,6 @@ pub struct Foundation {
 struct House {
     address: SocketAddr,
     drain_timeout: Duration,
-    metrics: Arc<Metrics>,
     runtime: Runtime,
     store: Store,
     telemetry: Telemetry,
@@ -46,28 +53,33 @@ impl Foundation {
     pub fn lay(config: Config, absent: Absent) -> Result<Self, Failure> {
         let (listener, address) = bind(config.server.listen)?;
         let settings = config.engine_settings();
+        let limits = http_limits(&config);
         let runtime = backends::runtime()?;
         let telemetry = Telemetry::start(&config.telemetry, runtime.handle())?;
         let locked = process::lock_memory(config.process.require_locked_memory)?;
         tracing::info!(locked, "memory");
-        let metrics = Metrics::new()
+        let admission = Admission::new(limits.requests, limits.held_body_bytes);
+        let metrics = Metrics::new(admission.clone())
             .map(Arc::new)
             .map_err(|error| Failure::unexpected("metrics cannot be set up", &error))?;
         let observer: Arc<dyn Observer> = Arc::<Metrics>::clone(&metrics);
-        let opened = backends::open(config.store, config.kek, absent, observer);
-        let (store, parts) = runtime.block_on(opened)?;
+        let store = runtime.block_on(Store::open(config.store))?;
+        let parts = runtime.block_on(backends::parts(&store, config.kek, absent, observer))?;
         Ok(Self {
+            admission,
             house: House {
                 address,
                 drain_timeout: config.server.drain_timeout,
-                metrics,
                 runtime,
                 store,
                 telemetry,
-                workers: config.server.workers,
+                workers: workers(config.server.workers),
             },
+            limits,
             listener,
+            metrics,
             parts,
+            public_metrics: config.telemetry.unauthenticated_metrics,
             settings,
         })
     }
@@ -84,12 +96,25 @@ impl Foundation {
 
     /// Opens the engine. A root token given here is the store's only one from then on.
     pub fn build(self, root: Option<&RootToken>) -> Result<App, Failure> {
-        let opened = open_engine(self.parts, self.settings, root);
-        let transit = self.house.runtime.block_on(opened)?;
+        let runtime = &self.house.runtime;
+        let clock = Arc::clone(&self.parts.clock);
+        let keys = Arc::clone(&self.parts.store);
+        let transit = runtime.block_on(open_engine(self.parts, self.settings, root))?;
+        let server = runtime.block_on(server_info(keys.as_ref(), &self.house.store))?;
+        let front = Front {
+            transit: Arc::new(transit),
+            metrics: self.metrics,
+            limits: self.limits,
+            admission: self.admission,
+            public_metrics: self.public_metrics,
+            server,
+            clock,
+            detached: Detached::on(runtime.handle().clone()),
+        };
         Ok(App {
+            front: Arc::new(front),
             house: self.house,
             listener: self.listener,
-            transit: Arc::new(transit),
         })
     }
 }
@@ -97,9 +122,9 @@ impl Foundation {
 /// The service, ready to serve.
 #[derive(Debug)]
 pub struct App {
+    front: Arc<Front>,
     house: House,
     listener: TcpListener,
-    transit: Arc<Transit>,
 }
 
 impl App {
@@ -127,38 +152,67 @@ impl App {
     /// until `stop` returns once more.
     pub fn run(self, stop: impl AsyncFnMut()) -> Result<(), Failure> {
         let Self {
+            front,
             house,
             listener,
-            transit,
         } = self;
         tracing::info!(address = %house.address, "ready");
-        let server = start_server(&house, listener, Arc::clone(&transit));
-        let served = actix_web::rt::System::new().block_on(async {
-            let server = server?;
+        let outcome = actix_web::rt::System::new().block_on(async {
+            let server = http::serve(Arc::clone(&front), listener, house.workers)?;
             serve(server, house.drain_timeout, stop).await
         });
         tracing::info!("stopped serving");
-        house.close(&transit);
-        served.map_err(|error| Failure::unexpected("the HTTP server ended", &error))
+        house.close(&front);
+        outcome.map_err(|error| Failure::unexpected("the HTTP server ended", &error))
     }
 }
 
 impl House {
-    /// In the order of need: the engine gives uses back to the store, the store tells of it in the log.
-    fn close(self, transit: &Transit) {
+    /// In the order of need: changes end before the engine, the engine gives uses back before the store closes.
+    fn close(self, front: &Front) {
         let closed = self.runtime.block_on(async {
-            tokio::time::timeout(CLOSE_TIMEOUT, async {
-                transit.shutdown().await;
+            let close = async {
+                front.detached.drained().await;
+                front.transit.shutdown().await;
                 self.store.close().await;
-            })
-            .await
+            };
+            tokio::time::timeout(CLOSE_TIMEOUT, close).await
         });
         if closed.is_err() {
             tracing::warn!("the store was not closed in time");
         }
+        tracing::info!("stopped");
         self.telemetry.flush();
         self.runtime.shutdown_timeout(CLOSE_TIMEOUT);
     }
+}
+
+fn http_limits(config: &Config) -> Limits {
+    Limits {
+        body_bytes: config.limits.max_body_bytes,
+        held_body_bytes: config.limits.max_in_flight_bytes,
+        requests: config.limits.max_in_flight_requests,
+        drain: config.server.drain_timeout,
+    }
+}
+
+/// As many as asked for, or one per core.
+fn workers(asked: usize) -> usize {
+    match (asked, std::thread::available_parallelism()) {
+        (0, Ok(cores)) => cores.get(),
+        (0, Err(_)) => 1,
+        (asked, _) => asked,
+    }
+}
+
+async fn server_info(keys: &dyn KeyStore, store: &Store) -> Result<ServerInfo, SetupError> {
+    let header = keys.header().await?.ok_or(SetupError::NotInitialised)?;
+    Ok(ServerInfo {
+        storage_type: store.kind().to_owned(),
+        unlock_shares: header.shares,
+        unlock_threshold: header.threshold,
+        ..ServerInfo::default()
+    })
 }
 
 fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
@@ -183,17 +237,6 @@ fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
             _ => Failure::Unexpected(sentence),
         }
     })
-}
-
-fn start_server(
-    _house: &House,
-    listener: TcpListener,
-    _transit: Arc<Transit>,
-) -> io::Result<Server> {
-    Ok(actix_web::HttpServer::new(actix_web::App::new)
-        .disable_signals()
-        .listen(listener)?
-        .run())
 }
 
 async fn open_engine(
@@ -232,9 +275,19 @@ async fn serve(
     running.await?
 }
 
+/// Returns when the draining must end: time is up, or somebody asks a second time.
 async fn hurry(drain_timeout: Duration, mut stop: impl AsyncFnMut()) {
-    // Either way the rest is cut off; which it was does not matter.
-    drop(tokio::time::timeout(drain_timeout, stop()).await);
+    let asked_again = async {
+        // One request to stop may be several signals: timeout(1) signals the process, and then its group.
+        let same_request = async {
+            loop {
+                stop().await;
+            }
+        };
+        drop(tokio::time::timeout(SAME_REQUEST, same_request).await);
+        stop().await;
+    };
+    drop(tokio::time::timeout(drain_timeout, asked_again).await);
 }
 
 async fn end_now(handle: &ServerHandle) {
@@ -244,3 +297,4 @@ async fn end_now(handle: &ServerHandle) {
 
 const BACKLOG: i32 = 4096;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+const SAME_REQUEST: Duration = Duration::from_secs(1);

@@ -6,6 +6,7 @@ mod data;
 mod dispatch;
 mod errors;
 mod fields;
+mod head;
 mod history;
 mod json;
 mod keys;
@@ -52,6 +53,10 @@ pub struct Front {
     pub metrics: Arc<dyn RequestObserver>,
     /// What this node takes on.
     pub limits: Limits,
+    /// What this node has taken on.
+    pub admission: Admission,
+    /// Whether anybody may read the metrics, without a token.
+    pub public_metrics: bool,
     /// What the server says of itself.
     pub server: ServerInfo,
     /// What time it is.
@@ -149,8 +154,7 @@ pub const REQUEST_SPAN: &str = "sealring::request";
 /// Serves on a listener with this many workers, until the returned server is stopped. Handles no signals.
 pub fn serve(front: Arc<Front>, listener: TcpListener, workers: usize) -> std::io::Result<Server> {
     let drain = front.limits.drain.as_secs();
-    let admission = Admission::new(front.limits.requests, front.limits.held_body_bytes);
-    let shell = web::Data::new(Shell { front, admission });
+    let shell = web::Data::new(Shell { front });
     let server = HttpServer::new(move || {
         App::new()
             .app_data(shell.clone())

@@ -25,6 +25,7 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::config::telemetry::{LogFormat, Telemetry as Settings};
 use crate::failure::Failure;
+use crate::http::REQUEST_SPAN;
 
 /// Logs and traces that have been set up.
 #[derive(Debug)]
@@ -45,10 +46,13 @@ impl Telemetry {
             .map_err(|error| Failure::unexpected("telemetry.otlp_endpoint", &error))?;
         // Own spans only: those of the exporter's connection would be exported by that connection, and so on for ever.
         // Down to DEBUG, so that spans can be of that level and cost nothing where only logs are wanted.
-        let own = Targets::new().with_targets(OWN_CRATES.map(|name| (name, LevelFilter::DEBUG)));
+        let own = Targets::new().with_targets(OWN_TARGETS.map(|name| (name, LevelFilter::DEBUG)));
         let exported = traces.as_ref().map(|provider| {
             tracing_opentelemetry::layer()
                 .with_tracer(provider.tracer("sealring"))
+                .with_location(false)
+                .with_threads(false)
+                .with_tracked_inactivity(false)
                 .with_filter(own)
         });
         tracing_subscriber::registry()
@@ -84,6 +88,13 @@ pub fn continue_trace(span: &Span, traceparent: Option<&str>, tracestate: Option
     if context.span().span_context().is_valid() {
         // Fails only where no trace layer listens, and then there is nothing to continue.
         drop(span.set_parent(context));
+    }
+}
+
+/// Gives the exported span a name that was not known when it began.
+pub fn name_trace(span: &Span, name: &'static str) {
+    if !span.is_disabled() {
+        span.context().span().update_name(name);
     }
 }
 
@@ -185,7 +196,8 @@ fn escaped(line: &str) -> String {
     clean
 }
 
-const OWN_CRATES: [&str; 2] = ["keyring", "service"];
+/// The crates, and the request span, which has a target of its own.
+const OWN_TARGETS: [&str; 3] = ["keyring", "service", REQUEST_SPAN];
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keyring::transit::Settings;
 
-use super::layers::Section;
+use super::section::Section;
 
 /// The bounds of automatic rotation.
 #[derive(Debug)]
@@ -22,21 +22,22 @@ impl Rotation {
     /// (SP 800-38D, section 8.3).
     pub fn read(section: &mut Section<'_>) -> Self {
         let default = Settings::default();
+        let rotate_at_uses = section.within(
+            "rotate_at_uses",
+            default.rotate_at_uses,
+            1..=default.rotate_at_uses,
+        );
         Self {
             shortest_period: section.within(
                 "shortest_period",
                 default.shortest_period,
                 Duration::from_secs(1)..=Duration::from_hours(24 * 365),
             ),
-            rotate_at_uses: section.within(
-                "rotate_at_uses",
-                default.rotate_at_uses,
-                1..=default.rotate_at_uses,
-            ),
+            rotate_at_uses,
             refuse_at_uses: section.within(
                 "refuse_at_uses",
                 default.refuse_at_uses,
-                1..=default.refuse_at_uses,
+                rotate_at_uses..=default.refuse_at_uses,
             ),
         }
     }

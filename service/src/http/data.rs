@@ -52,7 +52,7 @@ where
     let outcomes = outcomes.map_err(|error| request.failed(key, error))?;
     let (operation, id, notes) = (request.operation, request.id, prepared.notes);
     work_on(outcomes.text_len(), move || {
-        batch::answer(operation, id, &outcomes, notes)
+        batch::answer(operation, id, &outcomes, &notes)
     })
     .await?
 }

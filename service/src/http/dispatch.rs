@@ -5,34 +5,32 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::FutureExt as _;
 use keyring::error::Error;
-use keyring::history::{Cause, Provenance};
+use keyring::history::{self as ring_history, Provenance};
 use keyring::mount::Mount;
 use keyring::name::MountPath;
 use keyring::transit::{Address, Transit};
-use tracing::{Instrument as _, Level};
+use tracing::{Instrument as _, Level, Span};
 
 use super::body::Body;
-use super::errors::{Message, Problem};
+use super::errors::{Cause, Problem};
 use super::fields::Fields;
 use super::operation::Operation;
 use super::path::{self, ApiPath};
 use super::reply::{Answer, Reply, RequestId};
 use super::route::{KeyTarget, Route, Target, Verb};
-use super::{Answered, Front, REQUEST_SPAN, data, history, keys, mounts, query, sys, token};
-use crate::admission::Admission;
+use super::{Answered, Front, REQUEST_SPAN, data, head, history, keys, mounts, query, sys, token};
 use crate::caller::Caller;
+use crate::telemetry;
 
 /// What all workers share.
 #[derive(Debug)]
 pub(super) struct Shell {
     pub(super) front: Arc<Front>,
-    pub(super) admission: Admission,
 }
 
 /// A request that may be worked on.
@@ -57,24 +55,14 @@ pub(super) async fn dispatch(
     let id = RequestId::generate();
     let seen = Cell::new(None);
     let work = AssertUnwindSafe(shell.answer(id, &http, payload, &seen)).catch_unwind();
-    let answer = if tracing::enabled!(target: REQUEST_SPAN, Level::DEBUG) {
-        let span = tracing::debug_span!(target: REQUEST_SPAN, "request", request_id = %id, otel.name = tracing::field::Empty);
-        work.instrument(span).await
-    } else {
-        work.await
-    };
-    let reply = match answer {
-        Ok(Ok(reply)) => reply,
-        Ok(Err(problem)) => Reply::problem(id, &problem),
-        Err(_) => {
-            tracing::error!(request_id = %id, "a handler panicked");
-            Reply::problem(id, &Problem::internal("the request broke off"))
-        }
-    };
-    if reply.status.is_server_error() {
-        let operation = seen.get().map(Operation::word);
-        tracing::warn!(request_id = %id, operation, status = reply.status.as_u16(), "answered with an error");
-    }
+    let answer = traced(id, http.headers(), work).await.unwrap_or_else(|_| {
+        let problem = Problem::internal("the request broke off");
+        Err(problem.alarmed(&"a handler panicked"))
+    });
+    let reply = answer.unwrap_or_else(|problem| {
+        log(id, seen.get(), &problem);
+        Reply::problem(id, &problem)
+    });
     shell.front.metrics.answered(Answered {
         operation: seen.get(),
         status: reply.status.as_u16(),
@@ -82,6 +70,37 @@ pub(super) async fn dispatch(
         took: began.elapsed(),
     });
     reply.into_response()
+}
+
+/// Runs work in a span if anybody listens for it.
+async fn traced<T>(id: RequestId, headers: &HeaderMap, work: impl Future<Output = T>) -> T {
+    if tracing::enabled!(target: REQUEST_SPAN, Level::DEBUG) {
+        work.instrument(request_span(id, headers)).await
+    } else {
+        work.await
+    }
+}
+
+/// The span around a request, in the caller's trace if there is one.
+fn request_span(id: RequestId, headers: &HeaderMap) -> Span {
+    let span = tracing::debug_span!(target: REQUEST_SPAN, "request", request_id = %id);
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    telemetry::continue_trace(&span, header("traceparent"), header("tracestate"));
+    span
+}
+
+/// Tells the operator of problems that are not the caller's; once, here.
+fn log(id: RequestId, operation: Option<Operation>, problem: &Problem) {
+    let operation = operation.map(Operation::word);
+    match &problem.cause {
+        None => {}
+        Some(Cause::Passing(cause)) => {
+            tracing::warn!(request_id = %id, operation, cause, "refused for now");
+        }
+        Some(Cause::Standing(cause)) => {
+            tracing::error!(request_id = %id, operation, cause, "something is wrong with this server");
+        }
+    }
 }
 
 impl Shell {
@@ -92,27 +111,27 @@ impl Shell {
         payload: Payload,
         seen: &Cell<Option<Operation>>,
     ) -> Answer {
-        let _place = self.admission.enter().ok_or_else(Problem::busy)?;
+        let _place = self.front.admission.enter().ok_or_else(Problem::busy)?;
         let query = http.uri().query().unwrap_or_default();
         let decoded = path::decode(http.uri().path())?;
         let path = ApiPath::parse(&decoded)?;
         let verb = Verb::parse(http.method(), query::first(query, "list").as_deref())?;
-        check_headers(http.headers())?;
+        head::check(http.headers())?;
         let front = self.front.as_ref();
         let route = Route::find(verb, &path, &front.transit.mounts());
         if let Ok(route) = &route {
             seen.set(Some(route.operation));
-            tracing::Span::current().record("otel.name", route.operation.word());
+            telemetry::name_trace(&Span::current(), route.operation.word());
         }
         let caller = Caller::identify(&front.transit, http.headers());
         // Strangers are not told which paths there are, and nobody reads what they send.
         let route = match (route, &caller) {
             (Ok(route), Some(_)) => route,
-            (Ok(route), None) if !route.operation.needs_token() => route,
+            (Ok(route), None) if self.is_public(route.operation) => route,
             (_, None) => return Err(Problem::permission_denied()),
             (Err(fault), Some(_)) => return Err(fault.into()),
         };
-        let held = self.admission.body();
+        let held = self.front.admission.body();
         let body = if verb == Verb::Write && caller.is_some() {
             Body::read(payload, http.headers(), front.limits.body_bytes, held).await?
         } else {
@@ -128,6 +147,12 @@ impl Shell {
             body,
         };
         request.handle(&route.target).await
+    }
+}
+
+impl Shell {
+    fn is_public(&self, operation: Operation) -> bool {
+        !operation.needs_token() || (operation == Operation::Metrics && self.front.public_metrics)
     }
 }
 
@@ -185,8 +210,8 @@ impl Request<'_> {
             actor: caller.display_name.to_owned(),
             accessor: Some(caller.accessor.clone()),
             request_id: Some(self.id.to_string()),
-            cause: Cause::Manual,
-            reason: reason(self.headers)?,
+            cause: ring_history::Cause::Manual,
+            reason: head::reason(self.headers)?,
         })
     }
 
@@ -235,100 +260,6 @@ impl Target {
 }
 
 fn misrouted() -> Problem {
-    tracing::error!("the route table gave an operation another target than it has");
     Problem::internal("the request led nowhere")
-}
-
-// Headers that change what a request means are refused where they cannot be honoured, never passed over.
-fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
-    if let Some(namespace) = headers.get("x-vault-namespace")
-        && !matches!(namespace.as_bytes(), b"" | b"/" | b"root" | b"root/")
-    {
-        let text = Message::Plain("namespace not found".into());
-        return Err(Problem::new(StatusCode::NOT_FOUND, text));
-    }
-    if let Some(wrap) = headers.get("x-vault-wrap-ttl")
-        && !matches!(wrap.as_bytes(), b"" | b"0")
-    {
-        return Err(Problem::bad(
-            "response wrapping (X-Vault-Wrap-TTL) is not offered",
-        ));
-    }
-    Ok(())
-}
-
-/// The caller's own words for a change.
-fn reason(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get("x-sealring-reason") else {
-        return Ok(None);
-    };
-    let printable = |byte: &u8| matches!(byte, b' '..=b'~');
-    match value.to_str() {
-        Ok(text)
-            if text.len() <= Provenance::MAX_REASON_LEN
-                && text.as_bytes().iter().all(printable) =>
-        {
-            let text = text.trim();
-            Ok((!text.is_empty()).then(|| text.to_owned()))
-        }
-        Ok(_) | Err(_) => Err(Problem::bad(format!(
-            "X-Sealring-Reason must be at most {} printable ASCII characters",
-            Provenance::MAX_REASON_LEN
-        ))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use actix_web::http::header::{HeaderName, HeaderValue};
-
-    use super::*;
-
-    fn headers(name: &'static str, value: &str) -> HeaderMap {
-        let mut map = HeaderMap::new();
-        let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
-        map.insert(HeaderName::from_static(name), value);
-        map
-    }
-
-    #[test]
-    fn only_the_root_namespace_is_there() {
-        for value in ["", "root", "root/", "/"] {
-            assert_eq!(check_headers(&headers("x-vault-namespace", value)), Ok(()));
-        }
-        let problem = check_headers(&headers("x-vault-namespace", "team")).unwrap_err();
-        assert_eq!(problem.status.as_u16(), 404);
-    }
-
-    #[test]
-    fn wrapping_is_refused_rather_than_forgotten() {
-        for (value, fine) in [
-            ("", true),
-            ("0", true),
-            ("60", false),
-            ("1h", false),
-            ("x", false),
-        ] {
-            assert_eq!(
-                check_headers(&headers("x-vault-wrap-ttl", value)).is_ok(),
-                fine,
-                "{value}"
-            );
-        }
-    }
-
-    #[test]
-    fn reasons_are_short_and_printable() {
-        let read = |value: &str| reason(&headers("x-sealring-reason", value));
-        assert_eq!(
-            read(" rotation drill "),
-            Ok(Some("rotation drill".to_owned()))
-        );
-        assert_eq!(read("  "), Ok(None));
-        assert_eq!(reason(&HeaderMap::new()), Ok(None));
-        assert!(read(&"x".repeat(512)).is_ok());
-        for value in ["x".repeat(513), "caf\u{e9}".to_owned(), "a\tb".to_owned()] {
-            assert!(read(&value).is_err(), "{value:?}");
-        }
-    }
+        .alarmed(&"the route table gave an operation another target than it has")
 }

@@ -33,10 +33,8 @@ pub(super) async fn read(request: &Request<'_>, key: &KeyTarget) -> Answer {
     let next = events.last().filter(|_| full).map(|last| last.sequence);
     let events: Option<Vec<Value>> = events.iter().map(shown).collect();
     let Some(events) = events else {
-        tracing::error!(request_id = %request.id, place = "history", "integrity error");
-        return Err(Problem::internal(
-            "stored history failed its integrity check; an operator must look at it",
-        ));
+        let text = "stored history failed its integrity check; an operator must look at it";
+        return Err(Problem::internal(text).alarmed(&"an event cannot be shown"));
     };
     let data = json!({"events": events, "next_after": next});
     Ok(Reply::data(request.id, &data, &[]))

@@ -27,7 +27,7 @@ pub(super) async fn create(request: &Request<'_>, key: &KeyTarget) -> Answer {
             engine.create(&at, &new, &by).await
         })
         .await?;
-    Ok(shown(request, &described, fields.warnings()))
+    Ok(shown(request, &described, &fields.warnings()))
 }
 
 fn new_ring(fields: &mut Fields<'_>) -> Result<NewRing, Problem> {
@@ -92,7 +92,7 @@ pub(super) async fn read(request: &Request<'_>, key: &KeyTarget) -> Answer {
     let described = request
         .on_ring(key, |engine, at| async move { engine.describe(&at).await })
         .await?;
-    Ok(shown(request, &described, Vec::new()))
+    Ok(shown(request, &described, &[]))
 }
 
 /// `LIST keys`
@@ -136,7 +136,7 @@ pub(super) async fn configure(request: &Request<'_>, key: &KeyTarget) -> Answer 
     if raised {
         warnings.push(NUMBERS_START_AT_1.to_owned());
     }
-    Ok(shown(request, &described, warnings))
+    Ok(shown(request, &described, &warnings))
 }
 
 const NUMBERS_START_AT_1: &str = "since Vault 0.3 (prior to the OpenBao fork), transit key numbering starts at 1; \
@@ -164,7 +164,7 @@ pub(super) async fn rotate(request: &Request<'_>, key: &KeyTarget) -> Answer {
             engine.rotate(&at, if_version, &by).await
         })
         .await?;
-    Ok(shown(request, &described, fields.warnings()))
+    Ok(shown(request, &described, &fields.warnings()))
 }
 
 /// `POST keys/:name/trim`
@@ -178,7 +178,7 @@ pub(super) async fn trim(request: &Request<'_>, key: &KeyTarget) -> Answer {
             engine.trim(&at, min_available, &by).await
         })
         .await?;
-    Ok(shown(request, &described, fields.warnings()))
+    Ok(shown(request, &described, &fields.warnings()))
 }
 
 /// `DELETE keys/:name`
@@ -193,8 +193,8 @@ pub(super) async fn delete(request: &Request<'_>, key: &KeyTarget) -> Answer {
     Ok(Reply::nothing())
 }
 
-fn shown(request: &Request<'_>, described: &Description, warnings: Vec<String>) -> Reply {
-    Reply::data(request.id, &view::ring(described), &warnings)
+fn shown(request: &Request<'_>, described: &Description, warnings: &[String]) -> Reply {
+    Reply::data(request.id, &view::ring(described), warnings)
 }
 
 #[cfg(test)]
@@ -262,7 +262,7 @@ mod tests {
         let expected = PolicyChange {
             min_decryption: Some(3),
             exportable: Some(false),
-            auto_rotate_period: Some(Duration::from_secs(30 * 86_400)),
+            auto_rotate_period: Some(Duration::from_hours(30 * 24)),
             ..PolicyChange::default()
         };
         assert_eq!(policy_change(&mut body), Ok(expected));

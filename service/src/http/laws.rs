@@ -8,11 +8,11 @@ pub(super) const MARK: &str = "Zq7";
 /// A body whose fields are those of data requests, `subject` among them, with values of all kinds.
 pub(super) fn body(subject: &'static str) -> impl Strategy<Value = String> {
     let whole =
-        proptest::collection::vec(field(subject, 5), 0..5).prop_map(|fields| object(&fields));
+        || proptest::collection::vec(field(subject, 5), 0..5).prop_map(|fields| object(&fields));
     prop_oneof![
-        8 => whole.clone(),
-        1 => list(subject).prop_map(|list| list),
-        1 => (whole, any::<proptest::sample::Index>()).prop_map(|(text, cut)| {
+        8 => whole(),
+        1 => list(subject),
+        1 => (whole(), any::<proptest::sample::Index>()).prop_map(|(text, cut)| {
             let at = (0..=text.len()).filter(|at| text.is_char_boundary(*at)).collect::<Vec<_>>();
             text[..*cut.get(&at)].to_owned()
         }),

@@ -109,7 +109,7 @@ where
 {
     let work = work(Arc::clone(&request.front.transit));
     let result = request.front.detached.run(work).await?;
-    result.map_err(|error| Problem::mount(request.operation, path, error))?;
+    result.map_err(|error| Problem::mount(path, error))?;
     Ok(Reply::nothing())
 }
 
@@ -119,7 +119,7 @@ fn find(request: &Request<'_>, path: &MountPath) -> Option<Mount> {
 }
 
 fn found(request: &Request<'_>, path: &MountPath) -> Result<Mount, Problem> {
-    find(request, path).ok_or_else(|| Problem::mount(request.operation, path, MountError::NotFound))
+    find(request, path).ok_or_else(|| Problem::mount(path, MountError::NotFound))
 }
 
 /// The settings after what the fields say. The default key type may stand at the top, or where clients can only
@@ -130,7 +130,7 @@ fn settings(fields: &mut Fields<'_>, before: MountSettings) -> Result<MountSetti
         if description.as_str().len() > MountSettings::MAX_DESCRIPTION_LEN {
             return Err(Problem::bad("description is too long"));
         }
-        after.description = description.as_str().to_owned();
+        description.as_str().clone_into(&mut after.description);
     }
     for group in ["config", "options"] {
         if let Some(Value::Object(entries)) = fields.take(group) {

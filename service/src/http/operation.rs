@@ -83,6 +83,12 @@ operations! {
 }
 
 impl Operation {
+    /// Its place in [`Operation::ALL`].
+    #[expect(clippy::as_conversions, reason = "the discriminants count from zero")]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
     /// Whether a token is needed; without one it answers what anybody may know.
     pub const fn needs_token(self) -> bool {
         !matches!(
@@ -94,5 +100,17 @@ impl Operation {
                 | Self::MountsVisible
                 | Self::SealStatus
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_is_at_its_index() {
+        for (index, operation) in Operation::ALL.iter().enumerate() {
+            assert_eq!(operation.index(), index);
+        }
     }
 }

@@ -69,33 +69,26 @@ impl<'a> Item<'_, 'a> {
 
     /// A string, or none if it is absent or `null`.
     pub(super) fn optional_text(&mut self, field: &'static str) -> Option<Text<'a>> {
-        match self.take(field)? {
-            Value::Null => None,
-            value => Some(self.string(field, value)),
-        }
+        let value = self.take(field)?;
+        (value != Value::Null).then(|| self.string(field, value))
     }
 
     /// A string that must be there and not `null`.
     pub(super) fn required_text(&mut self, field: &'static str, missing: &str) -> Text<'a> {
-        match self.take(field) {
-            Some(value) => self.string(field, value),
-            None => {
-                self.report(field, missing);
-                Text::default()
-            }
+        if let Some(value) = self.take(field) {
+            return self.string(field, value);
         }
+        self.report(field, missing);
+        Text::default()
     }
 
     /// A string that must be there; `null` is empty.
     pub(super) fn present_text(&mut self, field: &'static str, missing: &str) -> Text<'a> {
-        match self.take(field) {
-            Some(Value::Null) => Text::default(),
-            Some(value) => self.string(field, value),
-            None => {
-                self.report(field, missing);
-                Text::default()
-            }
+        if self.fields.iter().any(|(name, _)| name == field) {
+            return self.text(field);
         }
+        self.report(field, missing);
+        Text::default()
     }
 
     /// A number; absent or `null` is 0.
