@@ -95,6 +95,15 @@ impl RingCache {
         }
     }
 
+    /// Marks everything as stale, and answers what that is: the store is no longer the one it was read from.
+    pub fn note_replaced(&self) -> HashSet<Address> {
+        let marked = self.slots.iter().map(|(at, slot)| {
+            slot.note_replaced();
+            at.as_ref().clone()
+        });
+        marked.collect()
+    }
+
     /// Lets go of everything.
     pub fn clear(&self) {
         for (_, slot) in &self.slots {
@@ -213,6 +222,13 @@ impl Slot {
         {
             return;
         }
+        changes.count += 1;
+        self.stale.store(true, Ordering::Release);
+    }
+
+    /// Marks what is held as stale, whatever it is.
+    fn note_replaced(&self) {
+        let mut changes = self.changes();
         changes.count += 1;
         self.stale.store(true, Ordering::Release);
     }
