@@ -244,6 +244,11 @@ impl Wire {
         }
     }
 
+    /// The status of an interim answer.
+    pub(crate) fn interim(&mut self) -> io::Result<u16> {
+        self.head().map(|(status, _)| status)
+    }
+
     fn head(&mut self) -> io::Result<(u16, Vec<(String, String)>)> {
         let first = self.line()?;
         let status = first

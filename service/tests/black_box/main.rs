@@ -12,6 +12,7 @@
 
 mod api;
 mod app;
+mod bad_input;
 mod client;
 mod set_up;
 
