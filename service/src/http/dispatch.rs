@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HeaderMap, UPGRADE};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::FutureExt as _;
@@ -283,6 +283,14 @@ fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
         return Err(Problem::bad(
             "response wrapping (X-Vault-Wrap-TTL) is not offered",
         ));
+    }
+    // The framework then takes all that follows for the body, whatever length is announced.
+    if headers.get_all(UPGRADE).any(|to| {
+        to.as_bytes()
+            .trim_ascii()
+            .eq_ignore_ascii_case(b"websocket")
+    }) {
+        return Err(Problem::bad("WebSocket is not offered"));
     }
     Ok(())
 }

@@ -97,11 +97,6 @@ fn a_request_with_two_lengths_is_refused_and_nothing_behind_it_is_read() {
         ("Transfer-Encoding: chunked\r\n", "2\n{}\n0\n\n"),
         ("Transfer-Encoding: chunked\r\n", "2\r\n{}XX0\r\n\r\n"),
         ("Host: y\r\nContent-Length: 2\r\n", "{}"),
-        (
-            "Upgrade: websocket\r\nConnection: upgrade\r\nContent-Length: 2\r\n",
-            "{}",
-        ),
-        ("Upgrade: websocket\r\nContent-Length: 2\r\n", "{}"),
     ] {
         let answer = send(&app, lines, body);
         let shown = String::from_utf8_lossy(&answer);
@@ -236,6 +231,18 @@ fn clients_that_offer_another_protocol_are_answered_in_this_one() {
         String::from_utf8_lossy(&answer)
     );
     assert_eq!(app.read("framed").status, 200);
+    let refused = app
+        .request("POST", "transit/keys/upgraded")
+        .header("Connection", "Upgrade")
+        .header("Upgrade", "WebSocket")
+        .body("{}")
+        .begin(2)
+        .answer_now();
+    assert_eq!(
+        refused.refusal(),
+        (400, "WebSocket is not offered".to_owned())
+    );
+    assert_eq!(app.read("upgraded").status, 404);
     let old = raw(&app, b"GET /v1/sys/health HTTP/1.0\r\n\r\n");
     assert_eq!(status(&old), Some(200), "{}", String::from_utf8_lossy(&old));
 }
