@@ -14,7 +14,11 @@ mod api;
 mod app;
 mod bad_input;
 mod client;
+mod durability;
+mod restart;
 mod set_up;
+mod store_away;
+mod two_nodes;
 
 use std::time::{Duration, Instant};
 
