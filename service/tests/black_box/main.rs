@@ -10,14 +10,17 @@
     reason = "a test that cannot go on shall fail where it stands"
 )]
 
+mod admission;
 mod api;
 mod app;
 mod bad_input;
 mod client;
 mod durability;
+mod pkcs11;
 mod restart;
 mod set_up;
 mod store_away;
+mod telemetry;
 mod two_nodes;
 
 use std::time::{Duration, Instant};
