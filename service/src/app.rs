@@ -63,8 +63,8 @@ impl Foundation {
             .map(Arc::new)
             .map_err(|error| Failure::unexpected("metrics cannot be set up", &error))?;
         let observer: Arc<dyn Observer> = Arc::<Metrics>::clone(&metrics);
-        let opened = backends::open(config.store, config.kek, absent, observer);
-        let (store, parts) = runtime.block_on(opened)?;
+        let store = runtime.block_on(Store::open(config.store))?;
+        let parts = runtime.block_on(backends::parts(&store, config.kek, absent, observer))?;
         Ok(Self {
             admission,
             house: House {
@@ -275,9 +275,19 @@ async fn serve(
     running.await?
 }
 
+/// Returns when the draining must end: time is up, or somebody asks a second time.
 async fn hurry(drain_timeout: Duration, mut stop: impl AsyncFnMut()) {
-    // Either way the rest is cut off; which it was does not matter.
-    drop(tokio::time::timeout(drain_timeout, stop()).await);
+    let asked_again = async {
+        // One request to stop may be several signals: timeout(1) signals the process, and then its group.
+        let same_request = async {
+            loop {
+                stop().await;
+            }
+        };
+        drop(tokio::time::timeout(SAME_REQUEST, same_request).await);
+        stop().await;
+    };
+    drop(tokio::time::timeout(drain_timeout, asked_again).await);
 }
 
 async fn end_now(handle: &ServerHandle) {
@@ -287,3 +297,4 @@ async fn end_now(handle: &ServerHandle) {
 
 const BACKLOG: i32 = 4096;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+const SAME_REQUEST: Duration = Duration::from_secs(1);

@@ -82,24 +82,21 @@ impl Store {
     }
 }
 
-/// What the engine is built from, opened. The store first: it is the one that another process may hold.
-pub async fn open(
-    store: StoreSettings,
+/// What the engine is built from: this store, and the KEK opened. The store comes first, as another process may hold it.
+pub async fn parts(
+    store: &Store,
     kek: KekSettings,
     absent: Absent,
     observer: Arc<dyn Observer>,
-) -> Result<(Store, Parts), Failure> {
+) -> Result<Parts, Failure> {
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-    let store = Store::open(store).await?;
-    let kek = open_kek(kek, absent, Arc::clone(&entropy)).await?;
-    let parts = Parts {
+    Ok(Parts {
         store: store.keys(),
-        kek,
+        kek: open_kek(kek, absent, Arc::clone(&entropy)).await?,
         clock: Arc::new(SystemClock),
         entropy,
         observer,
-    };
-    Ok((store, parts))
+    })
 }
 
 /// The runtime that stores, polls and exporters live on. It outlives the HTTP server, which has threads of its own.

@@ -13,15 +13,18 @@ pub mod kek;
 pub mod keys;
 pub mod layers;
 pub mod limits;
+pub mod mistakes;
 pub mod process;
 pub mod rotation;
 pub mod secret;
+pub mod section;
 pub mod server;
 pub mod store;
 pub mod telemetry;
 pub mod value;
 
-pub use layers::{Layers, Mistakes};
+pub use layers::Layers;
+pub use mistakes::Mistakes;
 
 /// A whole configuration, without mistakes.
 #[derive(Debug)]

@@ -92,7 +92,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_inside_is_an_answer_outside() {
         let detached = Detached::on(Handle::current());
-        let broken = detached.run(async { panic!("on purpose") }).await;
-        assert_eq!(broken.map(|()| ()), Err(NotRun::BrokeOff));
+        let broken: Result<(), _> = detached.run(async { panic!("on purpose") }).await;
+        assert_eq!(broken, Err(NotRun::BrokeOff));
     }
 }

@@ -6,6 +6,7 @@ mod data;
 mod dispatch;
 mod errors;
 mod fields;
+mod head;
 mod history;
 mod json;
 mod keys;

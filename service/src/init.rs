@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use keyring::entropy::EntropyError;
 use keyring::name::MountPath;
 use keyring::observer::Unobserved;
 use keyring::secret::SecretBytes;
 use keyring::setup::{self, InitPlan, SetupError};
-use keyring::store::StoreError;
-use keyring::transit::Parts;
+use keyring::store::{KeyStore, StoreError};
 
-use crate::backends::{self, Absent};
+use crate::backends::{self, Absent, Store};
 use crate::config::Config;
+use crate::config::kek::Kek;
 use crate::failure::Failure;
 use crate::process;
 use crate::root_token::RootToken;
@@ -39,10 +38,8 @@ pub fn run(config: Config, shares: u8, threshold: u8) -> Result<Handover, Failur
         mount: MountPath::parse("transit").expect("the path fits the grammar"),
     };
     let outcome = runtime.block_on(async {
-        let observer = Arc::new(Unobserved);
-        let (store, parts) =
-            backends::open(config.store, config.kek, Absent::Create, observer).await?;
-        let outcome = hand_over(&parts, &plan).await;
+        let store = Store::open(config.store).await?;
+        let outcome = hand_over(&store, config.kek, &plan).await;
         store.close().await;
         outcome
     });
@@ -50,25 +47,37 @@ pub fn run(config: Config, shares: u8, threshold: u8) -> Result<Handover, Failur
     outcome
 }
 
-async fn hand_over(parts: &Parts, plan: &InitPlan) -> Result<Handover, Failure> {
-    let shares = match setup::initialise(parts, plan).await {
-        Ok(initialised) => Some(initialised.shares),
-        Err(SetupError::AlreadyInitialised) if was_cut_off(parts).await? => None,
-        Err(error) => return Err(error.into()),
+async fn hand_over(store: &Store, kek: Kek, plan: &InitPlan) -> Result<Handover, Failure> {
+    let keys = store.keys();
+    let is_initialised = keys.header().await?.is_some();
+    if is_initialised && !was_cut_off(keys.as_ref()).await? {
+        return Err(SetupError::AlreadyInitialised.into());
+    }
+    // A KEK is made for a store without one only: another beside it would be a key that nobody uses.
+    let absent = if is_initialised {
+        Absent::Refuse
+    } else {
+        Absent::Create
+    };
+    let parts = backends::parts(store, kek, absent, Arc::new(Unobserved)).await?;
+    let shares = if is_initialised {
+        None
+    } else {
+        Some(setup::initialise(&parts, plan).await?.shares)
     };
     let root_token = RootToken::generate(parts.entropy.as_ref())
-        .map_err(|error: EntropyError| Failure::unexpected("no root token can be made", &error))?;
-    setup::replace_root_token(parts, root_token.as_secret()).await?;
+        .map_err(|error| Failure::unexpected("no root token can be made", &error))?;
+    setup::replace_root_token(&parts, root_token.as_secret()).await?;
     Ok(Handover { shares, root_token })
 }
 
 /// Without a root token nobody was ever let in, and then there are no rings.
-async fn was_cut_off(parts: &Parts) -> Result<bool, StoreError> {
-    if !parts.store.root_tokens().await?.is_empty() {
+async fn was_cut_off(keys: &dyn KeyStore) -> Result<bool, StoreError> {
+    if !keys.root_tokens().await?.is_empty() {
         return Ok(false);
     }
-    for mount in parts.store.mounts().await? {
-        if !parts.store.list_rings(mount.id, None, 1).await?.is_empty() {
+    for mount in keys.mounts().await? {
+        if !keys.list_rings(mount.id, None, 1).await?.is_empty() {
             return Ok(false);
         }
     }

@@ -2,6 +2,11 @@
 //!
 //! A fixture is a TOML file, with the environment in a `.env` file of the same name if it needs one. `FILE` stands for its path.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on shall fail where it stands"
+)]
+
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keyring::transit::Settings;
 
-use super::layers::{Placed, Section};
+use super::section::{Placed, Section};
 
 /// How close this node follows the store.
 #[derive(Debug)]

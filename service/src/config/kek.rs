@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keyring::secret::SecretBytes;
 
-use super::layers::{Placed, Section};
+use super::section::{Placed, Section};
 use super::value::{FromValue, HexBytes, Value};
 
 /// The key-encryption key.

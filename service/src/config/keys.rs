@@ -3,7 +3,7 @@
 use keyring::algorithm::KeyType;
 use keyring::transit::Settings;
 
-use super::layers::Section;
+use super::section::Section;
 
 /// Defaults of new rings.
 #[derive(Debug)]

@@ -5,68 +5,21 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fmt;
 use std::mem;
-use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use keyring::secret::SecretBytes;
 
+use super::mistakes::Mistakes;
 use super::secret;
-use super::value::{FromValue, Value};
-
-/// One mistake: where it is, and what is wrong there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
-    place: String,
-    reason: String,
-}
-
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.reason)
-    }
-}
-
-/// All mistakes of a configuration, one a line, in the order of the sections.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Mistakes(Vec<Mistake>);
-
-impl Mistakes {
-    /// A single mistake that keeps everything else from being read.
-    pub fn one(place: impl Into<String>, reason: impl Into<String>) -> Self {
-        let mut mistakes = Self::default();
-        mistakes.add(place, reason);
-        mistakes
-    }
-
-    fn add(&mut self, place: impl Into<String>, reason: impl Into<String>) {
-        self.0.push(Mistake {
-            place: place.into(),
-            reason: reason.into(),
-        });
-    }
-}
-
-impl fmt::Display for Mistakes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, mistake) in self.0.iter().enumerate() {
-            if index > 0 {
-                writeln!(f)?;
-            }
-            write!(f, "{mistake}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for Mistakes {}
+use super::section::Section;
+use super::value::Value;
 
 /// A value with the place it came from.
 #[derive(Debug)]
-struct Given {
-    place: String,
-    value: Value,
+pub(super) struct Given {
+    pub(super) place: String,
+    pub(super) value: Value,
     from_environment: bool,
 }
 
@@ -75,7 +28,7 @@ struct Given {
 pub struct Layers {
     file: String,
     given: BTreeMap<(String, String), Given>,
-    mistakes: Mistakes,
+    pub(super) mistakes: Mistakes,
 }
 
 impl Layers {
@@ -166,7 +119,20 @@ impl Layers {
 
     /// The keys of one section.
     pub fn section(&mut self, name: &'static str) -> Section<'_> {
-        Section { layers: self, name }
+        Section::new(self, name)
+    }
+
+    pub(super) fn is_given(&self, section: &str, key: &str) -> bool {
+        self.given
+            .contains_key(&(section.to_owned(), key.to_owned()))
+    }
+
+    pub(super) fn take(&mut self, section: &str, key: &str) -> Option<Given> {
+        self.given.remove(&(section.to_owned(), key.to_owned()))
+    }
+
+    pub(super) fn pass_over(&mut self, section: &str) {
+        self.given.retain(|(of, _), _| of != section);
     }
 
     /// Ends the reading: what nobody asked for is unknown. The mistakes that were found, if any.
@@ -175,7 +141,7 @@ impl Layers {
             self.mistakes
                 .add(given.place, "is not a known setting here");
         }
-        if self.mistakes.0.is_empty() {
+        if self.mistakes.is_empty() {
             Ok(())
         } else {
             Err(self.mistakes)
@@ -208,150 +174,7 @@ impl Layers {
         }
     }
 
-    fn place_in_file(&self, section: &str, key: &str) -> String {
+    pub(super) fn place_in_file(&self, section: &str, key: &str) -> String {
         format!("{}: {section}.{key}", self.file)
     }
-}
-
-/// One section while it is read.
-#[derive(Debug)]
-pub struct Section<'a> {
-    layers: &'a mut Layers,
-    name: &'static str,
-}
-
-/// A value that was given, and where.
-#[derive(Debug)]
-pub struct Placed<T> {
-    /// The value.
-    pub value: T,
-    /// Where a mistake in it is reported.
-    pub place: String,
-}
-
-impl Section<'_> {
-    /// The value of a key with its place, if the key is given and its value has the right form.
-    pub fn placed<T: FromValue>(&mut self, key: &str) -> Option<Placed<T>> {
-        let given = self.take(key)?;
-        if let Some(value) = T::from_value(&given.value) {
-            let place = given.place;
-            return Some(Placed { value, place });
-        }
-        self.add_at(given.place, format!("must be {}", T::FORM));
-        None
-    }
-
-    /// The value of a key, if it is given.
-    pub fn optional<T: FromValue>(&mut self, key: &str) -> Option<T> {
-        self.placed(key).map(|placed| placed.value)
-    }
-
-    /// The value of a key, or this default.
-    pub fn or<T: FromValue>(&mut self, key: &str, default: T) -> T {
-        self.optional(key).unwrap_or(default)
-    }
-
-    /// The value of a key that must lie in this range, or this default.
-    pub fn within<T>(&mut self, key: &str, default: T, range: RangeInclusive<T>) -> T
-    where
-        T: FromValue + PartialOrd + Show,
-    {
-        let Some(placed) = self.placed::<T>(key) else {
-            return default;
-        };
-        if range.contains(&placed.value) {
-            return placed.value;
-        }
-        let (least, most) = (range.start().show(), range.end().show());
-        self.add_at(placed.place, format!("must be from {least} to {most}"));
-        default
-    }
-
-    /// The value of a key that has no default.
-    pub fn required<T: FromValue>(&mut self, key: &str) -> Option<T> {
-        if self.is_given(key) {
-            return self.optional(key);
-        }
-        self.add(key, format!("is missing; it must be {}", T::FORM));
-        None
-    }
-
-    /// A secret without a default, given as `key` or as the path of a file in `key_file`.
-    pub fn required_secret(&mut self, key: &str) -> Option<Placed<SecretBytes>> {
-        let file_key = secret::file_key(key);
-        if !self.is_given(key) && !self.is_given(&file_key) {
-            let reason = format!("is missing; give it here or as a file in {file_key}");
-            self.add(key, reason);
-            return None;
-        }
-        let (value, path) = (self.take(key), self.take(&file_key));
-        let (place, secret) = match (value, path) {
-            (Some(given), None) => (given.place, given.value.into_secret()),
-            (None, Some(given)) => (given.place, secret_in_file(&given.value)),
-            (Some(_), Some(given)) => {
-                let reason = format!("is given beside {key}; give one of them");
-                (given.place, Err(reason))
-            }
-            (None, None) => return None,
-        };
-        match secret {
-            Ok(value) if !value.is_empty() => Some(Placed { value, place }),
-            Ok(_) => {
-                self.add_at(place, "is empty");
-                None
-            }
-            Err(reason) => {
-                self.add_at(place, reason);
-                None
-            }
-        }
-    }
-
-    /// Whether the key is given and has not been read.
-    pub fn is_given(&self, key: &str) -> bool {
-        self.layers.given.contains_key(&self.address(key))
-    }
-
-    /// Reports a mistake in a key that is not given.
-    pub fn add(&mut self, key: &str, reason: impl Into<String>) {
-        let place = self.layers.place_in_file(self.name, key);
-        self.layers.mistakes.add(place, reason);
-    }
-
-    /// Reports a mistake in a value.
-    pub fn add_at(&mut self, place: String, reason: impl Into<String>) {
-        self.layers.mistakes.add(place, reason);
-    }
-
-    /// The key `kind`, which decides what other keys there are. After a mistake in it the others are passed over.
-    pub fn kind<T: FromValue>(&mut self) -> Option<T> {
-        let kind = self.required("kind");
-        if kind.is_none() {
-            let name = self.name;
-            self.layers.given.retain(|(section, _), _| section != name);
-        }
-        kind
-    }
-
-    fn take(&mut self, key: &str) -> Option<Given> {
-        let address = self.address(key);
-        self.layers.given.remove(&address)
-    }
-
-    fn address(&self, key: &str) -> (String, String) {
-        (self.name.to_owned(), key.to_owned())
-    }
-}
-
-fn secret_in_file(path: &Value) -> Result<SecretBytes, String> {
-    match PathBuf::from_value(path) {
-        Some(path) => secret::read_file(&path),
-        None => Err(format!("must be {}", PathBuf::FORM)),
-    }
-}
-
-/// A bound as it is written in a configuration.
-pub trait Show {
-    /// The text.
-    fn show(&self) -> String;
 }

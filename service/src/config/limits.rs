@@ -2,7 +2,7 @@
 
 use keyring::transit::Settings;
 
-use super::layers::{Placed, Section};
+use super::section::{Placed, Section};
 use super::value::Size;
 
 /// The bounds of admitted work. Beyond them the answer is 413 or 503.

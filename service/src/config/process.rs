@@ -1,6 +1,6 @@
 //! `[process]`: what the process demands of the system it runs on.
 
-use super::layers::Section;
+use super::section::Section;
 
 /// Demands on the system.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keyring::transit::Settings;
 
-use super::layers::Section;
+use super::section::Section;
 
 /// The bounds of automatic rotation.
 #[derive(Debug)]

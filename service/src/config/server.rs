@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::layers::{Placed, Section};
+use super::section::{Placed, Section};
 
 /// The HTTP listener.
 #[derive(Debug)]

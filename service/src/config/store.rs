@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use keyring::secret::SecretBytes;
 
-use super::layers::Section;
+use super::section::Section;
 use super::value::{FromValue, Value};
 
 /// The store and how to reach it.

@@ -2,7 +2,7 @@
 
 use tracing_subscriber::EnvFilter;
 
-use super::layers::{Placed, Section};
+use super::section::{Placed, Section};
 use super::value::{FromValue, Value};
 
 /// What the service tells about itself.

@@ -9,8 +9,6 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use keyring::algorithm::KeyType;
 use keyring::secret::SecretBytes;
 
-use super::layers::Show;
-
 /// One value as it was written. The environment has only text, which may spell any form.
 pub enum Value {
     /// A boolean of the file.
@@ -74,6 +72,12 @@ pub trait FromValue: Sized {
 
     /// The value, if it has this form.
     fn from_value(value: &Value) -> Option<Self>;
+}
+
+/// A bound as it is written in a configuration.
+pub trait Show {
+    /// The text.
+    fn show(&self) -> String;
 }
 
 impl FromValue for bool {

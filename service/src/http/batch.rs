@@ -225,40 +225,36 @@ mod tests {
         tally
     }
 
-    fn caller() -> Option<ItemError> {
-        Some(ItemError::TooOld)
-    }
-
-    fn server() -> Option<ItemError> {
-        let error = keyring::base64::Base64Error { offset: 3 };
-        Some(ItemError::AssociatedData(error))
-    }
+    const CALLER: Option<ItemError> = Some(ItemError::TooOld);
+    const SERVER: Option<ItemError> =
+        Some(ItemError::AssociatedData(keyring::base64::Base64Error {
+            offset: 3,
+        }));
 
     #[test]
     fn the_status_of_a_batch_follows_from_its_items() {
         let encrypt = Operation::Encrypt;
         for (items, wanted, expected) in [
             (vec![None, None], Some(207), 200),
-            (vec![None, caller()], None, 400),
-            (vec![None, server()], None, 500),
-            (vec![None, server(), caller()], None, 400),
-            (vec![None, caller()], Some(207), 207),
-            (vec![None, server()], Some(299), 299),
-            (vec![caller()], Some(207), 400),
+            (vec![None, CALLER], None, 400),
+            (vec![None, SERVER], None, 500),
+            (vec![None, SERVER, CALLER], None, 400),
+            (vec![None, CALLER], Some(207), 207),
+            (vec![None, SERVER], Some(299), 299),
+            (vec![CALLER], Some(207), 400),
         ] {
             let (status, warning) = tally(&items).status(encrypt, wanted);
             assert_eq!(status.as_u16(), expected);
             assert_eq!(warning, None);
         }
-        let (status, _) = tally(&[caller()]).status(Operation::Rewrap, None);
+        let (status, _) = tally(&[CALLER]).status(Operation::Rewrap, None);
         assert_eq!(status, StatusCode::OK);
     }
 
     #[test]
     fn a_status_that_cannot_be_is_warned_of() {
         for wanted in [0, 1, 99, 100, 199, 204, 205, 304, 600, -1, i64::MAX] {
-            let (status, warning) =
-                tally(&[None, caller()]).status(Operation::Decrypt, Some(wanted));
+            let (status, warning) = tally(&[None, CALLER]).status(Operation::Decrypt, Some(wanted));
             assert_eq!(status, StatusCode::BAD_REQUEST, "{wanted}");
             assert_eq!(
                 warning.as_deref(),

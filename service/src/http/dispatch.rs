@@ -5,8 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderMap, UPGRADE};
+use actix_web::http::header::HeaderMap;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::FutureExt as _;
@@ -18,13 +17,13 @@ use keyring::transit::{Address, Transit};
 use tracing::{Instrument as _, Level, Span};
 
 use super::body::Body;
-use super::errors::{Cause, Message, Problem};
+use super::errors::{Cause, Problem};
 use super::fields::Fields;
 use super::operation::Operation;
 use super::path::{self, ApiPath};
 use super::reply::{Answer, Reply, RequestId};
 use super::route::{KeyTarget, Route, Target, Verb};
-use super::{Answered, Front, REQUEST_SPAN, data, history, keys, mounts, query, sys, token};
+use super::{Answered, Front, REQUEST_SPAN, data, head, history, keys, mounts, query, sys, token};
 use crate::caller::Caller;
 use crate::telemetry;
 
@@ -117,7 +116,7 @@ impl Shell {
         let decoded = path::decode(http.uri().path())?;
         let path = ApiPath::parse(&decoded)?;
         let verb = Verb::parse(http.method(), query::first(query, "list").as_deref())?;
-        check_headers(http.headers())?;
+        head::check(http.headers())?;
         let front = self.front.as_ref();
         let route = Route::find(verb, &path, &front.transit.mounts());
         if let Ok(route) = &route {
@@ -158,10 +157,6 @@ impl Shell {
 }
 
 impl Request<'_> {
-    #[expect(
-        clippy::cognitive_complexity,
-        reason = "a flat table, one row for each operation"
-    )]
     async fn handle(&self, target: &Target) -> Answer {
         match self.operation {
             Operation::CapabilitiesSelf => token::capabilities_self(self),
@@ -216,7 +211,7 @@ impl Request<'_> {
             accessor: Some(caller.accessor.clone()),
             request_id: Some(self.id.to_string()),
             cause: ring_history::Cause::Manual,
-            reason: reason(self.headers)?,
+            reason: head::reason(self.headers)?,
         })
     }
 
@@ -267,106 +262,4 @@ impl Target {
 fn misrouted() -> Problem {
     Problem::internal("the request led nowhere")
         .alarmed(&"the route table gave an operation another target than it has")
-}
-
-// Headers that change what a request means are refused where they cannot be honoured, never passed over.
-fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
-    if let Some(namespace) = headers.get("x-vault-namespace")
-        && !matches!(namespace.as_bytes(), b"" | b"/" | b"root" | b"root/")
-    {
-        let text = Message::Plain("namespace not found".into());
-        return Err(Problem::new(StatusCode::NOT_FOUND, text));
-    }
-    if let Some(wrap) = headers.get("x-vault-wrap-ttl")
-        && !matches!(wrap.as_bytes(), b"" | b"0")
-    {
-        return Err(Problem::bad(
-            "response wrapping (X-Vault-Wrap-TTL) is not offered",
-        ));
-    }
-    // The framework then takes all that follows for the body, whatever length is announced.
-    if headers.get_all(UPGRADE).any(|to| {
-        to.as_bytes()
-            .trim_ascii()
-            .eq_ignore_ascii_case(b"websocket")
-    }) {
-        return Err(Problem::bad("WebSocket is not offered"));
-    }
-    Ok(())
-}
-
-/// The caller's own words for a change.
-fn reason(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get("x-sealring-reason") else {
-        return Ok(None);
-    };
-    let printable = |byte: &u8| matches!(byte, b' '..=b'~');
-    match value.to_str() {
-        Ok(text)
-            if text.len() <= Provenance::MAX_REASON_LEN
-                && text.as_bytes().iter().all(printable) =>
-        {
-            let text = text.trim();
-            Ok((!text.is_empty()).then(|| text.to_owned()))
-        }
-        Ok(_) | Err(_) => Err(Problem::bad(format!(
-            "X-Sealring-Reason must be at most {} printable ASCII characters",
-            Provenance::MAX_REASON_LEN
-        ))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use actix_web::http::header::{HeaderName, HeaderValue};
-
-    use super::*;
-
-    fn headers(name: &'static str, value: &str) -> HeaderMap {
-        let mut map = HeaderMap::new();
-        let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
-        map.insert(HeaderName::from_static(name), value);
-        map
-    }
-
-    #[test]
-    fn only_the_root_namespace_is_there() {
-        for value in ["", "root", "root/", "/"] {
-            assert_eq!(check_headers(&headers("x-vault-namespace", value)), Ok(()));
-        }
-        let problem = check_headers(&headers("x-vault-namespace", "team")).unwrap_err();
-        assert_eq!(problem.status.as_u16(), 404);
-    }
-
-    #[test]
-    fn wrapping_is_refused_rather_than_forgotten() {
-        for (value, fine) in [
-            ("", true),
-            ("0", true),
-            ("60", false),
-            ("1h", false),
-            ("x", false),
-        ] {
-            assert_eq!(
-                check_headers(&headers("x-vault-wrap-ttl", value)).is_ok(),
-                fine,
-                "{value}"
-            );
-        }
-    }
-
-    #[test]
-    fn reasons_are_short_and_printable() {
-        let read = |value: &str| reason(&headers("x-sealring-reason", value));
-        assert_eq!(
-            read(" rotation drill "),
-            Ok(Some("rotation drill".to_owned()))
-        );
-        assert_eq!(read("  "), Ok(None));
-        assert_eq!(reason(&HeaderMap::new()), Ok(None));
-        assert!(read(&"x".repeat(512)).is_ok());
-        for value in ["x".repeat(513), "caf\u{e9}".to_owned(), "a\tb".to_owned()] {
-            assert!(read(&value).is_err(), "{value:?}");
-        }
-    }
 }

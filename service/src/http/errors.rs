@@ -1,21 +1,20 @@
 //! From what went wrong to a status and a text: the one place where that is decided.
 
+mod engine;
+
 use std::borrow::Cow;
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use keyring::error::{Error, ItemError};
 use keyring::name::MountPath;
-use keyring::policy::RuleViolation;
-use keyring::store::StoreError;
-use keyring::transit::MountError;
 
 use super::fields::FieldFault;
 use super::json::JsonFault;
-use super::operation::Operation;
 use super::path::PathFault;
 use super::route::{RouteFault, VerbFault};
 use crate::detached::NotRun;
+
+pub(super) use self::engine::{Blame, blame, item_text};
 
 /// An answer that is an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,40 +110,6 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, Message::Plain(text.into()))
     }
 
-    /// The engine's answer to an operation on what has this name, a ring or a mount.
-    pub(super) fn engine(operation: Operation, name: &str, error: Error) -> Self {
-        match error {
-            Error::Rule(violation) => Self::rule(name, &violation),
-            Error::Item(item) => Self::item(operation, item),
-            Error::NotFound => Self::not_found(operation, name),
-            Error::Busy => Self::unavailable("too much work is waiting; try again"),
-            Error::Stale => Self::unavailable(
-                "the key store has been out of reach for too long; nothing was done; try again",
-            ),
-            Error::StoreUnavailable(source) => {
-                let text = "the key store is unavailable; nothing was changed; try again";
-                Self::unavailable(text).warned(&source)
-            }
-            Error::KekUnavailable(source) => {
-                let text = "the key-encryption key is unavailable; nothing was changed; try again";
-                Self::unavailable(text).warned(&source)
-            }
-            Error::OutcomeUnknown => Self::unavailable(
-                "the key store broke off: the change may or may not have been made; read the key to see",
-            )
-            .warned(&error),
-            Error::Entropy(source) => {
-                Self::internal("the system's random source failed; nothing was done")
-                    .alarmed(&source)
-            }
-            Error::Worker => Self::internal("the request broke off").alarmed(&error),
-            Error::Integrity(_) => Self::internal(
-                "stored key data failed its integrity check; an operator must look at it",
-            )
-            .alarmed(&error),
-        }
-    }
-
     /// The same problem, to be told to the operator too.
     fn warned(self, cause: &dyn fmt::Display) -> Self {
         Self {
@@ -159,166 +124,6 @@ impl Problem {
             cause: Some(Cause::Standing(cause.to_string())),
             ..self
         }
-    }
-
-    fn not_found(operation: Operation, name: &str) -> Self {
-        match operation {
-            Operation::DataKeyPlaintext
-            | Operation::DataKeyWrapped
-            | Operation::Decrypt
-            | Operation::Encrypt
-            | Operation::Rewrap => Self::bad("encryption key not found"),
-            Operation::KeyConfigure => {
-                Self::bad(format!("no existing key named {name} could be found"))
-            }
-            Operation::KeyDelete => Self::bad(format!(
-                "error deleting policy {name}: could not delete key; not found"
-            )),
-            Operation::KeyRotate => Self::bad("key not found"),
-            Operation::KeyTrim => Self::bad("invalid key name"),
-            Operation::CapabilitiesSelf
-            | Operation::Health
-            | Operation::Initialise
-            | Operation::InitStatus
-            | Operation::KeyCreate
-            | Operation::KeyHistory
-            | Operation::KeyList
-            | Operation::KeyRead
-            | Operation::Leader
-            | Operation::Limits
-            | Operation::Metrics
-            | Operation::MountDisable
-            | Operation::MountEnable
-            | Operation::MountList
-            | Operation::MountOfPath
-            | Operation::MountRead
-            | Operation::MountTune
-            | Operation::MountTuneRead
-            | Operation::MountsVisible
-            | Operation::SealStatus
-            | Operation::TokenLookupSelf => Self::absent(),
-        }
-    }
-
-    fn rule(name: &str, violation: &RuleViolation) -> Self {
-        match violation {
-            RuleViolation::DeletionNotAllowed => {
-                Self::bad(format!("error deleting policy {name}: {violation}"))
-            }
-            RuleViolation::VersionsExhausted => Self::bad(violation.to_string()).alarmed(violation),
-            RuleViolation::ConvergentNeedsDerived
-            | RuleViolation::IfVersion { .. }
-            | RuleViolation::MinDecryptionAboveLatest { .. }
-            | RuleViolation::MinDecryptionBelowAvailable
-            | RuleViolation::MinDecryptionNegative
-            | RuleViolation::MinEncryptionAboveLatest { .. }
-            | RuleViolation::MinEncryptionBelowAvailable
-            | RuleViolation::MinEncryptionNegative
-            | RuleViolation::MinimumsCrossed { .. }
-            | RuleViolation::PeriodTooShort { .. }
-            | RuleViolation::TrimAboveMinDecryption
-            | RuleViolation::TrimAboveMinEncryption
-            | RuleViolation::TrimBackwards
-            | RuleViolation::TrimMissing
-            | RuleViolation::TrimNegative
-            | RuleViolation::TrimWithoutMinEncryption
-            | RuleViolation::TrimZero => Self::bad(violation.to_string()),
-        }
-    }
-
-    /// The one item of a single request failed.
-    pub(super) fn item(operation: Operation, item: ItemError) -> Self {
-        match blame(operation, item) {
-            Blame::Caller => Self::bad(item_text(operation, item)),
-            Blame::Server => Self::multi(item_text(operation, item)),
-        }
-    }
-
-    /// The engine's answer to a change of mounts.
-    pub(super) fn mount(path: &MountPath, error: MountError) -> Self {
-        match error {
-            MountError::InUse => Self::bad(format!("path is already in use at {path}/")),
-            MountError::NotFound => Self::bad(format!("no mount entry found at {path}/")),
-            MountError::Store(StoreError::OutcomeUnknown) => Self::unavailable(
-                "the key store broke off: the change may or may not have been made; list the mounts to see",
-            )
-            .warned(&StoreError::OutcomeUnknown),
-            MountError::Store(source @ StoreError::Corrupt(_)) => Self::internal(
-                "stored mounts failed their integrity check; an operator must look at it",
-            )
-            .alarmed(&source),
-            MountError::Store(
-                source @ (StoreError::Conflict
-                | StoreError::Exists
-                | StoreError::NotFound
-                | StoreError::Unavailable(_)),
-            ) => {
-                let text = "the key store is unavailable; nothing was changed; try again";
-                Self::unavailable(text).warned(&source)
-            }
-        }
-    }
-}
-
-/// Whose fault the failure of an item is; decides the status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Blame {
-    /// 400.
-    Caller,
-    /// 500: in truth the caller's too, but the protocol has it so.
-    Server,
-}
-
-pub(super) const fn blame(operation: Operation, item: ItemError) -> Blame {
-    match item {
-        // Rewrap has no associated data in the protocol, so there is no such tradition to follow.
-        ItemError::AssociatedData(_) if matches!(operation, Operation::Rewrap) => Blame::Caller,
-        ItemError::AssociatedData(_) => Blame::Server,
-        ItemError::Authentication(_)
-        | ItemError::Ciphertext(_)
-        | ItemError::Context(_)
-        | ItemError::MissingContext
-        | ItemError::MissingCiphertext
-        | ItemError::NoSuchVersion
-        | ItemError::Plaintext(_)
-        | ItemError::TooLong
-        | ItemError::TooNew
-        | ItemError::TooOld
-        | ItemError::UsageExhausted
-        | ItemError::VersionAboveLatest
-        | ItemError::VersionBelowMinimum
-        | ItemError::VersionNegative => Blame::Caller,
-    }
-}
-
-/// The text of an item's failure.
-pub(super) fn item_text(operation: Operation, item: ItemError) -> String {
-    match item {
-        ItemError::Context(_)
-            if matches!(
-                operation,
-                Operation::DataKeyPlaintext | Operation::DataKeyWrapped
-            ) =>
-        {
-            "failed to base64-decode context".to_owned()
-        }
-        ItemError::AssociatedData(error) => {
-            format!("unable to get associated_data/additional_data from factory[0]: {error}")
-        }
-        ItemError::Authentication(_)
-        | ItemError::Ciphertext(_)
-        | ItemError::Context(_)
-        | ItemError::MissingContext
-        | ItemError::MissingCiphertext
-        | ItemError::NoSuchVersion
-        | ItemError::Plaintext(_)
-        | ItemError::TooLong
-        | ItemError::TooNew
-        | ItemError::TooOld
-        | ItemError::UsageExhausted
-        | ItemError::VersionAboveLatest
-        | ItemError::VersionBelowMinimum
-        | ItemError::VersionNegative => item.to_string(),
     }
 }
 

@@ -262,7 +262,7 @@ mod tests {
         let expected = PolicyChange {
             min_decryption: Some(3),
             exportable: Some(false),
-            auto_rotate_period: Some(Duration::from_secs(30 * 86_400)),
+            auto_rotate_period: Some(Duration::from_hours(30 * 24)),
             ..PolicyChange::default()
         };
         assert_eq!(policy_change(&mut body), Ok(expected));

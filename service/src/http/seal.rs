@@ -296,6 +296,23 @@ mod tests {
         assert!(text.contains("more than 100000 items"), "{text}");
     }
 
+    #[test]
+    fn the_law_is_put_to_the_test_often_enough() {
+        use proptest::strategy::ValueTree as _;
+        let mut runner = proptest::test_runner::TestRunner::deterministic();
+        let read = (0..500).filter(|_| {
+            let body = laws::body("plaintext")
+                .new_tree(&mut runner)
+                .unwrap()
+                .current();
+            read_fast(body.as_bytes()).is_some()
+        });
+        assert!(
+            (50..450).contains(&read.count()),
+            "too few or too many bodies are plain"
+        );
+    }
+
     proptest! {
         #[test]
         fn whatever_is_read_fast_is_read_leniently_alike(body in laws::body("plaintext")) {

@@ -143,7 +143,7 @@ mod tests {
                     deletion_allowed: false,
                     exportable: true,
                     allow_plaintext_backup: false,
-                    auto_rotate_period: Some(Duration::from_secs(3600)),
+                    auto_rotate_period: Some(Duration::from_hours(1)),
                 },
                 due_at: None,
                 mac: [0; 32],

@@ -35,68 +35,89 @@ fn method(name: &str) -> Method {
     Method::from_bytes(name.as_bytes()).unwrap()
 }
 
+/// One request for each row of the table.
+const ROWS: &[(Verb, &str, Operation)] = &[
+    (Verb::Write, "/v1/transit/encrypt/k", Operation::Encrypt),
+    (Verb::Write, "/v1/transit/decrypt/k", Operation::Decrypt),
+    (Verb::Write, "/v1/transit/rewrap/k", Operation::Rewrap),
+    (
+        Verb::Write,
+        "/v1/transit/datakey/plaintext/k",
+        Operation::DataKeyPlaintext,
+    ),
+    (
+        Verb::Write,
+        "/v1/transit/datakey/wrapped/k",
+        Operation::DataKeyWrapped,
+    ),
+    (Verb::List, "/v1/transit/keys", Operation::KeyList),
+    (Verb::List, "/v1/transit/keys/", Operation::KeyList),
+    (Verb::Read, "/v1/transit/keys/k", Operation::KeyRead),
+    (Verb::Write, "/v1/transit/keys/k", Operation::KeyCreate),
+    (Verb::Delete, "/v1/transit/keys/k", Operation::KeyDelete),
+    (
+        Verb::Write,
+        "/v1/transit/keys/k/config",
+        Operation::KeyConfigure,
+    ),
+    (
+        Verb::Write,
+        "/v1/transit/keys/k/rotate",
+        Operation::KeyRotate,
+    ),
+    (Verb::Write, "/v1/transit/keys/k/trim", Operation::KeyTrim),
+    (
+        Verb::Read,
+        "/v1/transit/keys/k/history",
+        Operation::KeyHistory,
+    ),
+    (Verb::Read, "/v1/sys/health", Operation::Health),
+    (Verb::Read, "/v1/sys/seal-status", Operation::SealStatus),
+    (Verb::Read, "/v1/sys/leader", Operation::Leader),
+    (Verb::Read, "/v1/sys/init", Operation::InitStatus),
+    (Verb::Write, "/v1/sys/init", Operation::Initialise),
+    (Verb::Read, "/v1/sys/limits", Operation::Limits),
+    (Verb::Read, "/v1/sys/metrics", Operation::Metrics),
+    (
+        Verb::Write,
+        "/v1/sys/capabilities-self",
+        Operation::CapabilitiesSelf,
+    ),
+    (
+        Verb::Read,
+        "/v1/sys/internal/ui/mounts",
+        Operation::MountsVisible,
+    ),
+    (
+        Verb::Read,
+        "/v1/sys/internal/ui/mounts/a/b",
+        Operation::MountOfPath,
+    ),
+    (Verb::Read, "/v1/sys/mounts", Operation::MountList),
+    (Verb::Read, "/v1/sys/mounts/a/b", Operation::MountRead),
+    (Verb::Write, "/v1/sys/mounts/a/b", Operation::MountEnable),
+    (Verb::Delete, "/v1/sys/mounts/a/b/", Operation::MountDisable),
+    (
+        Verb::Read,
+        "/v1/sys/mounts/a/b/tune",
+        Operation::MountTuneRead,
+    ),
+    (Verb::Write, "/v1/sys/mounts/a/b/tune", Operation::MountTune),
+    (
+        Verb::Read,
+        "/v1/auth/token/lookup-self",
+        Operation::TokenLookupSelf,
+    ),
+];
+
 #[test]
 fn every_row_of_the_table_leads_to_its_operation() {
-    use Verb::{Delete, List, Read, Write};
-    let rows = [
-        (Write, "/v1/transit/encrypt/k", Operation::Encrypt),
-        (Write, "/v1/transit/decrypt/k", Operation::Decrypt),
-        (Write, "/v1/transit/rewrap/k", Operation::Rewrap),
-        (
-            Write,
-            "/v1/transit/datakey/plaintext/k",
-            Operation::DataKeyPlaintext,
-        ),
-        (
-            Write,
-            "/v1/transit/datakey/wrapped/k",
-            Operation::DataKeyWrapped,
-        ),
-        (List, "/v1/transit/keys", Operation::KeyList),
-        (List, "/v1/transit/keys/", Operation::KeyList),
-        (Read, "/v1/transit/keys/k", Operation::KeyRead),
-        (Write, "/v1/transit/keys/k", Operation::KeyCreate),
-        (Delete, "/v1/transit/keys/k", Operation::KeyDelete),
-        (Write, "/v1/transit/keys/k/config", Operation::KeyConfigure),
-        (Write, "/v1/transit/keys/k/rotate", Operation::KeyRotate),
-        (Write, "/v1/transit/keys/k/trim", Operation::KeyTrim),
-        (Read, "/v1/transit/keys/k/history", Operation::KeyHistory),
-        (Read, "/v1/sys/health", Operation::Health),
-        (Read, "/v1/sys/seal-status", Operation::SealStatus),
-        (Read, "/v1/sys/leader", Operation::Leader),
-        (Read, "/v1/sys/init", Operation::InitStatus),
-        (Write, "/v1/sys/init", Operation::Initialise),
-        (Read, "/v1/sys/limits", Operation::Limits),
-        (Read, "/v1/sys/metrics", Operation::Metrics),
-        (
-            Write,
-            "/v1/sys/capabilities-self",
-            Operation::CapabilitiesSelf,
-        ),
-        (Read, "/v1/sys/internal/ui/mounts", Operation::MountsVisible),
-        (
-            Read,
-            "/v1/sys/internal/ui/mounts/a/b",
-            Operation::MountOfPath,
-        ),
-        (Read, "/v1/sys/mounts", Operation::MountList),
-        (Read, "/v1/sys/mounts/a/b", Operation::MountRead),
-        (Write, "/v1/sys/mounts/a/b", Operation::MountEnable),
-        (Delete, "/v1/sys/mounts/a/b/", Operation::MountDisable),
-        (Read, "/v1/sys/mounts/a/b/tune", Operation::MountTuneRead),
-        (Write, "/v1/sys/mounts/a/b/tune", Operation::MountTune),
-        (
-            Read,
-            "/v1/auth/token/lookup-self",
-            Operation::TokenLookupSelf,
-        ),
-    ];
-    for (verb, path, expected) in rows {
+    for (verb, path, expected) in ROWS.iter().copied() {
         assert_eq!(operation(verb, path), Ok(expected), "{path}");
     }
     for known in Operation::ALL {
         assert!(
-            rows.iter().any(|(_, _, row)| row == known),
+            ROWS.iter().any(|(_, _, row)| row == known),
             "{known:?} has no row"
         );
     }
