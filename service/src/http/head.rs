@@ -23,7 +23,10 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), Problem> {
     }
     // The framework would take all that follows for the body, whatever length is announced.
     let is_websocket = |to: &[u8]| to.trim_ascii().eq_ignore_ascii_case(b"websocket");
-    if headers.get_all(UPGRADE).any(|to| is_websocket(to.as_bytes())) {
+    if headers
+        .get_all(UPGRADE)
+        .any(|to| is_websocket(to.as_bytes()))
+    {
         return Err(Problem::bad("WebSocket is not offered"));
     }
     Ok(())

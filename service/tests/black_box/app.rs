@@ -23,7 +23,7 @@ pub(crate) struct TestApp {
     log: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
     /// Goes away after the process.
-    _home: Option<Home>,
+    home: Option<Home>,
 }
 
 impl TestApp {
@@ -42,7 +42,7 @@ impl TestApp {
     pub(crate) fn fresh(environment: &[(&str, &str)]) -> Self {
         let home = Home::new();
         let mut app = Self::dev(&home, environment);
-        app._home = Some(home);
+        app.home = Some(home);
         app
     }
 
@@ -78,7 +78,7 @@ impl TestApp {
             process,
             log,
             reader: Some(reader),
-            _home: None,
+            home: None,
         }
     }
 

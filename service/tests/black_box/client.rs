@@ -40,10 +40,8 @@ impl Answer {
     /// The items of a batch, whatever its status.
     pub(crate) fn items(&self) -> Vec<Value> {
         let items = self.json()["data"]["batch_results"].take();
-        match items {
-            Value::Array(items) => items,
-            other => panic!("no batch results but {other} in {}", self.text()),
-        }
+        serde_json::from_value(items)
+            .unwrap_or_else(|error| panic!("{error} in {} {}", self.status, self.text()))
     }
 
     pub(crate) fn warnings(&self) -> Vec<String> {
@@ -154,6 +152,15 @@ impl Begun {
         self.wire.answer(false).unwrap()
     }
 
+    /// Whether it is answered already, or cut off.
+    pub(crate) fn is_answered(&self) -> bool {
+        let stream = self.wire.stream.get_ref();
+        stream.set_nonblocking(true).unwrap();
+        let found = stream.peek(&mut [0]);
+        stream.set_nonblocking(false).unwrap();
+        !matches!(found, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// The answer to what was sent so far.
     pub(crate) fn answer_now(&mut self) -> Answer {
         self.wire.answer(false).unwrap()
@@ -206,7 +213,7 @@ impl Wire {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         // Nothing here takes that long; a test that would hang fails instead.
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        stream.set_read_timeout(Some(Duration::from_mins(1)))?;
         Ok(Self {
             stream: BufReader::new(stream),
         })

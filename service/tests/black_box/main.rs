@@ -9,6 +9,10 @@
     clippy::indexing_slicing,
     reason = "a test that cannot go on shall fail where it stands"
 )]
+#![expect(
+    clippy::too_many_lines,
+    reason = "a table has as many lines as it has rows"
+)]
 
 mod admission;
 mod api;
@@ -19,6 +23,7 @@ mod durability;
 mod pkcs11;
 mod restart;
 mod set_up;
+mod start_up;
 mod store_away;
 mod telemetry;
 mod two_nodes;
@@ -51,4 +56,4 @@ fn pause(time: Duration) {
     std::thread::park_timeout(time);
 }
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);

@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::app::TestApp;
+use crate::client::Wire;
 use crate::set_up::{Home, refused};
 
 fn mode(path: &Path) -> u32 {
@@ -132,6 +133,8 @@ fn a_large_batch_in_flight_is_answered_whole_before_the_process_ends() {
             .contains("http_requests_in_flight 2")
             .then_some(())
     });
+    // An idle connection is no request and holds nothing up.
+    let _idle = Wire::connect(&app.address).unwrap();
     app.signal(Signal::TERM);
     crate::eventually("the end of serving others", || {
         let health = app.anonymous("GET", "sys/health");

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::app::TestApp;
 use crate::client::multi;
-use crate::set_up::{Home, Store};
+use crate::set_up::{Home, Store, refused};
 
 #[test]
 fn the_default_mount_is_listed_twice_over() {
@@ -203,6 +203,22 @@ fn a_disabled_mount_answers_no_more_and_is_restored_with_its_keys() {
             .unwrap()
     };
     assert!(restore().status.success());
+    assert_eq!(
+        refused(&mut config.command(&["mount", "restore", "team/b"])).0,
+        78
+    );
     let app = config.serve(&token);
     assert_eq!(app.get("sys/mounts/team/a").status, 200);
+    assert_eq!(app.list("team/a", "").status, 404);
+    app.create("orders", "").data();
+    let sealed = app.seal("orders", "aGVsbG8=");
+    app.disable_mount("transit");
+    app.stop();
+    let restored = config
+        .command(&["mount", "restore", "transit"])
+        .output()
+        .unwrap();
+    assert!(restored.status.success());
+    let app = config.serve(&token);
+    assert_eq!(app.open("orders", &sealed), "aGVsbG8=");
 }
