@@ -1,7 +1,7 @@
 //! Headers that say something about the request as a whole.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HeaderMap, UPGRADE};
 use keyring::history::Provenance;
 
 use super::errors::{Message, Problem};
@@ -20,6 +20,14 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), Problem> {
         return Err(Problem::bad(
             "response wrapping (X-Vault-Wrap-TTL) is not offered",
         ));
+    }
+    // The framework would take all that follows for the body, whatever length is announced.
+    let is_websocket = |to: &[u8]| to.trim_ascii().eq_ignore_ascii_case(b"websocket");
+    if headers
+        .get_all(UPGRADE)
+        .any(|to| is_websocket(to.as_bytes()))
+    {
+        return Err(Problem::bad("WebSocket is not offered"));
     }
     Ok(())
 }
@@ -81,6 +89,13 @@ mod tests {
                 fine,
                 "{value}"
             );
+        }
+    }
+
+    #[test]
+    fn a_connection_stays_what_it_is() {
+        for (value, fine) in [("h2c", true), ("websocket", false), ("WebSocket", false)] {
+            assert_eq!(check(&headers("upgrade", value)).is_ok(), fine, "{value}");
         }
     }
 
