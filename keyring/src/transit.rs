@@ -207,14 +207,10 @@ impl Transit {
     ) -> Result<(), MountError> {
         let (mounts, loader) = (Arc::clone(&self.mounts), Arc::clone(&self.loader));
         self.mount_task(async move {
-            mounts
-                .enable(
-                    path,
-                    settings,
-                    loader.clock.as_ref(),
-                    loader.keys.entropy.as_ref(),
-                )
-                .await
+            let (clock, entropy) = (loader.clock.as_ref(), loader.keys.entropy.as_ref());
+            let gone = mounts.enable(path, settings, clock, entropy).await?;
+            loader.cache.remove_mounts(&gone);
+            Ok(())
         })
         .await
     }
@@ -225,9 +221,13 @@ impl Transit {
         mount: MountId,
         settings: MountSettings,
     ) -> Result<(), MountError> {
-        let mounts = Arc::clone(&self.mounts);
-        self.mount_task(async move { mounts.tune(mount, &settings).await })
-            .await
+        let (mounts, loader) = (Arc::clone(&self.mounts), Arc::clone(&self.loader));
+        self.mount_task(async move {
+            let gone = mounts.tune(mount, &settings).await?;
+            loader.cache.remove_mounts(&gone);
+            Ok(())
+        })
+        .await
     }
 
     /// Takes a mount out of service; its rings are kept 30 days. `false` if there is none.
