@@ -96,8 +96,13 @@ impl DataPath {
                 versions.push(version);
                 continue;
             }
-            let want = Want::Opened(With::Version(number));
-            let now = self.loader.load(at, want).await?;
+            // If a newer version has come meanwhile it is that one which will be needed.
+            let with = if number == ring.latest {
+                With::Latest
+            } else {
+                With::Version(number)
+            };
+            let now = self.loader.load(at, Want::Opened(with)).await?;
             match now.opened(number) {
                 Some(version) if now.is_same_as(ring) => versions.push(version),
                 Some(_) | None => return Ok(Err(now)),

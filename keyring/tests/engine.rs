@@ -144,11 +144,7 @@ async fn a_client_that_hangs_up_during_a_change_leaves_all_of_it_or_nothing() {
     let history = engine.transit.history(&at, 0, 100_000).await.unwrap();
     let versions: Vec<_> = history
         .iter()
-        .filter_map(|recorded| recorded.event.to_version)
-        .collect();
-    let versions: Vec<_> = versions
-        .into_iter()
-        .map(|version| version.number())
+        .filter_map(|recorded| Some(recorded.event.to_version?.number()))
         .collect();
     assert_eq!(versions, numbers);
     assert!(

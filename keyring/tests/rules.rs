@@ -60,7 +60,8 @@ impl Ring {
         let place = usize::try_from(version - 1).ok();
         let own = place.and_then(|place| self.sealed.get(place));
         own.cloned().unwrap_or_else(|| {
-            let (_, payload) = self.sealed[0].rsplit_once(':').expect("a ciphertext");
+            let first = self.sealed.first().expect("a ciphertext");
+            let (_, payload) = first.rsplit_once(':').expect("a payload");
             format!("vault:v{version}:{payload}")
         })
     }
@@ -101,11 +102,14 @@ impl Ring {
             associated_data: "",
             key_version,
         };
-        match node.transit.data_key(&self.at, new).await {
-            Ok(key) => Ok(i64::from(key.version.number())),
-            Err(Error::Item(error)) => Err(error),
-            Err(error) => panic!("{error}"),
-        }
+        let made = node.transit.data_key(&self.at, new).await;
+        made.map(|key| i64::from(key.version.number()))
+            .map_err(|error| {
+                let Error::Item(error) = error else {
+                    unreachable!("the store and the KEK are there: {error}")
+                };
+                error
+            })
     }
 }
 

@@ -19,7 +19,7 @@ use keyring::setup::{SetupError, open};
 use keyring::store::memory::MemoryStore;
 use keyring::store::{HeaderStore, LoadedRing, StoreHeader, StoredSecret, With};
 use keyring::store_keys::Purpose;
-use keyring::test_support::engine::{MemoryKek, TestEngine, base64, by_hand, quick};
+use keyring::test_support::engine::{MemoryKek, TestEngine, by_hand, quick};
 use keyring::test_support::faulty_store::{Edit, FaultyStore};
 use keyring::transit::{Address, NewRing, Parts};
 use keyring::version::{Generation, Version};
@@ -127,11 +127,8 @@ async fn no_versions_row_serves_in_the_place_of_another() {
             for replacement in [row.clone(), disguised] {
                 let edit: Edit = Arc::new(move |loaded| loaded.version = Some(replacement.clone()));
                 let result = scene.decrypt_cold(place, Some(edit)).await;
-                if origin == place {
-                    assert_eq!(result.unwrap(), base64(b"x"));
-                } else {
-                    assert!(is_integrity(&result), "{origin} for {place}: {result:?}");
-                }
+                assert_eq!(result.is_ok(), origin == place, "{origin} for {place}");
+                assert!(result.is_ok() || is_integrity(&result), "{result:?}");
             }
         }
     }
@@ -302,7 +299,7 @@ fn changed_versions(row: &StoredVersion) -> Vec<(&'static str, StoredVersion)> {
     };
     for bytes in flips(ring.as_bytes()) {
         add("ring", &|row| {
-            row.ring = RingId::try_from(&*bytes).expect("16 bytes")
+            row.ring = RingId::try_from(&*bytes).expect("16 bytes");
         });
     }
     for number in flipped_numbers(version.number()) {
@@ -352,7 +349,7 @@ fn changed_rings(row: &StoredRing) -> Vec<(&'static str, StoredRing)> {
     }
     for number in flipped_numbers(0) {
         add("min_encryption", &|row| {
-            row.policy.min_encryption = Some(number)
+            row.policy.min_encryption = Some(number);
         });
         add("min_available", &|row| row.min_available = Some(number));
     }
@@ -360,16 +357,16 @@ fn changed_rings(row: &StoredRing) -> Vec<(&'static str, StoredRing)> {
         add("latest", &|row| row.latest = number);
     }
     add("deletion_allowed", &|row| {
-        row.policy.deletion_allowed ^= true
+        row.policy.deletion_allowed ^= true;
     });
     add("exportable", &|row| row.policy.exportable ^= true);
     add("allow_plaintext_backup", &|row| {
-        row.policy.allow_plaintext_backup ^= true
+        row.policy.allow_plaintext_backup ^= true;
     });
     add("derived", &|row| row.derived ^= true);
     add("convergent", &|row| row.convergent ^= true);
     add("auto_rotate_period", &|row| {
-        row.policy.auto_rotate_period = None
+        row.policy.auto_rotate_period = None;
     });
     let period = row
         .policy
@@ -396,12 +393,12 @@ fn changed_identities(row: &StoredRing) -> Vec<(&'static str, StoredRing)> {
     };
     for bytes in flips(row.id.as_bytes()) {
         add("id", &|row| {
-            row.id = RingId::try_from(&*bytes).expect("16 bytes")
+            row.id = RingId::try_from(&*bytes).expect("16 bytes");
         });
     }
     for bytes in flips(row.mount.as_bytes()) {
         add("mount", &|row| {
-            row.mount = MountId::try_from(&*bytes).expect("16 bytes")
+            row.mount = MountId::try_from(&*bytes).expect("16 bytes");
         });
     }
     for text in flips(row.name.as_str().as_bytes()) {

@@ -1,21 +1,37 @@
-//! How much this node takes on at once: requests in flight and bytes of bodies held. Lock-free; beyond it, refused.
+//! How much this node takes on at once: requests in flight, bytes of their bodies, items of their batches, and bytes of answers
+//! that are not sent yet. Lock-free; beyond it, refused.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use crate::http::Limits;
 
 /// Counts what is in flight and refuses what would be too much. Clones share the counters.
 #[derive(Clone, Debug)]
 pub struct Admission {
     requests: Arc<Budget>,
     body_bytes: Arc<Budget>,
+    items: Arc<Budget>,
+    reply_bytes: Arc<Budget>,
 }
 
 impl Admission {
-    /// Takes on at most this many requests, and at most this many bytes of their bodies, at once.
+    /// What the longest answer needs: a body's references, written out again, and a text for each of its items.
+    pub const ONE_REPLY: usize = 64 << 20;
+
+    /// About what an item takes while it is worked on, however short it was in the body.
+    const ITEM_BYTES: usize = 256;
+
+    /// Takes on at most this many requests, and at most this many bytes of their bodies, at once. Items and answers may
+    /// need as much each, and always as much as the largest request.
     pub fn new(requests: usize, body_bytes: usize) -> Self {
         Self {
             requests: Arc::new(Budget::new(requests)),
             body_bytes: Arc::new(Budget::new(body_bytes)),
+            items: Arc::new(Budget::new(
+                (body_bytes / Self::ITEM_BYTES).max(Limits::BATCH_ITEMS),
+            )),
+            reply_bytes: Arc::new(Budget::new(body_bytes.max(Self::ONE_REPLY))),
         }
     }
 
@@ -33,12 +49,27 @@ impl Admission {
     /// How often somebody was refused so far.
     pub fn refusals(&self) -> u64 {
         let of = |budget: &Budget| budget.refusals.load(Ordering::Relaxed);
-        of(&self.requests).saturating_add(of(&self.body_bytes))
+        of(&self.requests)
+            .saturating_add(of(&self.body_bytes))
+            .saturating_add(of(&self.items))
+            .saturating_add(of(&self.reply_bytes))
     }
 
     /// A hold on no bytes yet, to be grown as a body arrives.
     pub fn body(&self) -> Held {
         Held::nothing(&self.body_bytes)
+    }
+
+    /// Room for this many items until the guard is dropped; `None` if there is none.
+    pub fn items(&self, items: usize) -> Option<Held> {
+        let mut held = Held::nothing(&self.items);
+        held.more(items).then_some(held)
+    }
+
+    /// A hold on this many bytes until they are sent; `None` if there is no room for them.
+    pub fn reply(&self, bytes: usize) -> Option<Held> {
+        let mut held = Held::nothing(&self.reply_bytes);
+        held.more(bytes).then_some(held)
     }
 }
 
@@ -120,6 +151,15 @@ mod tests {
         );
         drop(first);
         assert!(admission.enter().is_some());
+    }
+
+    #[test]
+    fn the_longest_batch_has_room_when_nothing_else_is_worked_on() {
+        let admission = Admission::new(1, 0);
+        let batch = admission.items(Limits::BATCH_ITEMS).unwrap();
+        assert!(admission.items(1).is_none());
+        drop(batch);
+        assert!(admission.items(1).is_some());
     }
 
     #[test]

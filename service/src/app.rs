@@ -51,6 +51,7 @@ struct House {
 impl Foundation {
     /// Binds the listener, so that a taken port is known before anything else happens; then opens store and KEK.
     pub fn lay(config: Config, absent: Absent) -> Result<Self, Failure> {
+        process::raise_open_files()?;
         let (listener, address) = bind(config.server.listen)?;
         let settings = config.engine_settings();
         let limits = http_limits(&config);
@@ -220,6 +221,8 @@ fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
         let listener = TcpListener::bind(address)?;
         // The standard library's queue of 128 overflows when a thousand clients connect at once; they would wait a second.
         rustix::net::listen(&listener, BACKLOG)?;
+        // Connections inherit it.
+        rustix::net::sockopt::set_tcp_user_timeout(&listener, UNTAKEN_MILLIS)?;
         let bound = listener.local_addr()?;
         Ok((listener, bound))
     };
@@ -296,5 +299,7 @@ async fn end_now(handle: &ServerHandle) {
 }
 
 const BACKLOG: i32 = 4096;
+/// A client that has taken nothing of its answer for this long loses the connection.
+const UNTAKEN_MILLIS: u32 = 30_000;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 const SAME_REQUEST: Duration = Duration::from_secs(1);

@@ -20,6 +20,7 @@ mod query;
 mod reply;
 mod route;
 mod seal;
+mod sliced;
 mod strict;
 mod sys;
 mod text;
@@ -83,6 +84,17 @@ impl Limits {
     pub const BATCH_ITEMS: usize = json::MAX_ITEMS;
     /// How deep JSON may be nested.
     pub const JSON_DEPTH: usize = json::MAX_DEPTH;
+    /// The longest body of a request without items: it is read where the request is, and must not delay others.
+    pub const PLAIN_BODY_BYTES: usize = 1 << 20;
+
+    /// The longest body of a request for this.
+    pub(crate) fn body_bytes_of(&self, operation: Operation) -> usize {
+        if operation.takes_items() {
+            self.body_bytes
+        } else {
+            self.body_bytes.min(Self::PLAIN_BODY_BYTES)
+        }
+    }
 }
 
 impl Default for Limits {

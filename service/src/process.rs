@@ -9,6 +9,18 @@ use rustix::thread::CapabilitySet;
 
 use crate::failure::Failure;
 
+/// Lets the process open as many files as it may. Each connection is one, and the usual default of 1,024 would let a
+/// thousand idle strangers keep everybody else out, and the store's files closed.
+pub fn raise_open_files() -> Result<(), Failure> {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    rustix::process::setrlimit(Resource::Nofile, raised)
+        .map_err(|errno| Failure::unexpected("the limit on open files cannot be raised", &errno))
+}
+
 /// Narrows what the process creates and what others can see of it. Before any thread, so that it holds for all.
 pub fn harden() -> Result<(), Failure> {
     rustix::process::umask(Mode::RWXG | Mode::RWXO);

@@ -36,7 +36,7 @@ pub struct Telemetry {
 impl Telemetry {
     /// Starts logging to stderr and, where an endpoint is set, exporting traces by tasks of this runtime.
     pub fn start(settings: &Settings, runtime: &Handle) -> Result<Self, Failure> {
-        let filter = EnvFilter::try_new(&settings.log_filter)
+        let filter = EnvFilter::try_new(format!("{QUIET},{}", settings.log_filter))
             .map_err(|error| Failure::unexpected("telemetry.log_filter", &error))?;
         let traces = settings
             .otlp_endpoint
@@ -196,6 +196,10 @@ fn escaped(line: &str) -> String {
     clean
 }
 
+/// The server framework logs an error for every connection that does not speak HTTP: strangers could fill the log, and
+/// wake somebody. A filter that names it still has its way.
+const QUIET: &str = "actix_http=off";
+
 /// The crates, and the request span, which has a target of its own.
 const OWN_TARGETS: [&str; 3] = ["keyring", "service", REQUEST_SPAN];
 
@@ -219,6 +223,19 @@ mod tests {
         let mut out = Vec::new();
         OneLine(&mut out).write_all("schön\n".as_bytes()).unwrap();
         assert_eq!(out, "schön\n".as_bytes());
+    }
+
+    #[test]
+    fn the_framework_is_quiet_unless_it_is_named() {
+        let filter = |text: &str| {
+            EnvFilter::try_new(format!("{QUIET},{text}"))
+                .unwrap()
+                .to_string()
+        };
+        for text in ["info", "warn,keyring=debug"] {
+            assert!(filter(text).contains("actix_http=off"), "{text}");
+        }
+        assert!(!filter("info,actix_http=debug").contains("off"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::time::Instant;
 
 use super::errors::{Message, Problem};
 use super::fields::Fields;
@@ -49,7 +50,8 @@ impl Body {
             return Err(too_large());
         }
         let mut bytes = Collected::None;
-        while let Some(chunk) = next_chunk(&mut payload).await? {
+        let mut until = None;
+        while let Some(chunk) = next_chunk(&mut payload, &mut until).await? {
             if bytes.len().saturating_add(chunk.len()) > limit {
                 return Err(too_large());
             }
@@ -77,8 +79,9 @@ pub(super) fn fields(bytes: &[u8], format: Format) -> Result<Fields<'_>, Problem
     match format {
         Format::Json => Ok(Fields::from_json(bytes)?),
         Format::Form => std::str::from_utf8(bytes)
-            .map(Fields::from_pairs)
-            .map_err(|_| Problem::bad("failed to decode form input")),
+            .ok()
+            .and_then(Fields::from_form)
+            .ok_or_else(|| Problem::bad("failed to decode form input")),
     }
 }
 
@@ -99,6 +102,8 @@ where
 const INLINE_BYTES: usize = 64 * 1024;
 /// A body that stops arriving for this long is given up.
 const STALLED: Duration = Duration::from_secs(10);
+/// A body that is not there by then is given up too, or a trickle would keep its place among the admitted for ever.
+const ARRIVES: Duration = Duration::from_secs(90);
 /// No more is reserved on the word of a header alone.
 const MAX_RESERVED: usize = 1 << 20;
 
@@ -144,16 +149,22 @@ impl Collected {
     }
 }
 
-async fn next_chunk(payload: &mut Payload) -> Result<Option<Bytes>, Problem> {
+/// The next piece. Sets the time until which all must be there when it first has to wait.
+async fn next_chunk(
+    payload: &mut Payload,
+    until: &mut Option<Instant>,
+) -> Result<Option<Bytes>, Problem> {
     // A small body is there already with its head: no timer for that.
-    let next = match payload.next().now_or_never() {
-        Some(next) => next,
-        None => tokio::time::timeout(STALLED, payload.next())
-            .await
-            .map_err(|_| {
-                let text = Message::Plain("the request body stopped arriving".into());
-                Problem::new(StatusCode::REQUEST_TIMEOUT, text)
-            })?,
+    let next = if let Some(next) = payload.next().now_or_never() {
+        next
+    } else {
+        let now = Instant::now();
+        let last = (*until.get_or_insert(now + ARRIVES)).min(now + STALLED);
+        let next = tokio::time::timeout_at(last, payload.next()).await;
+        next.map_err(|_| {
+            let text = Message::Plain("the request body stopped arriving".into());
+            Problem::new(StatusCode::REQUEST_TIMEOUT, text)
+        })?
     };
     next.transpose()
         .map_err(|_| Problem::bad("failed to read the request body"))

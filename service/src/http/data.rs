@@ -13,6 +13,7 @@ use super::reply::{Answer, Reply, close_envelope, open_envelope, push_number, pu
 use super::route::KeyTarget;
 use super::text::Text;
 use super::{open, seal};
+use crate::admission::Held;
 
 /// `POST encrypt/:name`
 pub(super) async fn encrypt(request: &Request<'_>, key: &KeyTarget) -> Answer {
@@ -48,6 +49,7 @@ where
 {
     let (bytes, format) = (request.body.bytes.clone(), request.body.format);
     let prepared = work_on(bytes.len(), move || prepare(&bytes, format)).await??;
+    let _items = room(request, prepared.job.len())?;
     let outcomes = engine(prepared.job).await;
     let outcomes = outcomes.map_err(|error| request.failed(key, error))?;
     let (operation, id, notes) = (request.operation, request.id, prepared.notes);
@@ -55,6 +57,15 @@ where
         batch::answer(operation, id, &outcomes, &notes)
     })
     .await?
+}
+
+/// Room for the items of a batch; a single one has it by its request's place.
+fn room(request: &Request<'_>, items: usize) -> Result<Option<Held>, Problem> {
+    if items <= 1 {
+        return Ok(None);
+    }
+    let held = request.front.admission.items(items);
+    held.map(Some).ok_or_else(Problem::busy)
 }
 
 /// `POST datakey/plaintext/:name` and `POST datakey/wrapped/:name`

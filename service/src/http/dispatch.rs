@@ -59,9 +59,10 @@ pub(super) async fn dispatch(
         let problem = Problem::internal("the request broke off");
         Err(problem.alarmed(&"a handler panicked"))
     });
-    let reply = answer.unwrap_or_else(|problem| {
+    let admitted = answer.and_then(|reply| Ok((reply.room(&shell.front.admission)?, reply)));
+    let (room, reply) = admitted.unwrap_or_else(|problem| {
         log(id, seen.get(), &problem);
-        Reply::problem(id, &problem)
+        (None, Reply::problem(id, &problem))
     });
     shell.front.metrics.answered(Answered {
         operation: seen.get(),
@@ -69,7 +70,7 @@ pub(super) async fn dispatch(
         items: reply.items,
         took: began.elapsed(),
     });
-    reply.into_response()
+    reply.into_response(room)
 }
 
 /// Runs work in a span if anybody listens for it.
@@ -133,7 +134,8 @@ impl Shell {
         };
         let held = self.front.admission.body();
         let body = if verb == Verb::Write && caller.is_some() {
-            Body::read(payload, http.headers(), front.limits.body_bytes, held).await?
+            let limit = front.limits.body_bytes_of(route.operation);
+            Body::read(payload, http.headers(), limit, held).await?
         } else {
             Body::none(held)
         };
@@ -195,7 +197,7 @@ impl Request<'_> {
 
     /// The fields of the query.
     pub(super) fn query_fields(&self) -> Fields<'static> {
-        Fields::from_pairs(self.query)
+        Fields::from_query(self.query)
     }
 
     /// The caller, where a token is needed.

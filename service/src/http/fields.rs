@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::json::{self, JsonFault, Value};
+use super::query;
 use super::text::Text;
 use super::weak::{self, DurationFault};
 
@@ -39,15 +40,27 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// The fields of a form or a query; values of the same name are joined by commas. Pairs with broken
-    /// escapes are passed over.
-    pub(super) fn from_pairs(text: &str) -> Self {
+    /// The fields of a form. `None` if an escape is broken or there are too many pairs: a field that was passed over
+    /// might have been the associated data.
+    pub(super) fn from_form(text: &str) -> Option<Self> {
+        let pairs = query::decoded(text).take(Self::MAX_PAIRS + 1);
+        let pairs: Vec<_> = pairs.collect::<Option<_>>()?;
+        (pairs.len() <= Self::MAX_PAIRS).then(|| Self::joined(pairs))
+    }
+
+    /// The fields of a query. Pairs with broken escapes are passed over, as everybody does.
+    pub(super) fn from_query(text: &str) -> Self {
+        Self::joined(query::pairs(text).take(Self::MAX_PAIRS))
+    }
+
+    /// Texts by name; those of the same name are joined by commas.
+    fn joined(decoded: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut pairs: Vec<(Cow<'a, str>, String)> = Vec::new();
-        for (name, value) in super::query::pairs(text) {
+        for (name, value) in decoded {
             if let Some((_, joined)) = pairs.iter_mut().find(|(known, _)| *known == name) {
                 joined.push(',');
                 joined.push_str(&value);
-            } else if pairs.len() < Self::MAX_PAIRS {
+            } else {
                 pairs.push((Cow::Owned(name), value));
             }
         }
@@ -58,7 +71,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// How many different names a form or a query may have; the rest is not looked at.
+    /// How many pairs a form or a query may have.
     const MAX_PAIRS: usize = 256;
 
     /// Takes a field as it is.
@@ -90,7 +103,7 @@ impl<'a> Fields<'a> {
             Some(Value::Integer(number)) => Cow::Owned(number.to_string()),
             Some(Value::Bool(true)) => Cow::Borrowed("1"),
             Some(Value::Bool(false)) => Cow::Borrowed("0"),
-            Some(Value::Fraction { .. } | Value::List(_) | Value::Object(_)) => {
+            Some(Value::Fraction | Value::List(_) | Value::Object(_)) => {
                 return Err(FieldFault::unreadable(field));
             }
         };
@@ -121,7 +134,7 @@ impl<'a> Fields<'a> {
             Some(Value::Bool(value)) => Some(value.into()),
             Some(Value::Text(text)) if text.is_empty() => Some(0),
             Some(Value::Text(text)) => weak::go_int(&text),
-            Some(Value::Fraction { .. } | Value::List(_) | Value::Object(_)) => None,
+            Some(Value::Fraction | Value::List(_) | Value::Object(_)) => None,
         };
         number.map(Some).ok_or(FieldFault::unreadable(field))
     }
@@ -130,13 +143,12 @@ impl<'a> Fields<'a> {
     pub(super) fn boolean(&mut self, field: &'static str) -> Result<Option<bool>, FieldFault> {
         let value = match self.take(field) {
             None => return Ok(None),
-            Some(Value::Null) => Some(false),
+            Some(Value::Null | Value::Integer(0)) => Some(false),
             Some(Value::Bool(value)) => Some(value),
-            Some(Value::Integer(number)) => Some(number != 0),
-            Some(Value::Fraction { zero }) => Some(!zero),
+            Some(Value::Integer(1)) => Some(true),
             Some(Value::Text(text)) if text.is_empty() => Some(false),
             Some(Value::Text(text)) => weak::go_bool(&text),
-            Some(Value::List(_) | Value::Object(_)) => None,
+            Some(Value::Fraction | Value::Integer(_) | Value::List(_) | Value::Object(_)) => None,
         };
         value.map(Some).ok_or(FieldFault::unreadable(field))
     }
@@ -147,7 +159,7 @@ impl<'a> Fields<'a> {
             None | Some(Value::Null) => return Ok(None),
             Some(Value::Integer(number)) => weak::seconds(number),
             Some(Value::Text(text)) => weak::go_duration(&text),
-            Some(Value::Bool(_) | Value::Fraction { .. } | Value::List(_) | Value::Object(_)) => {
+            Some(Value::Bool(_) | Value::Fraction | Value::List(_) | Value::Object(_)) => {
                 Err(DurationFault::Unreadable)
             }
         };
@@ -265,9 +277,8 @@ mod tests {
             ("true", true),
             ("\"T\"", true),
             ("\"\"", false),
-            ("7", true),
+            ("1", true),
             ("0", false),
-            ("0.5", true),
             ("null", false),
         ] {
             assert_eq!(
@@ -276,7 +287,10 @@ mod tests {
                 "{json}"
             );
         }
-        assert!(fields(r#"{"x":"yes"}"#).boolean("x").is_err());
+        for json in ["\"yes\"", "2", "-1", "1.0", "0.0", "[]"] {
+            let read = fields(&format!("{{\"x\":{json}}}")).boolean("x");
+            assert!(read.is_err(), "{json}");
+        }
     }
 
     #[test]
@@ -316,8 +330,20 @@ mod tests {
     }
 
     #[test]
+    fn no_field_of_a_form_is_passed_over() {
+        let fine = |form: &str| Fields::from_form(form).is_some();
+        assert!(fine(&"x=&".repeat(Fields::MAX_PAIRS)));
+        assert!(!fine(&"x=&".repeat(Fields::MAX_PAIRS + 1)));
+        for broken in ["plaintext=&associated_data=%zz", "%f=1", "a=%ff"] {
+            assert!(!fine(broken), "{broken}");
+        }
+        assert!(Fields::from_query("a=%zz&b=1").take("b").is_some());
+    }
+
+    #[test]
     fn form_values_are_strings_joined_by_commas() {
-        let mut form = Fields::from_pairs("plaintext=aGk%3D&key_version=0x2&path=a&path=b+c&flag");
+        let mut form =
+            Fields::from_form("plaintext=aGk%3D&key_version=0x2&path=a&path=b+c&flag").unwrap();
         assert_eq!(form.text("plaintext").unwrap().unwrap().as_str(), "aGk=");
         assert_eq!(form.int("key_version"), Ok(Some(2)));
         assert_eq!(form.text("path").unwrap().unwrap().as_str(), "a,b c");

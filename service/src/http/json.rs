@@ -12,10 +12,8 @@ use super::text::Text;
 #[derive(Clone, PartialEq)]
 pub(super) enum Value<'a> {
     Bool(bool),
-    /// A number with a fraction, an exponent or too many digits; whether it is zero.
-    Fraction {
-        zero: bool,
-    },
+    /// A number with a fraction, an exponent or too many digits.
+    Fraction,
     Integer(i128),
     List(Vec<Self>),
     Null,
@@ -28,7 +26,7 @@ impl Value<'_> {
     pub(super) const fn go_type(&self) -> &'static str {
         match self {
             Self::Bool(_) => "bool",
-            Self::Fraction { .. } | Self::Integer(_) => "json.Number",
+            Self::Fraction | Self::Integer(_) => "json.Number",
             Self::List(_) => "[]interface {}",
             Self::Null => "<nil>",
             Self::Object(_) => "map[string]interface {}",
@@ -85,15 +83,13 @@ pub(super) fn read_object(body: &[u8]) -> Result<Vec<(Cow<'_, str>, Value<'_>)>,
     match read(body)? {
         Value::Object(fields) => Ok(fields),
         Value::Null => Ok(Vec::new()),
-        Value::Bool(_)
-        | Value::Fraction { .. }
-        | Value::Integer(_)
-        | Value::List(_)
-        | Value::Text(_) => Err(JsonFault {
-            reason: Reason::NotObject,
-            line: 1,
-            column: 1,
-        }),
+        Value::Bool(_) | Value::Fraction | Value::Integer(_) | Value::List(_) | Value::Text(_) => {
+            Err(JsonFault {
+                reason: Reason::NotObject,
+                line: 1,
+                column: 1,
+            })
+        }
     }
 }
 
@@ -177,8 +173,8 @@ impl<'de> Visitor<'de> for Reader<'_> {
         Ok(Value::Integer(value.into()))
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(Value::Fraction { zero: value == 0.0 })
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Value::Fraction)
     }
 
     fn visit_borrowed_str<E: Error>(self, value: &'de str) -> Result<Self::Value, E> {
@@ -308,9 +304,9 @@ mod tests {
         let expected = [
             Value::Integer(u64::MAX.into()),
             Value::Integer(i64::MIN.into()),
-            Value::Fraction { zero: false },
-            Value::Fraction { zero: true },
-            Value::Fraction { zero: false },
+            Value::Fraction,
+            Value::Fraction,
+            Value::Fraction,
         ];
         assert_eq!(values, expected);
     }

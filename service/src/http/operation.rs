@@ -89,6 +89,11 @@ impl Operation {
         self as usize
     }
 
+    /// Whether a request may bring many items, and so a long body.
+    pub(super) const fn takes_items(self) -> bool {
+        matches!(self, Self::Decrypt | Self::Encrypt | Self::Rewrap)
+    }
+
     /// Whether a token is needed; without one it answers what anybody may know.
     pub const fn needs_token(self) -> bool {
         !matches!(

@@ -4,12 +4,15 @@ use super::path;
 
 /// The decoded pairs of `a=1&b=2`, in order; those with broken escapes are left out.
 pub(super) fn pairs(text: &str) -> impl Iterator<Item = (String, String)> {
-    text.split('&')
-        .filter(|pair| !pair.is_empty())
-        .filter_map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Some((unescape(name)?, unescape(value)?))
-        })
+    decoded(text).flatten()
+}
+
+/// The decoded pairs of `a=1&b=2`, in order; `None` for each with a broken escape.
+pub(super) fn decoded(text: &str) -> impl Iterator<Item = Option<(String, String)>> {
+    text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        Some((unescape(name)?, unescape(value)?))
+    })
 }
 
 /// The first value of a name.

@@ -9,6 +9,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::errors::{Message, Problem};
+use super::sliced::Sliced;
+use crate::admission::{Admission, Held};
 
 /// Names a request in its answer, in the log and in the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,8 +120,19 @@ impl Reply {
         .with_status(problem.status)
     }
 
+    /// Room for this answer until the client has taken it: none is needed for a short one.
+    pub(super) fn room(&self, admission: &Admission) -> Result<Option<Held>, Problem> {
+        match &self.content {
+            Content::Json(bytes) if bytes.len() > Sliced::SLICE => {
+                let held = admission.reply(bytes.len());
+                held.map(Some).ok_or_else(Problem::busy)
+            }
+            Content::Json(_) | Content::Nothing | Content::Prometheus(_) => Ok(None),
+        }
+    }
+
     /// The answer as actix sends it.
-    pub(super) fn into_response(self) -> HttpResponse {
+    pub(super) fn into_response(self, room: Option<Held>) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
         response
             .insert_header(NO_STORE)
@@ -132,7 +145,10 @@ impl Reply {
             response.force_close();
         }
         match self.content {
-            Content::Json(bytes) => response.insert_header(JSON).body(bytes),
+            Content::Json(bytes) => match room {
+                Some(held) => response.insert_header(JSON).body(Sliced::new(bytes, held)),
+                None => response.insert_header(JSON).body(bytes),
+            },
             Content::Nothing => response.finish(),
             Content::Prometheus(text) => response.insert_header(PROMETHEUS).body(text),
         }
@@ -283,7 +299,7 @@ mod tests {
 
     #[test]
     fn headers_are_exactly_those_clients_compare() {
-        let busy = Reply::problem(RequestId::generate(), &Problem::busy()).into_response();
+        let busy = Reply::problem(RequestId::generate(), &Problem::busy()).into_response(None);
         let header = |name: &str| {
             busy.headers()
                 .get(name)
@@ -293,7 +309,7 @@ mod tests {
         assert_eq!(header("cache-control"), Some("no-store"));
         assert_eq!(header("retry-after"), Some("1"));
         assert!(header("strict-transport-security").is_some());
-        let nothing = Reply::nothing().into_response();
+        let nothing = Reply::nothing().into_response(None);
         assert!(!nothing.headers().contains_key("content-type"));
     }
 

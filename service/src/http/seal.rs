@@ -128,7 +128,10 @@ fn read_leniently(bytes: &[u8], format: Format) -> Result<Encrypt<'_>, Problem> 
     let mut fields = body::fields(bytes, format)?;
     fields.captured("name");
     // They say how to create a key that is not there, which this server does not do.
-    fields.ignore(&["type", "convergent_encryption"]);
+    fields.text("type").map_err(unconverted)?;
+    fields
+        .boolean("convergent_encryption")
+        .map_err(unconverted)?;
     let batch_input = strict::items(fields.take("batch_input"), read_item)?;
     let read = Encrypt {
         plaintext: fields.text("plaintext").map_err(unconverted)?,

@@ -101,6 +101,7 @@ pub(super) fn limits(request: &Request<'_>) -> Reply {
         "body_bytes": limits.body_bytes,
         "held_body_bytes": limits.held_body_bytes,
         "json_depth": Limits::JSON_DEPTH,
+        "plain_body_bytes": limits.body_bytes.min(Limits::PLAIN_BODY_BYTES),
         "requests": limits.requests,
     });
     Reply::data(request.id, &data, &[])
@@ -126,7 +127,7 @@ mod tests {
     use super::*;
 
     fn status(query: &str, current: bool) -> Option<u16> {
-        let status = health_status(&mut Fields::from_pairs(query), current);
+        let status = health_status(&mut Fields::from_query(query), current);
         status.ok().map(|status| status.as_u16())
     }
 

@@ -49,18 +49,16 @@ fn paths(field: Option<Field<'_>>) -> Option<Vec<String>> {
             .map(|item| match item {
                 Field::Text(text) => Some(text.into_owned()),
                 Field::Bool(_)
-                | Field::Fraction { .. }
+                | Field::Fraction
                 | Field::Integer(_)
                 | Field::List(_)
                 | Field::Null
                 | Field::Object(_) => None,
             })
             .collect::<Option<_>>()?,
-        Field::Bool(_)
-        | Field::Fraction { .. }
-        | Field::Integer(_)
-        | Field::Null
-        | Field::Object(_) => return None,
+        Field::Bool(_) | Field::Fraction | Field::Integer(_) | Field::Null | Field::Object(_) => {
+            return None;
+        }
     };
     let paths: Vec<_> = paths.into_iter().filter(|path| !path.is_empty()).collect();
     (!paths.is_empty()).then_some(paths)
