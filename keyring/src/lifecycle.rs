@@ -77,7 +77,10 @@ impl Lifecycle {
             Ok(()) => {}
             // Somebody else created it meanwhile: theirs stands.
             Err(StoreError::Exists) => return self.describe(at).await,
-            Err(StoreError::OutcomeUnknown) => return self.describe_change(at).await,
+            Err(StoreError::OutcomeUnknown) => {
+                // Not there yet does not mean that it will not be.
+                return self.describe(at).await.map_err(|_| Error::OutcomeUnknown);
+            }
             Err(error) => return Err(error.into()),
         }
         self.done(Action::Create, by.cause);
@@ -131,9 +134,13 @@ impl Lifecycle {
         self.described(at, loaded).await
     }
 
-    /// Describes a ring after a change. If that fails the change has still been made, or may have been.
+    /// Describes a ring after a change. If that fails the change has still been made, or may have been; except that
+    /// somebody may have deleted the ring since, and nothing of the change is left.
     pub(crate) async fn describe_change(&self, at: &Address) -> Result<Description, Error> {
         self.describe(at).await.map_err(|error| {
+            if matches!(error, Error::NotFound) {
+                return error;
+            }
             tracing::warn!(key = %at.name, %error, "a changed ring could not be read back");
             Error::OutcomeUnknown
         })

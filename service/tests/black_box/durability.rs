@@ -5,7 +5,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use keyring::test_support::postgres::PostgresServer;
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::app::TestApp;
 use crate::set_up::{Home, Store};
-use crate::{of_full, pause};
+use crate::{eventually, of_full, pause};
 
 /// What the service has acknowledged, line by line, in a file that outlives it.
 struct Oracle {
@@ -36,7 +37,13 @@ impl Oracle {
 
     fn note(&self, key: &str, version: &Value, ciphertext: Option<&Value>, plaintext: &str) {
         let line = json!({"key": key, "version": version, "ciphertext": ciphertext, "plaintext": plaintext});
-        writeln!(self.file.lock().unwrap(), "{line}").unwrap();
+        // In one piece, for somebody may be reading.
+        let line = format!("{line}\n");
+        self.file
+            .lock()
+            .unwrap()
+            .write_all(line.as_bytes())
+            .unwrap();
     }
 
     fn number(&self) -> usize {
@@ -51,6 +58,15 @@ fn acknowledged(path: &Path, from: usize) -> Vec<Value> {
         .skip(from)
         .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
         .collect()
+}
+
+/// How many rotations were acknowledged so far.
+fn rotations(path: &Path) -> usize {
+    let lines = acknowledged(path, 0);
+    lines
+        .iter()
+        .filter(|line| line["ciphertext"].is_null())
+        .count()
 }
 
 /// Base64 that is another for each number.
@@ -172,7 +188,7 @@ fn kill_again_and_again(home: &Home, start: impl Fn() -> TestApp) {
         check(&app, &lines);
         checked += lines.len();
         let time = Duration::from_millis(rand::random_range(1..=200));
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             scope.spawn(|| rotate_until_killed(&app, &oracle, "rotated"));
             scope.spawn(|| rotate_until_killed(&app, &oracle, "rotated"));
             scope.spawn(|| create_until_killed(&app, &oracle));
@@ -204,4 +220,72 @@ fn what_postgresql_acknowledged_outlives_every_kill() {
     let config = home.config(&Store::Postgres(server.new_database()), "");
     let token = config.init();
     kill_again_and_again(&home, || config.serve(&token));
+}
+
+#[test]
+fn what_was_acknowledged_outlives_crashes_of_postgresql() {
+    let Some(server) = PostgresServer::start() else {
+        return;
+    };
+    let home = Home::new();
+    let path = home.path().join("oracle");
+    let oracle = Oracle::open(&path);
+    let config = home.config(&Store::Postgres(server.new_database()), "");
+    let token = config.init();
+    let app = config.serve(&token);
+    app.create("rotated", "").data();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| rotate_through_crashes(&app, &oracle, &over));
+        }
+        let _ends = Ends(&over);
+        for _ in 0..of_full(50) {
+            pause(Duration::from_millis(rand::random_range(1..=300)));
+            server.stop();
+            pause(Duration::from_millis(rand::random_range(1..=300)));
+            server.restart();
+            let before = rotations(&path);
+            eventually("an acknowledged rotation after the crash", || {
+                (rotations(&path) > before + 2).then_some(())
+            });
+        }
+    });
+    check(&app, &acknowledged(&path, 0));
+    app.kill();
+    let app = config.serve(&token);
+    check(&app, &acknowledged(&path, 0));
+}
+
+/// Says that it is over, however that comes about.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Rotates and seals while the store comes and goes; the service itself never goes.
+fn rotate_through_crashes(app: &TestApp, oracle: &Oracle, over: &AtomicBool) {
+    while !over.load(Ordering::Relaxed) {
+        let answer = app.rotate("rotated", "");
+        match answer.status {
+            200 => oracle.note("rotated", &answer.data()["latest_version"], None, ""),
+            _ => assert_eq!(answer.status, 503, "{}", answer.text()),
+        }
+        let plaintext = plaintext(oracle.number());
+        let answer = app.encrypt("rotated", json!({"plaintext": plaintext}));
+        if answer.status == 200 {
+            let data = answer.data();
+            oracle.note(
+                "rotated",
+                &data["key_version"],
+                Some(&data["ciphertext"]),
+                &plaintext,
+            );
+        } else {
+            assert_eq!(answer.status, 503, "{}", answer.text());
+        }
+    }
 }

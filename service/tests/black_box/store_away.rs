@@ -1,6 +1,9 @@
 //! PostgreSQL stops while the service serves.
 
+use std::fs;
+
 use keyring::test_support::postgres::PostgresServer;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::client::Answer;
@@ -130,4 +133,63 @@ fn a_start_without_the_store_is_refused_in_one_sentence_without_the_password() {
         assert_eq!(lines.len(), 1, "{sentence}");
         assert!(!sentence.contains("hunter2"), "{sentence}");
     }
+}
+
+#[test]
+fn a_store_that_hangs_holds_up_neither_warm_traffic_nor_the_answer_to_changes() {
+    let Some(server) = PostgresServer::start() else {
+        return;
+    };
+    let home = Home::new();
+    let url = server.new_database();
+    let config = home.config(&Store::Postgres(url.clone()), "");
+    let app = config.serve(&config.init());
+    let key = app.ring(json!({}));
+    app.seal(&key, "");
+    let frozen = freeze(&url);
+    // Caught in the middle: it waits for the store, but not for ever.
+    let caught = app.rotate(&key, "");
+    unavailable(&caught);
+    eventually("the poll that finds the store away", || {
+        app.log().contains("the store is away").then_some(())
+    });
+    for _ in 0..20 {
+        assert_eq!(app.open(&key, &app.seal(&key, "aGVsbG8=")), "aGVsbG8=");
+    }
+    unavailable(&app.rotate(&key, ""));
+    unavailable(&app.read(&key));
+    drop(frozen);
+    eventually("the store back", || {
+        (app.rotate(&key, "").status == 200).then_some(())
+    });
+    assert_eq!(app.open(&key, &app.seal(&key, "aGVsbG8=")), "aGVsbG8=");
+}
+
+/// Stopped processes, which go on when this is dropped.
+struct Frozen(Vec<Pid>);
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        for process in &self.0 {
+            drop(kill_process(*process, Signal::CONT));
+        }
+    }
+}
+
+/// Stops every process of the server with this URL, so that its connections stay and nothing answers.
+fn freeze(url: &str) -> Frozen {
+    let (_, folder) = url.split_once("host=").unwrap();
+    let postmaster = fs::read_to_string(format!("{folder}/data/postmaster.pid")).unwrap();
+    let postmaster = postmaster.lines().next().unwrap();
+    let children = format!("/proc/{postmaster}/task/{postmaster}/children");
+    let children = fs::read_to_string(children).unwrap();
+    let all = children.split_whitespace().chain([postmaster]);
+    let all: Vec<Pid> = all
+        .map(|pid| Pid::from_raw(pid.parse().unwrap()).unwrap())
+        .collect();
+    for process in &all {
+        // One that has ended meanwhile answers nothing either.
+        drop(kill_process(*process, Signal::STOP));
+    }
+    Frozen(all)
 }

@@ -8,8 +8,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::app::TestApp;
-use crate::eventually;
 use crate::set_up::{Home, Store};
+use crate::{eventually, of_full};
 
 struct Nodes {
     a: TestApp,
@@ -257,4 +257,69 @@ fn a_key_that_is_worn_is_rotated_by_one_of_the_nodes() {
             .eq(1..=u64::try_from(versions.len()).unwrap()),
         "{versions:?}"
     );
+}
+
+#[test]
+fn a_storm_of_changes_gives_no_error_but_those_of_the_protocol() {
+    let Some(Nodes { a, b, _home }) = nodes("") else {
+        return;
+    };
+    let names = ["storm-0", "storm-1", "storm-2"];
+    let storm = |node: &TestApp| {
+        let mut sealed: Vec<Value> = Vec::new();
+        for _ in 0..of_full(3000) {
+            let key = names[rand::random_range(0..names.len())];
+            let answer = match rand::random_range(0..8) {
+                0 => node.create(key, ""),
+                1 => node.rotate(key, ""),
+                2 => node.configure(
+                    key,
+                    json!({"min_decryption_version": rand::random_range(0..3)}),
+                ),
+                3 => node.configure(key, json!({"deletion_allowed": true})),
+                4 if rand::random_bool(0.3) => node.delete(key),
+                5 => node.read(key),
+                6 if !sealed.is_empty() => {
+                    let ciphertext = &sealed[rand::random_range(0..sealed.len())];
+                    let batch = json!({"batch_input": [{"ciphertext": ciphertext}]});
+                    node.rewrap(key, &batch);
+                    node.decrypt(key, json!({"ciphertext": ciphertext}))
+                }
+                _ => {
+                    let answer = node.encrypt(key, json!({"plaintext": "aGVsbG8="}));
+                    if answer.status == 200 {
+                        sealed.push(answer.data()["ciphertext"].clone());
+                    }
+                    answer
+                }
+            };
+            if answer.status >= 400 {
+                let refusal = answer.refusal();
+                assert!(matches!(refusal.0, 400 | 404), "{refusal:?}");
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for node in [&a, &b, &a, &b] {
+            scope.spawn(|| storm(node));
+        }
+    });
+    for key in names {
+        a.create(key, "").data();
+        let events = a.events(key);
+        let sequence: Vec<_> = events
+            .iter()
+            .map(|event| event["sequence"].as_u64().unwrap())
+            .collect();
+        assert!(sequence.is_sorted(), "{sequence:?}");
+        let latest = a.latest(key);
+        assert_eq!(b.latest(key), latest);
+        let ring = &events.last().unwrap()["ring"];
+        let made = events
+            .iter()
+            .filter(|event| event["ring"] == *ring && event["to_version"] == latest);
+        assert!(made.count() >= 1);
+        let sealed = a.seal(key, "aGVsbG8=");
+        assert_eq!(b.open(key, &sealed), "aGVsbG8=");
+    }
 }
