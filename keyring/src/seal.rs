@@ -49,18 +49,22 @@ impl Keys {
 }
 
 /// Does the chunk's work. `nonces` holds one nonce for each item that seals, in order.
-pub(crate) fn run(verb: Verb, keys: &Keys, mut chunk: Chunk, nonces: &[u8]) -> ChunkOutcome {
+pub(crate) fn run(verb: Verb, keys: &Keys, chunk: &mut Chunk, nonces: &[u8]) -> ChunkOutcome {
     let mut work = Work {
         keys,
         nonces: nonces.chunks_exact(keys.ring.key_type.nonce_len()),
-        text: WipedBytes::with_capacity(text_bound(&chunk)),
+        text: WipedBytes::with_capacity(text_bound(chunk)),
         scratch: Vec::with_capacity(SCRATCH),
     };
-    let mut items = SmallVec::with_capacity(chunk.items.len());
-    for item in &chunk.items {
+    let Chunk {
+        arena,
+        items: wanted,
+    } = chunk;
+    let mut items = SmallVec::with_capacity(wanted.len());
+    for item in wanted {
         let start = work.text.len();
-        let done = item.as_ref().map_err(|error| *error).and_then(|item| {
-            let parts = Chunk::parts(&mut chunk.arena, item).ok_or(ItemError::TooLong)?;
+        let done = item.as_mut().map_err(|error| *error).and_then(|item| {
+            let parts = Chunk::parts(arena, item).ok_or(ItemError::TooLong)?;
             work.item(verb, item, parts)
         });
         items.push(done.map(|version| (start..work.text.len(), version)));
