@@ -48,6 +48,19 @@ impl SqliteStore {
         })
     }
 
+    /// Creates all of these rings in one transaction.
+    #[cfg(feature = "test-support")]
+    pub async fn create_rings(
+        &self,
+        rings: Vec<(
+            crate::ring::StoredRing,
+            crate::ring::StoredVersion,
+            crate::history::HistoryEvent,
+        )>,
+    ) -> Result<(), crate::store::StoreError> {
+        super::sql::rings::create_many(self, rings).await
+    }
+
     /// Waits for running transactions and closes the file.
     pub async fn close(&self) {
         self.reads.close().await;
