@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
+use std::future::ready;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,7 +30,7 @@ impl SqliteStore {
         let writes = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(WRITE_PATIENCE)
-            .before_acquire(|connection, _| Box::pin(is_clean(connection)));
+            .before_acquire(|connection, _| Box::pin(ready(Ok(is_clean(connection)))));
         let writes = lasting(writes)
             .connect_with(options(path))
             .await
@@ -47,6 +48,19 @@ impl SqliteStore {
             writes,
             _lock: lock,
         })
+    }
+
+    /// Creates all of these rings in one transaction.
+    #[cfg(feature = "test-support")]
+    pub async fn create_rings(
+        &self,
+        rings: Vec<(
+            crate::ring::StoredRing,
+            crate::ring::StoredVersion,
+            crate::history::HistoryEvent,
+        )>,
+    ) -> Result<(), crate::store::StoreError> {
+        super::sql::rings::create_many(self, rings).await
     }
 
     /// Waits for running transactions and closes the file.
@@ -145,8 +159,8 @@ fn options(path: &Path) -> SqliteConnectOptions {
 
 /// When the disk is full SQLite rolls back by itself. sqlx does not notice, and the connection would refuse every
 /// transaction from then on.
-async fn is_clean(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-    Ok(!connection.is_in_transaction())
+fn is_clean(connection: &SqliteConnection) -> bool {
+    !connection.is_in_transaction()
 }
 
 /// Connections to a file do not go stale.
