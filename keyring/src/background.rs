@@ -57,12 +57,17 @@ impl Follower {
             Err(error) => Err(error),
         };
         match noted {
-            Ok(()) => {
+            Ok(stale) => {
                 if self.loader.freshness.store_is_away() {
                     tracing::info!("the store is back");
                 }
                 self.loader.freshness.confirm(began);
                 self.loader.observer.store_polled(Outcome::Done);
+                // Only now: while the store counts as away nothing is loaded.
+                self.reload(stale);
+                self.loader
+                    .ledger
+                    .book_debts_in_background(&self.loader.runtime);
             }
             Err(error) => {
                 if !self.loader.freshness.store_is_away() {
@@ -74,8 +79,14 @@ impl Follower {
         }
     }
 
-    async fn note(&mut self, changes: Changes) -> Result<(), StoreError> {
+    /// Tells the cache what changed; answers which rings in use are stale now.
+    async fn note(&mut self, changes: Changes) -> Result<HashSet<Address>, StoreError> {
         let mut stale = HashSet::new();
+        if changes.next < self.cursor {
+            // Only another database counts from elsewhere: an older copy was put in this one's place.
+            tracing::error!("the store has gone back in time; everything cached is read again");
+            stale = self.loader.cache.note_replaced();
+        }
         for changed in changes.rings {
             let at = Address {
                 mount: changed.mount,
@@ -94,8 +105,7 @@ impl Follower {
             self.mounts_epoch = changes.mounts_epoch;
         }
         self.cursor = changes.next;
-        self.reload(stale);
-        Ok(())
+        Ok(stale)
     }
 
     /// Rings in use are read again at once, so that the next request finds them warm and the keys of deleted
@@ -108,15 +118,20 @@ impl Follower {
         let now = self.loader.clock.uptime();
         tokio::spawn(async move {
             futures_util::stream::iter(stale)
-                .for_each_concurrent(RELOADS_AT_ONCE, |at| {
-                    let loader = Arc::clone(&loader);
-                    async move {
-                        // A failure leaves the ring stale: requests then load it themselves.
-                        let _ = loader.load(&at, Want::AsOf(now)).await;
-                    }
-                })
+                .for_each_concurrent(RELOADS_AT_ONCE, |at| reload_one(&loader, at, now))
                 .await;
         });
+    }
+}
+
+/// After a failure requests load the ring themselves. Its keys must not wait for that: they may be those of a ring
+/// that is gone.
+async fn reload_one(loader: &Arc<Loader>, at: Address, now: Duration) {
+    if loader.load(&at, Want::AsOf(now)).await.is_ok() {
+        return;
+    }
+    if let Some(slot) = loader.cache.find(&at).filter(|slot| slot.is_stale()) {
+        slot.empty();
     }
 }
 
@@ -124,7 +139,7 @@ impl Follower {
 #[derive(Debug)]
 pub(crate) struct Rotator {
     pub(crate) lifecycle: Arc<Lifecycle>,
-    pub(crate) worn: mpsc::UnboundedReceiver<WornVersion>,
+    pub(crate) worn: mpsc::Receiver<WornVersion>,
 }
 
 impl Rotator {
@@ -136,7 +151,7 @@ impl Rotator {
             tokio::select! {
                 _ = stop.changed() => return,
                 _ = ticks.tick() => self.rotate_due().await,
-                Some(worn) = self.worn.recv() => self.rotate_worn(&worn).await,
+                Some(worn) = self.worn.recv() => self.rotate_worn(worn).await,
                 _ = purges.tick() => self.purge_mounts().await,
             }
         }
@@ -178,7 +193,18 @@ impl Rotator {
             .await;
     }
 
-    async fn rotate_worn(&self, worn: &WornVersion) {
+    /// Rotates what was told worn so far, each ring once: every booking near the limit tells again.
+    async fn rotate_worn(&mut self, first: WornVersion) {
+        let mut worn = HashSet::from([first]);
+        while let Ok(next) = self.worn.try_recv() {
+            worn.insert(next);
+        }
+        for worn in &worn {
+            self.rotate_one(worn).await;
+        }
+    }
+
+    async fn rotate_one(&self, worn: &WornVersion) {
         let which = RotateIf::Version(i64::from(worn.version.number()));
         let by = Provenance::service(Cause::Usage);
         // A rule violation says that the version is no longer the latest: then there is nothing to do.

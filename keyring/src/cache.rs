@@ -7,9 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use moka::notification::RemovalCause;
+use moka::ops::compute::{CompResult, Op};
 use moka::sync::Cache;
 
 use crate::ids::{MountId, RingId};
+use crate::load::{LoadFailure, Want};
 use crate::opened::{OpenRing, OpenVersion};
 use crate::transit::Address;
 use crate::version::Generation;
@@ -40,6 +43,12 @@ impl RingCache {
             .max_capacity(bounds.bytes)
             .weigher(move |_: &Address, slot: &Arc<Slot>| slot.weight().max(floor))
             .time_to_idle(bounds.idle)
+            // The cache itself frees what it let go of only some time later: too late for keys.
+            .eviction_listener(|_, slot: Arc<Slot>, cause| {
+                if cause != RemovalCause::Replaced {
+                    slot.empty();
+                }
+            })
             .build();
         Self { slots }
     }
@@ -54,9 +63,17 @@ impl RingCache {
         self.slots.get_with_by_ref(at, || Arc::new(Slot::default()))
     }
 
-    /// Weighs the slot anew after something was opened in it.
-    pub fn reweigh(&self, at: &Address, slot: &Arc<Slot>) {
-        self.slots.insert(at.clone(), Arc::clone(slot));
+    /// Weighs the slot anew after something was opened in it. `false` if the slot has left the cache: it was not
+    /// told of what changed since then, so it must not come back.
+    pub fn reweigh(&self, at: &Address, slot: &Arc<Slot>) -> bool {
+        let weighed = self
+            .slots
+            .entry_by_ref(at)
+            .and_compute_with(|entry| match entry {
+                Some(entry) if Arc::ptr_eq(entry.value(), slot) => Op::Put(Arc::clone(slot)),
+                Some(_) | None => Op::Nop,
+            });
+        matches!(weighed, CompResult::ReplacedWith(_))
     }
 
     /// Lets go of the address.
@@ -78,8 +95,20 @@ impl RingCache {
         }
     }
 
+    /// Marks everything as stale, and answers what that is: the store is no longer the one it was read from.
+    pub fn note_replaced(&self) -> HashSet<Address> {
+        let marked = self.slots.iter().map(|(at, slot)| {
+            slot.note_replaced();
+            at.as_ref().clone()
+        });
+        marked.collect()
+    }
+
     /// Lets go of everything.
     pub fn clear(&self) {
+        for (_, slot) in &self.slots {
+            slot.empty();
+        }
         self.slots.invalidate_all();
         self.tidy();
     }
@@ -106,6 +135,7 @@ pub struct Slot {
     /// Held by the one change this process makes to the ring at a time; other processes meet in the store.
     pub changing: tokio::sync::Mutex<()>,
     read_began_micros: AtomicU64,
+    loads: AtomicU64,
 }
 
 /// What the slot was told of changes.
@@ -113,15 +143,15 @@ pub struct Slot {
 struct Changes {
     /// Grows with every change the slot was told of.
     count: u64,
+    /// The last one, known before or not.
+    told: Option<(RingId, Generation)>,
 }
 
-/// What came of the loads so far, for those who waited while one ran.
+/// What came of the last load, for those who waited while it ran.
 #[derive(Debug, Default)]
 pub struct LoadState {
-    /// How many loads ran.
-    pub attempts: u64,
-    /// Why the last one failed, if it did.
-    pub failure: Option<crate::load::LoadFailure>,
+    /// What it was to bring and why it failed, if it did.
+    pub failure: Option<(Want, LoadFailure)>,
 }
 
 impl Slot {
@@ -159,16 +189,32 @@ impl Slot {
         true
     }
 
-    /// Takes a ring that this process has just changed itself; loads that read before lose.
+    /// Takes a ring that this process has just changed itself; loads that read before lose. If somebody else's
+    /// change has overtaken this one, the slot keeps what it has or is stale.
     pub fn publish(&self, ring: &Arc<OpenRing>) {
         let mut changes = self.changes();
         changes.count += 1;
-        self.put(ring);
+        let known = self.current.load_full();
+        if known
+            .as_ref()
+            .is_some_and(|known| known.is_later_than(ring))
+        {
+            return;
+        }
+        let heard_of_other = changes
+            .told
+            .is_some_and(|(id, generation)| id != ring.id || generation > ring.generation);
+        if heard_of_other || known.is_some_and(|known| known.id != ring.id) {
+            self.stale.store(true, Ordering::Release);
+        } else {
+            self.put(ring);
+        }
     }
 
     /// Marks what is held as stale unless it has this ring at this generation or a later one.
     pub fn note_change(&self, ring: RingId, generation: Generation) {
         let mut changes = self.changes();
+        changes.told = Some((ring, generation));
         let known = self.current.load();
         if known
             .as_ref()
@@ -176,6 +222,13 @@ impl Slot {
         {
             return;
         }
+        changes.count += 1;
+        self.stale.store(true, Ordering::Release);
+    }
+
+    /// Marks what is held as stale, whatever it is.
+    fn note_replaced(&self) {
+        let mut changes = self.changes();
         changes.count += 1;
         self.stale.store(true, Ordering::Release);
     }
@@ -197,6 +250,16 @@ impl Slot {
     pub fn note_read(&self, began: Duration) {
         let micros = u64::try_from(began.as_micros()).unwrap_or(u64::MAX);
         self.read_began_micros.fetch_max(micros, Ordering::AcqRel);
+    }
+
+    /// How many loads have ended.
+    pub fn loads(&self) -> u64 {
+        self.loads.load(Ordering::Acquire)
+    }
+
+    /// Notes that a load has ended.
+    pub fn note_load(&self) {
+        self.loads.fetch_add(1, Ordering::AcqRel);
     }
 
     /// What the slot and its opened keys take in memory, roughly.

@@ -84,43 +84,45 @@ impl DataPath {
             // Another node may have rotated: only the store can say that a version does not exist.
             ring = self.loader.load(at, Want::AsOf(began)).await?;
         }
-        let needed = needed_versions(verb, &ring, job);
-        let mut versions = SmallVec::with_capacity(needed.len());
-        for number in needed {
-            if let Some(version) = self.opened(at, &mut ring, number).await? {
-                versions.push(version);
+        for _ in 0..ATTEMPTS {
+            match self.open_needed(verb, at, &ring, job).await? {
+                Ok(versions) => return Ok(Keys { ring, versions }),
+                // Other settings may need other versions.
+                Err(changed) => ring = changed,
             }
         }
-        Ok(Keys { ring, versions })
+        Err(Error::Busy)
     }
 
-    /// The version, opened now if it was not. `None` if the ring has changed so that it may no longer be used.
-    async fn opened(
+    /// The versions the job needs of this snapshot, opened now if they were not; or the ring as it is now, if it
+    /// changed meanwhile.
+    async fn open_needed(
         &self,
+        verb: Verb,
         at: &Address,
-        ring: &mut Arc<OpenRing>,
-        number: Version,
-    ) -> Result<Option<Arc<OpenVersion>>, Error> {
-        if let Some(version) = ring.opened(number) {
-            return Ok(Some(version));
+        ring: &Arc<OpenRing>,
+        job: &Job,
+    ) -> Result<Result<OpenVersions, Arc<OpenRing>>, Error> {
+        let needed = needed_versions(verb, ring, job);
+        let mut versions = SmallVec::with_capacity(needed.len());
+        for number in needed {
+            if let Some(version) = ring.opened(number) {
+                versions.push(version);
+                continue;
+            }
+            // If a newer version has come meanwhile it is that one which will be needed.
+            let with = if number == ring.latest {
+                With::Latest
+            } else {
+                With::Version(number)
+            };
+            let now = self.loader.load(at, Want::Opened(with)).await?;
+            match now.opened(number) {
+                Some(version) if now.is_same_as(ring) => versions.push(version),
+                Some(_) | None => return Ok(Err(now)),
+            }
         }
-        let with = if number == ring.latest {
-            With::Latest
-        } else {
-            With::Version(number)
-        };
-        *ring = self.loader.load(at, Want::Opened(with)).await?;
-        if let Some(version) = ring.opened(number) {
-            return Ok(Some(version));
-        }
-        if ring.opening_version(number).is_err() {
-            return Ok(None);
-        }
-        *ring = self
-            .loader
-            .load(at, Want::Opened(With::Version(number)))
-            .await?;
-        Ok(ring.opened(number))
+        Ok(Ok(versions))
     }
 
     /// The ring from the cache if the store has confirmed it lately enough, else from the store.
@@ -275,3 +277,7 @@ fn first_needed(verb: Verb, job: &Job) -> With {
 }
 
 type Nonces = SmallVec<[u8; 24]>;
+type OpenVersions = SmallVec<[Arc<OpenVersion>; 2]>;
+
+/// How often a request begins anew because its ring changed while it was opened.
+const ATTEMPTS: usize = 16;

@@ -18,7 +18,7 @@ mod hex;
 mod key_object;
 mod module;
 mod pin_memory;
-mod private_file;
+pub mod private_file;
 mod session_worker;
 mod sessions;
 mod token;

@@ -17,6 +17,7 @@ use crate::record::{Material, RecordError, open_material, seal_material};
 use crate::ring::{StoredRing, StoredVersion};
 use crate::secret::{Dek, SecretBytes};
 use crate::store_keys::StoreKeys;
+use crate::transit::Address;
 use crate::version::Version;
 
 /// What it takes to make and open versions.
@@ -35,12 +36,22 @@ pub struct KeyRoom {
 }
 
 impl KeyRoom {
-    /// Refuses a row whose MAC is not the one its fields call for.
-    pub fn check_ring(&self, ring: &StoredRing) -> Result<(), Error> {
-        if self.store.rows.accepts_ring(ring) {
+    /// Refuses a row that is not this address's, or whose MAC is not the one its fields call for.
+    pub fn check_ring(&self, at: &Address, ring: &StoredRing) -> Result<(), Error> {
+        let is_there = ring.mount == at.mount && ring.name == at.name;
+        if is_there && self.store.rows.accepts_ring(ring) {
             Ok(())
         } else {
             Err(Error::Integrity("rings.mac"))
+        }
+    }
+
+    /// Refuses a version's row that is not the ring's, or whose MAC is not the one its fields call for.
+    pub fn check_version(&self, ring: &StoredRing, row: &StoredVersion) -> Result<(), Error> {
+        if row.ring == ring.id && self.store.rows.accepts_version(row) {
+            Ok(())
+        } else {
+            Err(Error::Integrity("ring_versions.mac"))
         }
     }
 
@@ -50,9 +61,7 @@ impl KeyRoom {
         ring: &StoredRing,
         row: &StoredVersion,
     ) -> Result<Material, Error> {
-        if row.ring != ring.id || !self.store.rows.accepts_version(row) {
-            return Err(Error::Integrity("ring_versions.mac"));
-        }
+        self.check_version(ring, row)?;
         let binding = row.binding(self.store.store, ring.key_type);
         let dek = self
             .counted(KekVerb::Unwrap, self.kek.unwrap_dek(&row.wrapped, &binding))

@@ -1,7 +1,9 @@
 //! Creates, changes and deletes rings. Every change is made from what the store holds now, and to nothing else.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::cache::Slot;
 use crate::clock::Timestamp;
 use crate::entropy::{Entropy, EntropyError};
 use crate::error::Error;
@@ -12,7 +14,7 @@ use crate::load::Loader;
 use crate::opened::{OpenRing, OpenVersion};
 use crate::policy::{PolicyChange, RingPolicy, RuleViolation, Versions, checked_period};
 use crate::record::Material;
-use crate::ring::{Jitter, StoredRing, due_at};
+use crate::ring::{Jitter, StoredRing, StoredVersion, due_at};
 use crate::store::{KeyStore, LoadedRing, RingChange, StoreError, With};
 use crate::transit::{Address, Description, NewRing, Settings};
 use crate::version::{Generation, Version};
@@ -54,8 +56,9 @@ impl Lifecycle {
             .load_ring(at.mount, &at.name, With::Latest)
             .await?
         {
-            return self.described(existing).await;
+            return self.described(at, existing).await;
         }
+        let place = self.place(at);
         let now = self.keys.clock.now();
         let ring = self.new_ring(at, new, key_type, now)?;
         let seal_id = SealId::generate(self.entropy())?;
@@ -69,6 +72,7 @@ impl Lifecycle {
             settings: &[],
         };
         let event = event(&ring, now, by, what);
+        let began = self.keys.clock.uptime();
         match self.store.create_ring(&ring, &version, &event).await {
             Ok(()) => {}
             // Somebody else created it meanwhile: theirs stands.
@@ -77,11 +81,15 @@ impl Lifecycle {
             Err(error) => return Err(error.into()),
         }
         self.done(Action::Create, by.cause);
-        self.publish(at, &ring, Some((Version::FIRST, material)));
-        self.described(LoadedRing {
-            ring,
-            version: Some(version),
-        })
+        let opened = Some((Version::FIRST, material));
+        self.publish(&place, &ring, began, opened);
+        self.described(
+            at,
+            LoadedRing {
+                ring,
+                version: Some(version),
+            },
+        )
         .await
     }
 
@@ -120,7 +128,7 @@ impl Lifecycle {
 
     pub(crate) async fn describe(&self, at: &Address) -> Result<Description, Error> {
         let loaded = self.read(at).await?;
-        self.described(loaded).await
+        self.described(at, loaded).await
     }
 
     /// Describes a ring after a change. If that fails the change has still been made, or may have been.
@@ -131,16 +139,17 @@ impl Lifecycle {
         })
     }
 
-    async fn described(&self, loaded: LoadedRing) -> Result<Description, Error> {
-        let LoadedRing { ring, version } = loaded;
-        self.keys.check_ring(&ring)?;
+    async fn described(&self, at: &Address, loaded: LoadedRing) -> Result<Description, Error> {
+        self.keys.check_ring(at, &loaded.ring)?;
+        let imported = self.latest(&loaded)?.origin == crate::binding::Origin::Imported;
+        let ring = loaded.ring;
         let from = ring.policy.min_decryption;
-        let (versions, usage) = tokio::try_join!(
+        let (mut versions, usage) = tokio::try_join!(
             self.store.versions(ring.id, from),
             self.store.usage(ring.id, from)
         )?;
-        let imported =
-            version.is_some_and(|version| version.origin == crate::binding::Origin::Imported);
+        // The ring was read before: it may have been rotated in between.
+        versions.retain(|version| version.version <= ring.latest);
         Ok(Description {
             ring,
             imported,
@@ -165,8 +174,19 @@ impl Lifecycle {
             self.loader.cache.remove(at);
             return Err(Error::NotFound);
         };
-        self.keys.check_ring(&loaded.ring)?;
+        self.keys.check_ring(at, &loaded.ring)?;
         Ok(loaded)
+    }
+
+    /// The latest version's row, if it is there and what this service wrote.
+    fn latest<'a>(&self, loaded: &'a LoadedRing) -> Result<&'a StoredVersion, Error> {
+        let latest = loaded.version.as_ref();
+        let latest = latest.ok_or(Error::Integrity("ring_versions: a version is missing"))?;
+        if latest.version != loaded.ring.latest {
+            return Err(Error::Integrity("ring_versions.version"));
+        }
+        self.keys.check_version(&loaded.ring, latest)?;
+        Ok(latest)
     }
 
     /// Adds a version; retries if somebody else changed the ring meanwhile, unless that is what was asked about.
@@ -177,8 +197,8 @@ impl Lifecycle {
         which: RotateIf,
         by: &Provenance,
     ) -> Result<bool, Error> {
-        let slot = self.loader.cache.slot(at);
-        let _turn = slot.changing.lock().await;
+        let place = self.place(at);
+        let _turn = place.slot.changing.lock().await;
         for _ in 0..ATTEMPTS {
             let loaded = self.read(at).await?;
             match which {
@@ -193,7 +213,7 @@ impl Lifecycle {
                 RotateIf::Generation(asked) if asked == loaded.ring.generation => {}
                 RotateIf::Generation(_) => return Ok(false),
             }
-            match self.rotate_from(at, &loaded, by).await {
+            match self.rotate_from(&place, &loaded, by).await {
                 Err(Error::StoreUnavailable(StoreError::Conflict)) => {}
                 result => return result.map(|()| true),
             }
@@ -203,15 +223,12 @@ impl Lifecycle {
 
     async fn rotate_from(
         &self,
-        at: &Address,
+        place: &Place<'_>,
         loaded: &LoadedRing,
         by: &Provenance,
     ) -> Result<(), Error> {
         let ring = &loaded.ring;
-        let latest = loaded
-            .version
-            .as_ref()
-            .ok_or(Error::Integrity("ring_versions: a version is missing"))?;
+        let latest = self.latest(loaded)?;
         // The seal id belongs to the ring and is kept with every version's material.
         let seal_id = self.keys.open_version(ring, latest).await?.seal_id;
         let now = self.keys.clock.now();
@@ -233,7 +250,7 @@ impl Lifecycle {
             trimmed_below: None,
             event,
         };
-        self.commit(at, change, by, Some(material)).await
+        self.commit(place, change, by, Some(material)).await
     }
 
     pub(crate) async fn configure(
@@ -251,10 +268,7 @@ impl Lifecycle {
                 return Ok(None);
             }
             let differences = policy.differences(&ring.policy);
-            let made_at = loaded
-                .version
-                .as_ref()
-                .map_or(ring.created_at, |version| version.created_at);
+            let made_at = self.latest(loaded)?.created_at;
             let next = self.signed(ring.configured(policy, made_at, self.jitter()?));
             let span = (Some(ring.latest), Some(ring.latest));
             let what = What {
@@ -314,14 +328,14 @@ impl Lifecycle {
         by: &Provenance,
         plan: impl Fn(&LoadedRing, &Provenance, Timestamp) -> Result<Option<RingChange>, Error>,
     ) -> Result<(), Error> {
-        let slot = self.loader.cache.slot(at);
-        let _turn = slot.changing.lock().await;
+        let place = self.place(at);
+        let _turn = place.slot.changing.lock().await;
         for _ in 0..ATTEMPTS {
             let loaded = self.read(at).await?;
             let Some(change) = plan(&loaded, by, self.keys.clock.now())? else {
                 return Ok(());
             };
-            match self.commit(at, change, by, None).await {
+            match self.commit(&place, change, by, None).await {
                 Err(Error::StoreUnavailable(StoreError::Conflict)) => {}
                 result => return result,
             }
@@ -369,14 +383,15 @@ impl Lifecycle {
 
     async fn commit(
         &self,
-        at: &Address,
+        place: &Place<'_>,
         change: RingChange,
         by: &Provenance,
         material: Option<Material>,
     ) -> Result<(), Error> {
+        let began = self.keys.clock.uptime();
         match self.store.change_ring(&change).await {
             Ok(()) => {}
-            Err(StoreError::OutcomeUnknown) => self.confirm(at, &change).await?,
+            Err(StoreError::OutcomeUnknown) => self.confirm(place.at, &change).await?,
             Err(error) => return Err(error.into()),
         }
         self.done(change.event.action, by.cause);
@@ -385,7 +400,7 @@ impl Lifecycle {
             .as_ref()
             .map(|version| version.version)
             .zip(material);
-        self.publish(at, &change.ring, opened);
+        self.publish(place, &change.ring, began, opened);
         Ok(())
     }
 
@@ -398,10 +413,23 @@ impl Lifecycle {
         }
     }
 
-    /// Puts what was just written into the cache, so that the next request finds it without a load.
-    fn publish(&self, at: &Address, ring: &StoredRing, opened: Option<(Version, Material)>) {
+    /// The ring's place in the cache; to be taken before the ring is read, so that it hears of what others change.
+    fn place<'a>(&self, at: &'a Address) -> Place<'a> {
         let slot = self.loader.cache.slot(at);
-        let open = Arc::new(OpenRing::new(ring, self.keys.clock.uptime()));
+        Place { at, slot }
+    }
+
+    /// Puts what was just written, in a call that began at this uptime, into the cache, so that the next request
+    /// finds it without a load.
+    fn publish(
+        &self,
+        place: &Place<'_>,
+        ring: &StoredRing,
+        began: Duration,
+        opened: Option<(Version, Material)>,
+    ) {
+        let Place { at, slot } = place;
+        let open = Arc::new(OpenRing::new(ring, began));
         if let Some(earlier) = slot.last_known() {
             open.adopt(&earlier);
         }
@@ -415,7 +443,11 @@ impl Lifecycle {
             }
         }
         slot.publish(&open);
-        self.loader.cache.reweigh(at, &slot);
+        if !self.loader.cache.reweigh(at, slot)
+            && let Some(other) = self.loader.cache.find(at)
+        {
+            other.note_change(ring.id, ring.generation);
+        }
     }
 
     fn signed(&self, ring: StoredRing) -> StoredRing {
@@ -435,6 +467,12 @@ impl Lifecycle {
         self.entropy().fill(&mut bytes)?;
         Ok(Jitter(u32::from_be_bytes(bytes)))
     }
+}
+
+/// A ring's address and its place in the cache.
+struct Place<'a> {
+    at: &'a Address,
+    slot: Arc<Slot>,
 }
 
 const fn versions(ring: &StoredRing) -> Versions {

@@ -83,12 +83,19 @@ impl From<LoadFailure> for Error {
 }
 
 /// What a load is to bring.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Want {
     /// The ring with this version opened.
     Opened(With),
     /// The ring as the store has it at this uptime or later; keys if they come along.
     AsOf(Duration),
+}
+
+impl Want {
+    /// Whether what stood in one's way stands in the other's.
+    fn is_like(self, other: Self) -> bool {
+        self == other || matches!((self, other), (Self::AsOf(_), Self::AsOf(_)))
+    }
 }
 
 impl Loader {
@@ -109,25 +116,23 @@ impl Loader {
 
     async fn load_in_turn(&self, at: &Address, want: Want) -> Result<Arc<OpenRing>, Error> {
         let slot = self.cache.slot(at);
-        let attempts_before = slot
-            .loading
-            .try_lock()
-            .map_or(None, |state| Some(state.attempts));
+        let loads_before = slot.loads();
         let mut state = slot.loading.lock().await;
         if let Some(ring) = satisfied(&slot, want) {
             return Ok(ring);
         }
-        // Who had to wait shares the failure of the load they waited for.
-        if attempts_before.is_none()
-            && let Some(failure) = state.failure.take()
+        // Who waited while a load of the same failed shares its failure. Who came later tries again.
+        if slot.loads() > loads_before
+            && let Some((failed, failure)) = &state.failure
+            && failed.is_like(want)
         {
-            state.failure = Some(failure.clone());
-            return Err(failure.into());
+            return Err(failure.clone().into());
         }
-        state.attempts += 1;
         let began = self.clock.uptime();
         let result = self.read_and_open(at, &slot, want).await;
-        state.failure = result.as_ref().err().map(LoadFailure::from);
+        let failure = result.as_ref().err();
+        state.failure = failure.map(|error| (want, LoadFailure::from(error)));
+        slot.note_load();
         let outcome = if result.is_ok() {
             Outcome::Done
         } else {
@@ -157,21 +162,24 @@ impl Loader {
                 self.cache.remove(at);
                 return Err(Error::NotFound);
             };
-            self.keys.check_ring(&loaded.ring)?;
+            self.keys.check_ring(at, &loaded.ring)?;
             slot.note_read(began);
             let ring = refreshed(slot, &loaded.ring, began);
-            let opened = match wanted_version(slot, &loaded.ring, want) {
+            let wanted = wanted_version(slot, &loaded.ring, want);
+            // The settings hold from now on, however long the KEK takes.
+            if !slot.offer(&ring, mark) {
+                continue;
+            }
+            let opened = match wanted {
                 Some(wanted) => self.open_loaded(at, &ring, loaded, wanted).await,
                 None => Ok(()),
             };
-            if slot.offer(&ring, mark) {
-                self.cache.reweigh(at, slot);
-                return match want {
-                    Want::Opened(_) => opened.map(|()| ring),
-                    // The settings are what was asked for; who needs the key finds out about it.
-                    Want::AsOf(_) => Ok(ring),
-                };
-            }
+            self.cache.reweigh(at, slot);
+            return match want {
+                Want::Opened(_) => opened.map(|()| ring),
+                // The settings are what was asked for; who needs the key finds out about it.
+                Want::AsOf(_) => Ok(ring),
+            };
         }
     }
 
@@ -191,6 +199,9 @@ impl Loader {
             return Ok(());
         }
         let version = version.ok_or(Error::Integrity("ring_versions: a version is missing"))?;
+        if version.version != wanted {
+            return Err(Error::Integrity("ring_versions.version"));
+        }
         let open = self.open_version(at, &row, &version).await?;
         ring.add_opened(open);
         Ok(())

@@ -19,6 +19,8 @@ use crate::transit::MountError;
 pub(crate) struct MountTable {
     store: Arc<dyn KeyStore>,
     mounts: ArcSwap<Vec<Mount>>,
+    /// Held while the table is read, so that no older reading replaces a newer one.
+    reading: tokio::sync::Mutex<()>,
 }
 
 impl MountTable {
@@ -28,6 +30,7 @@ impl MountTable {
         Ok(Self {
             store,
             mounts: ArcSwap::from_pointee(mounts),
+            reading: tokio::sync::Mutex::default(),
         })
     }
 
@@ -45,6 +48,7 @@ impl MountTable {
 
     /// Reads the table again; answers the mounts that are gone.
     pub(crate) async fn refresh(&self) -> Result<HashSet<MountId>, StoreError> {
+        let _turn = self.reading.lock().await;
         let mounts = self.store.mounts().await?;
         let current: HashSet<_> = mounts.iter().map(|mount| mount.id).collect();
         let before = self.mounts.swap(Arc::new(mounts));
@@ -89,14 +93,15 @@ impl MountTable {
         Ok(())
     }
 
+    /// Whether there was one, and all mounts that are gone.
     pub(crate) async fn disable(
         &self,
         path: &MountPath,
         clock: &dyn Clock,
-    ) -> Result<bool, MountError> {
+    ) -> Result<(bool, HashSet<MountId>), MountError> {
         let found = self.store.disable_mount(path, clock.now()).await?;
-        self.refresh().await?;
-        Ok(found)
+        let gone = self.refresh().await?;
+        Ok((found, gone))
     }
 }
 

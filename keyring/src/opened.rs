@@ -109,6 +109,16 @@ impl OpenRing {
         }
     }
 
+    /// Whether the other is a snapshot of the same ring at the same generation.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.id == other.id && self.generation == other.generation
+    }
+
+    /// Whether this is a snapshot of the same ring at a later generation than the other's.
+    pub fn is_later_than(&self, other: &Self) -> bool {
+        self.id == other.id && self.generation > other.generation
+    }
+
     /// The version, if it has been opened.
     pub fn opened(&self, version: Version) -> Option<Arc<OpenVersion>> {
         self.opened.load().get(version).cloned()

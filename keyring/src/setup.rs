@@ -238,7 +238,7 @@ async fn start(
     settings: Settings,
     loader: Arc<Loader>,
     lifecycle: Arc<Lifecycle>,
-    worn: mpsc::UnboundedReceiver<WornVersion>,
+    worn: mpsc::Receiver<WornVersion>,
 ) -> Result<Transit, SetupError> {
     let cursor = parts.store.end().await?;
     let mounts_epoch = parts.store.changes_since(cursor).await?.mounts_epoch;

@@ -2,5 +2,9 @@
 
 pub mod bulk;
 pub mod engine;
+pub mod entropy;
+pub mod faulty_store;
+pub mod own_memory;
+pub mod postgres;
 pub mod probe;
 pub mod softhsm;

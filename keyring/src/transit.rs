@@ -242,8 +242,12 @@ impl Transit {
     /// Takes a mount out of service; its rings are kept 30 days. `false` if there is none.
     pub async fn disable_mount(&self, path: MountPath) -> Result<bool, MountError> {
         let (mounts, loader) = (Arc::clone(&self.mounts), Arc::clone(&self.loader));
-        self.mount_task(async move { mounts.disable(&path, loader.clock.as_ref()).await })
-            .await
+        self.mount_task(async move {
+            let (found, gone) = mounts.disable(&path, loader.clock.as_ref()).await?;
+            loader.cache.remove_mounts(&gone);
+            Ok(found)
+        })
+        .await
     }
 
     /// Creates a ring; if one of that name exists, describes that and changes nothing.

@@ -1,8 +1,9 @@
 //! Counts how often each version seals, without a store call for each: uses are booked in blocks, in advance,
 //! so the stored count is never below the truth.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -24,7 +25,6 @@ pub struct Lease {
     version: Version,
     limits: Option<Limits>,
     left: AtomicI64,
-    overdrawn: AtomicU64,
     block: AtomicU64,
     renewed_at_micros: AtomicU64,
     renewing: AtomicBool,
@@ -55,11 +55,47 @@ struct Settlement {
     ring: RingId,
     version: Version,
     unused: u64,
-    unbooked: u64,
+}
+
+/// Uses that were made while the store was away and are still to be booked. They outlive their leases.
+#[derive(Debug, Default)]
+struct Debts(Mutex<HashMap<(RingId, Version), u64>>);
+
+impl Debts {
+    /// Lets a version go on for this many uses; `false` if its ring owes too much already.
+    fn lend(&self, ring: RingId, version: Version, uses: u64) -> bool {
+        let mut debts = self.all();
+        let owed = debts.iter().filter(|((debtor, _), _)| *debtor == ring);
+        let owed: u64 = owed.map(|(_, uses)| uses).sum();
+        if owed.saturating_add(uses) > MAX_OVERDRAFT {
+            return false;
+        }
+        *debts.entry((ring, version)).or_default() += uses;
+        true
+    }
+
+    /// Takes off what was booked or not used after all; answers what was more than the debt.
+    fn pay(&self, ring: RingId, version: Version, uses: u64) -> u64 {
+        let mut debts = self.all();
+        let Some(owed) = debts.get_mut(&(ring, version)) else {
+            return uses;
+        };
+        let paid = uses.min(*owed);
+        *owed -= paid;
+        if *owed == 0 {
+            debts.remove(&(ring, version));
+        }
+        uses - paid
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<(RingId, Version), u64>> {
+        // No method leaves the sums half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A version that has been used so often that its ring is to be rotated.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct WornVersion {
     /// Its ring.
     pub at: Address,
@@ -86,14 +122,12 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let unused = u64::try_from(*self.left.get_mut()).unwrap_or(0);
-        let unbooked = *self.overdrawn.get_mut();
-        if unused > 0 || unbooked > 0 {
+        if unused > 0 {
             // A closed channel means the process is ending; then the count stays too high, never too low.
             let settlement = Settlement {
                 ring: self.ring,
                 version: self.version,
                 unused,
-                unbooked,
             };
             let _ = self.settlements.send(Message::Settle(settlement));
         }
@@ -107,15 +141,19 @@ pub struct UsageLedger {
     clock: Arc<dyn Clock>,
     limits: Limits,
     settlements: mpsc::UnboundedSender<Message>,
-    worn: mpsc::UnboundedSender<WornVersion>,
+    worn: mpsc::Sender<WornVersion>,
+    debts: Arc<Debts>,
+    /// Held while debts are booked, so that none is booked twice.
+    booking: tokio::sync::Mutex<()>,
 }
 
 /// The ledger's two streams, for its background work.
 #[derive(Debug)]
 pub struct LedgerStreams {
     settlements: mpsc::UnboundedReceiver<Message>,
+    debts: Arc<Debts>,
     /// Versions to be replaced.
-    pub worn: mpsc::UnboundedReceiver<WornVersion>,
+    pub worn: mpsc::Receiver<WornVersion>,
 }
 
 impl UsageLedger {
@@ -126,9 +164,11 @@ impl UsageLedger {
         limits: Limits,
     ) -> (Self, LedgerStreams) {
         let (settlements, settlements_out) = mpsc::unbounded_channel();
-        let (worn, worn_out) = mpsc::unbounded_channel();
+        let (worn, worn_out) = mpsc::channel(WORN_AT_ONCE);
+        let debts = Arc::new(Debts::default());
         let streams = LedgerStreams {
             settlements: settlements_out,
+            debts: Arc::clone(&debts),
             worn: worn_out,
         };
         (
@@ -138,6 +178,8 @@ impl UsageLedger {
                 limits,
                 settlements,
                 worn,
+                debts,
+                booking: tokio::sync::Mutex::default(),
             },
             streams,
         )
@@ -151,7 +193,6 @@ impl UsageLedger {
             version,
             limits: limited.then_some(self.limits),
             left: AtomicI64::new(0),
-            overdrawn: AtomicU64::new(0),
             block: AtomicU64::new(SMALLEST_BLOCK),
             renewed_at_micros: AtomicU64::new(0),
             renewing: AtomicBool::new(false),
@@ -197,12 +238,44 @@ impl UsageLedger {
         }
     }
 
-    /// Returns when everything that left memory so far is settled.
+    /// Returns when everything that left memory so far is settled and what was used without the store is booked,
+    /// or cannot be.
     pub async fn flush(&self) {
         let (done, settled) = oneshot::channel();
         if self.settlements.send(Message::Flush(done)).is_ok() {
             // An error means the settling task has ended, and nothing is left to wait for.
             let _ = settled.await;
+        }
+        self.book_debts().await;
+    }
+
+    /// Books what was used while the store was away; to be called when it answers.
+    pub fn book_debts_in_background(self: &Arc<Self>, runtime: &tokio::runtime::Handle) {
+        if self.debts.all().is_empty() || self.booking.try_lock().is_err() {
+            return;
+        }
+        let ledger = Arc::clone(self);
+        runtime.spawn(async move { ledger.book_debts().await });
+    }
+
+    async fn book_debts(&self) {
+        let _turn = self.booking.lock().await;
+        let debts: Vec<_> = self
+            .debts
+            .all()
+            .iter()
+            .map(|(key, uses)| (*key, *uses))
+            .collect();
+        for ((ring, version), uses) in debts {
+            match self.store.lease_usage(ring, version, uses).await {
+                // What is gone needs no count.
+                Ok(_) | Err(StoreError::NotFound) => {
+                    self.debts.pay(ring, version, uses);
+                }
+                Err(error) => {
+                    return tracing::debug!(%error, "uses made without the store could not be booked yet");
+                }
+            }
         }
     }
 
@@ -228,21 +301,15 @@ impl UsageLedger {
     /// Books the next block and at least this many uses.
     async fn book(&self, lease: &Lease, at_least: u64) -> Result<(), Error> {
         let block = self.next_block(lease).max(at_least);
-        let debt = lease.overdrawn.load(Ordering::Acquire);
-        let call = self
-            .store
-            .lease_usage(lease.ring, lease.version, block.saturating_add(debt));
+        let call = self.store.lease_usage(lease.ring, lease.version, block);
         // A store that hangs must not hold up warm requests. If it books after all, the count is too high,
         // never too low.
         let late = |_| Err(StoreError::Unavailable("no answer in time".to_owned()));
         match timeout(BOOKING_DEADLINE, call).await.unwrap_or_else(late) {
-            Ok(total) => {
-                lease.overdrawn.fetch_sub(debt, Ordering::AcqRel);
-                self.admit(lease, block, total).await
-            }
+            Ok(total) => self.admit(lease, block, total).await,
             Err(StoreError::NotFound) => Err(Error::NotFound),
             Err(StoreError::Unavailable(_) | StoreError::OutcomeUnknown) => {
-                Self::overdraw(lease, block)
+                self.overdraw(lease, block)
             }
             Err(error @ (StoreError::Conflict | StoreError::Corrupt(_) | StoreError::Exists)) => {
                 Err(error.into())
@@ -252,19 +319,19 @@ impl UsageLedger {
 
     async fn admit(&self, lease: &Lease, block: u64, total: u64) -> Result<(), Error> {
         if let Some(limits) = lease.limits {
+            if total >= limits.rotate_at {
+                // Nobody listening means the process is ending; a full queue, that a later booking tells again.
+                let _ = self.worn.try_send(WornVersion {
+                    at: lease.at.clone(),
+                    version: lease.version,
+                });
+            }
             if total > limits.refuse_at {
                 let _ = self
                     .store
                     .return_usage(lease.ring, lease.version, block)
                     .await;
                 return Err(ItemError::UsageExhausted.into());
-            }
-            if total >= limits.rotate_at {
-                // Nobody listening means the process is ending.
-                let _ = self.worn.send(WornVersion {
-                    at: lease.at.clone(),
-                    version: lease.version,
-                });
             }
         }
         lease
@@ -274,16 +341,10 @@ impl UsageLedger {
     }
 
     /// Lets a version go on while the store is away, up to a bound; booked when the store is back.
-    fn overdraw(lease: &Lease, block: u64) -> Result<(), Error> {
-        if lease
-            .overdrawn
-            .load(Ordering::Acquire)
-            .saturating_add(block)
-            > MAX_OVERDRAFT
-        {
+    fn overdraw(&self, lease: &Lease, block: u64) -> Result<(), Error> {
+        if !self.debts.lend(lease.ring, lease.version, block) {
             return Err(Error::Stale);
         }
-        lease.overdrawn.fetch_add(block, Ordering::AcqRel);
         lease
             .left
             .fetch_add(i64::try_from(block).unwrap_or(i64::MAX), Ordering::AcqRel);
@@ -312,12 +373,14 @@ impl UsageLedger {
 
 impl LedgerStreams {
     /// Splits off the stream of settlements and books them one by one, in a task of its own.
-    pub fn settle(self, store: Arc<dyn KeyStore>) -> mpsc::UnboundedReceiver<WornVersion> {
-        let mut settlements = self.settlements;
+    pub fn settle(self, store: Arc<dyn KeyStore>) -> mpsc::Receiver<WornVersion> {
+        let (mut settlements, debts) = (self.settlements, self.debts);
         tokio::spawn(async move {
             while let Some(message) = settlements.recv().await {
                 match message {
-                    Message::Settle(settlement) => settle_one(store.as_ref(), &settlement).await,
+                    Message::Settle(settlement) => {
+                        settle_one(store.as_ref(), &debts, &settlement).await;
+                    }
                     // Who asked may have given up waiting.
                     Message::Flush(done) => drop(done.send(())),
                 }
@@ -327,24 +390,19 @@ impl LedgerStreams {
     }
 }
 
-async fn settle_one(store: &dyn KeyStore, settlement: &Settlement) {
+async fn settle_one(store: &dyn KeyStore, debts: &Debts, settlement: &Settlement) {
     let Settlement {
         ring,
         version,
         unused,
-        unbooked,
     } = *settlement;
-    let outcome = if unbooked > unused {
-        store
-            .lease_usage(ring, version, unbooked - unused)
-            .await
-            .map(|_| ())
-    } else {
-        store.return_usage(ring, version, unused - unbooked).await
-    };
-    match outcome {
-        Ok(()) | Err(StoreError::NotFound) => {}
-        Err(error) => tracing::warn!(%error, "a version's use count could not be settled"),
+    // What was never booked cannot be given back.
+    let booked = debts.pay(ring, version, unused);
+    if booked == 0 {
+        return;
+    }
+    if let Err(error) = store.return_usage(ring, version, booked).await {
+        tracing::warn!(%error, "uses that were not made could not be given back; the count stays too high");
     }
 }
 
@@ -353,3 +411,4 @@ const LARGEST_BLOCK: u64 = 1 << 22;
 const MAX_OVERDRAFT: u64 = 1 << 28;
 const BOOKING_DEADLINE: Duration = Duration::from_millis(250);
 const BOOKINGS_PER_TURN: usize = 8;
+const WORN_AT_ONCE: usize = 1024;

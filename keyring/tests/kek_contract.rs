@@ -8,6 +8,7 @@
 )]
 
 use std::fs;
+use std::io::{self, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use keyring::kek::{Kek, KekError, KekSetupError, WrappedDek};
 use keyring::secret::{Dek, SecretBytes};
 use keyring::test_support::softhsm::{SoftHsm, isolated};
 use keyring::version::Version;
+use rustix::fs::{FileType, Mode};
 
 /// Each law becomes a test for each kind of KEK.
 macro_rules! contract {
@@ -246,7 +248,7 @@ mod software_file {
     fn a_file_of_another_user_is_refused() {
         let (_directory, path) = created();
         if std::os::unix::fs::chown(&path, Some(65_534), None).is_err() {
-            eprintln!("SKIPPED: only root can give a file away");
+            let _ = writeln!(io::stderr(), "SKIPPED: only root can give a file away");
             return;
         }
         assert_refused(SoftwareKek::open(&path, entropy()), "belongs to user 65534");
@@ -742,6 +744,183 @@ mod pkcs11_faults {
         });
     }
 
+    #[test]
+    fn a_lost_token_does_not_disturb_a_kek_in_another_token() {
+        isolated(|hsm| {
+            hsm.init_token("kek", PIN);
+            let lost = token_files(hsm)
+                .next()
+                .unwrap()
+                .parent()
+                .unwrap()
+                .to_owned();
+            hsm.init_token("other", "2222");
+            block_on(async {
+                let kek = create(settings(hsm)).await;
+                let wrapped = kek.wrap_dek(&dek(), &binding(&kek)).await.unwrap();
+                let other_token = TokenSelector::Label("other".to_owned());
+                let elsewhere = Pkcs11Settings {
+                    token: other_token,
+                    ..with_pin(hsm, "2222")
+                };
+                let other = create(elsewhere).await;
+                let away = hsm.path().join("away");
+                fs::rename(&lost, &away).unwrap();
+                for _ in 0..100 {
+                    assert_unavailable(kek.unwrap_dek(&wrapped, &binding(&kek)).await);
+                    other.wrap_dek(&dek(), &binding(&other)).await.unwrap();
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                fs::rename(&away, &lost).unwrap();
+                recovers(&kek, &wrapped).await;
+                other.wrap_dek(&dek(), &binding(&other)).await.unwrap();
+            });
+        });
+    }
+
+    #[test]
+    fn a_login_that_was_lost_is_renewed() {
+        isolated(|hsm| {
+            hsm.init_token("kek", PIN);
+            block_on(async {
+                let kek = create(settings(hsm)).await;
+                let wrapped = kek.wrap_dek(&dek(), &binding(&kek)).await.unwrap();
+                for _ in 0..3 {
+                    // A logout ends the login of all sessions of this process.
+                    any_session(hsm).logout().unwrap();
+                    kek.unwrap_dek(&wrapped, &binding(&kek)).await.unwrap();
+                }
+            });
+        });
+    }
+
+    #[test]
+    fn a_pin_changed_under_a_running_kek_is_tried_once() {
+        isolated(|hsm| {
+            hsm.init_token("kek", PIN);
+            block_on(async {
+                let kek = create(settings(hsm)).await;
+                let wrapped = kek.wrap_dek(&dek(), &binding(&kek)).await.unwrap();
+                let session = any_session(hsm);
+                let (old, new) = (AuthPin::new(PIN.into()), AuthPin::new("changed".into()));
+                session.set_pin(&old, &new).unwrap();
+                session.logout().unwrap();
+                assert_unavailable(kek.unwrap_dek(&wrapped, &binding(&kek)).await);
+                assert!(
+                    token(hsm, "kek").1.user_pin_count_low(),
+                    "the token saw the old PIN"
+                );
+                session.login(UserType::User, Some(&new)).unwrap();
+                session.logout().unwrap();
+                for _ in 0..10 {
+                    assert_unavailable(kek.unwrap_dek(&wrapped, &binding(&kek)).await);
+                }
+                assert!(
+                    !token(hsm, "kek").1.user_pin_count_low(),
+                    "the old PIN was tried again"
+                );
+                kek.close().await;
+                assert_refused(Pkcs11Kek::open(settings(hsm), entropy()).await, "before");
+                let restarted = Pkcs11Kek::open(with_pin(hsm, "changed"), entropy())
+                    .await
+                    .unwrap();
+                restarted
+                    .unwrap_dek(&wrapped, &binding(&restarted))
+                    .await
+                    .unwrap();
+            });
+        });
+    }
+
+    #[test]
+    fn another_key_under_the_same_id_rejects_no_row() {
+        isolated(|hsm| {
+            hsm.init_token("kek", PIN);
+            block_on(async {
+                let kek = create(settings(hsm)).await;
+                let wrapped = kek.wrap_dek(&dek(), &binding(&kek)).await.unwrap();
+                let (object, kept) = (kek_file(hsm), hsm.path().join("kept"));
+                fs::rename(&object, &kept).unwrap();
+                generate(&any_session(hsm), &KEY_ID, &[]);
+                let why = unavailable(kek.unwrap_dek(&wrapped, &binding(&kek)).await);
+                assert!(why.contains("another key"), "{why}");
+            });
+        });
+    }
+
+    #[test]
+    fn a_token_that_hangs_costs_a_caller_the_deadline_and_a_full_queue_nothing() {
+        isolated(|hsm| {
+            hsm.init_token("kek", PIN);
+            block_on(async {
+                let call_deadline = Duration::from_millis(300);
+                let kek = create(Pkcs11Settings {
+                    call_deadline,
+                    ..settings(hsm)
+                })
+                .await;
+                let wrapped = kek.wrap_dek(&dek(), &binding(&kek)).await.unwrap();
+                let stuck = Stuck::start(hsm, kek_file(hsm));
+                let start = Instant::now();
+                let calls = (0..400).map(async |_| {
+                    let why = unavailable(kek.unwrap_dek(&wrapped, &binding(&kek)).await);
+                    (why, start.elapsed())
+                });
+                let (full, late): (Vec<_>, Vec<_>) = join_all(calls)
+                    .await
+                    .into_iter()
+                    .partition(|(why, _)| why.contains("queue"));
+                assert!(
+                    full.len() > 100,
+                    "{} calls found the queue full",
+                    full.len()
+                );
+                assert!(full.iter().all(|(_, waited)| *waited < call_deadline));
+                assert!(late.len() > 200, "{} calls waited", late.len());
+                for (why, waited) in late {
+                    assert!(why.contains("did not answer within 300 ms"), "{why}");
+                    assert!(waited < call_deadline * 4, "{waited:?}");
+                }
+                stuck.end();
+                recovers(&kek, &wrapped).await;
+            });
+        });
+    }
+
+    /// A pipe in place of the KEK's file: whoever opens it to read waits until somebody writes.
+    struct Stuck {
+        object: PathBuf,
+        kept: PathBuf,
+        pipe: PathBuf,
+    }
+
+    impl Stuck {
+        fn start(hsm: &SoftHsm, object: PathBuf) -> Self {
+            let (kept, pipe) = (hsm.path().join("kept"), hsm.path().join("pipe"));
+            let (kind, mode) = (FileType::Fifo, Mode::RUSR | Mode::WUSR);
+            rustix::fs::mknodat(rustix::fs::CWD, &pipe, kind, mode, 0).unwrap();
+            fs::copy(&object, &kept).unwrap();
+            fs::rename(&pipe, &object).unwrap();
+            Self { object, kept, pipe }
+        }
+
+        fn end(&self) {
+            fs::rename(&self.object, &self.pipe).unwrap();
+            fs::rename(&self.kept, &self.object).unwrap();
+            // Opened for both, a pipe waits for nobody; closed again, it ends whoever read.
+            fs::File::options()
+                .read(true)
+                .write(true)
+                .open(&self.pipe)
+                .unwrap();
+        }
+    }
+
+    /// A session beside those of a KEK that is logged in.
+    fn any_session(hsm: &SoftHsm) -> Session {
+        module(hsm).open_rw_session(token(hsm, "kek").0).unwrap()
+    }
+
     /// The row was never at fault, and the back-off stays short after a short outage.
     async fn recovers(kek: &Pkcs11Kek, wrapped: &WrappedDek) {
         let patience = Instant::now() + Duration::from_secs(5);
@@ -908,8 +1087,12 @@ fn assert_rejected(outcome: Result<Dek, KekError>) {
 }
 
 fn assert_unavailable(outcome: Result<Dek, KekError>) {
+    unavailable(outcome);
+}
+
+fn unavailable(outcome: Result<Dek, KekError>) -> String {
     match outcome {
-        Err(KekError::Unavailable(_)) => {}
+        Err(KekError::Unavailable(why)) => why,
         Err(KekError::Rejected) => panic!("rejected instead of unavailable"),
         Ok(_) => panic!("a KEK that is away opened a wrapped key"),
     }

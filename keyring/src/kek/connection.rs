@@ -10,23 +10,29 @@ use crate::binding::push_field;
 use crate::entropy::Entropy;
 use crate::kek::WrappedDek;
 use crate::kek::fault::Fault;
+use crate::kek::module::OwnSession;
 use crate::secret::Dek;
 
 /// A session belongs to one thread at a time, and so does its handle of the key.
 pub(super) struct Connection {
-    session: Session,
+    session: OwnSession,
     key: ObjectHandle,
 }
 
 impl Connection {
     /// A logged-in session and a key found in it.
-    pub(super) fn new(session: Session, key: ObjectHandle) -> Self {
+    pub(super) fn new(session: OwnSession, key: ObjectHandle) -> Self {
         Self { session, key }
     }
 
     /// The session, to log in again.
     pub(super) fn session(&self) -> &Session {
-        &self.session
+        self.session.get()
+    }
+
+    /// The epoch of the module its handles belong to.
+    pub(super) fn epoch(&self) -> u64 {
+        self.session.epoch()
     }
 
     /// Encrypts a DEK under a fresh nonce.
@@ -42,7 +48,7 @@ impl Connection {
             .map_err(|error| Fault::Unusable(error.to_string()))?;
         let mechanism = Mechanism::AesGcm(GcmParams::new(&mut nonce, associated, TAG_BITS.into())?);
         let sealed = self
-            .session
+            .session()
             .encrypt(&mechanism, self.key, dek.expose_secret())?;
         // Read back only now: an HSM that chooses the nonce itself (CloudHSM) wrote it over ours.
         drop(mechanism);
@@ -60,7 +66,7 @@ impl Connection {
             .ok_or(Fault::Rejected)?;
         let mut nonce = *nonce;
         let mechanism = Mechanism::AesGcm(GcmParams::new(&mut nonce, associated, TAG_BITS.into())?);
-        let opened = Zeroizing::new(self.session.decrypt(&mechanism, self.key, sealed)?);
+        let opened = Zeroizing::new(self.session().decrypt(&mechanism, self.key, sealed)?);
         Dek::from_slice(&opened).ok_or_else(|| {
             Fault::Unusable(format!("the token gave {} bytes for a DEK", opened.len()))
         })

@@ -1,59 +1,188 @@
-//! The PKCS#11 modules of this process: each loaded and initialised once, by one owner, and never finalised.
+//! The PKCS#11 modules of this process: each loaded once and owned here, so that no user ends the sessions
+//! of another.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
+use cryptoki::session::Session;
+use cryptoki::slot::Slot;
 
 use crate::kek::fault::Fault;
 
-/// A second `C_Initialize` would be refused, and a `C_Finalize` of one user would end the sessions of all
-/// others; so whoever needs a module gets it here.
-static LOADED: Mutex<BTreeMap<PathBuf, Pkcs11>> = Mutex::new(BTreeMap::new());
+/// A second `C_Initialize` would be refused, so whoever needs a module gets it here.
+static LOADED: Mutex<BTreeMap<PathBuf, Arc<Module>>> = Mutex::new(BTreeMap::new());
 
-/// The module at this path, initialised.
-pub(super) fn load(path: &Path) -> Result<Pkcs11, Fault> {
-    let shown = path.display();
-    if !path.is_absolute() {
-        // A search path would let whoever sets the environment choose the code that sees the PIN.
-        return Err(Fault::Unusable(format!(
-            "the PKCS#11 module {shown} is not given by its absolute path"
-        )));
-    }
-    let file = path.canonicalize().map_err(|error| {
-        Fault::Unusable(format!(
-            "the PKCS#11 module {shown} cannot be found: {error}"
-        ))
-    })?;
-    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(module) = loaded.get(&file) {
-        return Ok(module.clone());
-    }
-    let module = Pkcs11::new(&file).map_err(|error| {
-        Fault::Unusable(format!(
-            "{shown} cannot be loaded as a PKCS#11 module: {error}"
-        ))
-    })?;
-    initialise(&module, path)?;
-    log_library(&module, path);
-    loaded.insert(file, module.clone());
-    Ok(module)
+/// One module, initialised. It is finalised only by [`restart`](Self::restart).
+pub(super) struct Module {
+    pkcs11: Pkcs11,
+    path: PathBuf,
+    /// False if another library in this process had initialised the module before.
+    owned: bool,
+    gate: Mutex<Gate>,
 }
 
-fn initialise(module: &Pkcs11, path: &Path) -> Result<(), Fault> {
-    match module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
-        // Another library in this process owns the module; we never finalise, so sharing harms neither.
-        Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(()),
-        Err(error) => {
-            let reason = Fault::from(error);
-            Err(Fault::Unusable(format!(
-                "the PKCS#11 module {} does not start: {reason}",
-                path.display()
-            )))
+/// `C_Finalize` must not meet a call in progress, and no handle may be used after it: numbers repeat.
+#[derive(Default)]
+struct Gate {
+    calls: usize,
+    epoch: u64,
+}
+
+impl Module {
+    /// The module at this path.
+    pub(super) fn load(path: &Path) -> Result<Arc<Self>, Fault> {
+        let shown = path.display();
+        if !path.is_absolute() {
+            // A search path would let whoever sets the environment choose the code that sees the PIN.
+            let why = format!("the PKCS#11 module {shown} is not given by its absolute path");
+            return Err(Fault::Unusable(why));
+        }
+        let file = path.canonicalize().map_err(|error| {
+            Fault::Unusable(format!(
+                "the PKCS#11 module {shown} cannot be found: {error}"
+            ))
+        })?;
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(module) = loaded.get(&file) {
+            return Ok(Arc::clone(module));
+        }
+        let pkcs11 = Pkcs11::new(&file).map_err(|error| {
+            Fault::Unusable(format!(
+                "{shown} cannot be loaded as a PKCS#11 module: {error}"
+            ))
+        })?;
+        let owned = match pkcs11.initialize(arguments()) {
+            Ok(()) => true,
+            Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => false,
+            Err(error) => {
+                let why = Fault::from(error);
+                return Err(Fault::Unusable(format!(
+                    "the PKCS#11 module {shown} fails: {why}"
+                )));
+            }
+        };
+        log_library(&pkcs11, path);
+        let gate = Mutex::default();
+        let module = Arc::new(Self {
+            pkcs11,
+            path: path.to_owned(),
+            owned,
+            gate,
+        });
+        loaded.insert(file, Arc::clone(&module));
+        Ok(module)
+    }
+
+    /// Leave to call the module until the lease is dropped.
+    pub(super) fn enter(self: &Arc<Self>) -> Lease {
+        let mut gate = self.gate();
+        gate.calls = gate.calls.saturating_add(1);
+        Lease {
+            module: Arc::clone(self),
+            epoch: gate.epoch,
         }
     }
+
+    /// Finalises and initialises the module: the last resort when a token stays lost. SoftHSM never looks
+    /// again at a token directory that was once gone, nor Luna at members that all failed.
+    ///
+    /// `epoch` is that of the call that failed. False if nothing changed since then: a call is in progress,
+    /// perhaps for ever, or the module is not ours.
+    pub(super) fn restart(&self, epoch: u64) -> bool {
+        let mut gate = self.gate();
+        if gate.epoch != epoch {
+            return true;
+        }
+        if gate.calls > 0 || !self.owned {
+            return false;
+        }
+        gate.epoch = gate.epoch.saturating_add(1);
+        // It may be uninitialised since a restart that failed; what counts is the next line.
+        let _ = self.pkcs11.clone().finalize();
+        let outcome = self.pkcs11.initialize(arguments()).map_err(Fault::from);
+        tracing::warn!(module = %self.path.display(), ?outcome, "PKCS#11 module restarted");
+        true
+    }
+
+    fn gate(&self) -> MutexGuard<'_, Gate> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A call in progress. Leases of one thread may nest.
+pub(super) struct Lease {
+    module: Arc<Module>,
+    epoch: u64,
+}
+
+impl Lease {
+    /// The module's functions.
+    pub(super) fn pkcs11(&self) -> &Pkcs11 {
+        &self.module.pkcs11
+    }
+
+    /// How often the module had been restarted; handles of another epoch are dead.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// A new session. Read-write: `CloudHSM` knows no other.
+    pub(super) fn open_session(&self, slot: Slot) -> Result<OwnSession, Fault> {
+        let session = self.module.pkcs11.open_rw_session(slot)?;
+        let module = Arc::clone(&self.module);
+        Ok(OwnSession {
+            session: Some(session),
+            module,
+            epoch: self.epoch,
+        })
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut gate = self.module.gate();
+        gate.calls = gate.calls.saturating_sub(1);
+    }
+}
+
+/// A session that is closed on drop, unless a restart closed it already: its number would be another's by
+/// then.
+pub(super) struct OwnSession {
+    session: Option<Session>,
+    module: Arc<Module>,
+    epoch: u64,
+}
+
+impl OwnSession {
+    /// The session.
+    pub(super) fn get(&self) -> &Session {
+        self.session
+            .as_ref()
+            .expect("the session is taken out only on drop")
+    }
+
+    /// The epoch it was opened in.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+}
+
+impl Drop for OwnSession {
+    fn drop(&mut self) {
+        let lease = self.module.enter();
+        if lease.epoch != self.epoch {
+            std::mem::forget(self.session.take());
+        }
+        // Closed while the lease is held.
+        drop(self.session.take());
+    }
+}
+
+fn arguments() -> CInitializeArgs {
+    CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)
 }
 
 /// Which library is at work belongs into the log: advisories name library versions.
@@ -71,5 +200,6 @@ fn log_library(module: &Pkcs11, path: &Path) {
             "unknown".to_owned(),
         ),
     };
-    tracing::info!(module = %path.display(), manufacturer, library, version, "PKCS#11 module loaded");
+    let module = path.display();
+    tracing::info!(%module, manufacturer, library, version, "PKCS#11 module loaded");
 }

@@ -162,3 +162,48 @@ const MAGIC: &str = "sealring-refused-pins-1\n";
 const MOST_PINS: usize = 64;
 const LINE: usize = 64 + 1;
 const LONGEST_FILE: u64 = 24 + (1 + 64) * 65;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::SystemEntropy;
+
+    #[test]
+    fn a_pin_is_remembered_for_its_token_only() {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let mut memory = open(directory.path(), "serial-1");
+        memory.add(&pin(1)).expect("the memory can be written");
+        assert!(open(directory.path(), "serial-1").holds(&pin(1)));
+        assert!(!open(directory.path(), "serial-1").holds(&pin(2)));
+        assert!(!open(directory.path(), "serial-2").holds(&pin(1)));
+    }
+
+    #[test]
+    fn a_cleared_memory_holds_nothing() {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let mut memory = open(directory.path(), "serial");
+        memory.add(&pin(1)).expect("the memory can be written");
+        memory.clear().expect("the memory can be written");
+        assert!(!open(directory.path(), "serial").holds(&pin(1)));
+    }
+
+    #[test]
+    fn more_refusals_than_fit_push_out_the_oldest() {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let mut memory = open(directory.path(), "serial");
+        for number in 0..=64 {
+            memory.add(&pin(number)).expect("the memory can be written");
+        }
+        let memory = open(directory.path(), "serial");
+        assert!(!memory.holds(&pin(0)));
+        assert!((1..=64).all(|number| memory.holds(&pin(number))));
+    }
+
+    fn open(directory: &Path, serial: &str) -> PinMemory {
+        PinMemory::open(directory, serial, &SystemEntropy).expect("the memory can be opened")
+    }
+
+    fn pin(number: u8) -> SecretBytes {
+        SecretBytes::new(vec![b'p', number])
+    }
+}

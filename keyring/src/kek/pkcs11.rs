@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cryptoki::session::Session;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::binding::Binding;
 use crate::entropy::Entropy;
@@ -16,9 +16,10 @@ use crate::ids::KekId;
 use crate::kek::breaker::Breaker;
 use crate::kek::connection::Connection;
 use crate::kek::fault::Fault;
+use crate::kek::module::Module;
 use crate::kek::sessions::{Sessions, Shared, Stop, spawn};
 use crate::kek::token::Token;
-use crate::kek::{Kek, KekError, KekSetupError, WrappedDek, hex, key_object, module};
+use crate::kek::{Kek, KekError, KekSetupError, WrappedDek, hex, key_object};
 use crate::secret::{Dek, SecretBytes};
 
 pub use crate::kek::token::TokenSelector;
@@ -100,10 +101,11 @@ impl Pkcs11Kek {
         Self::set_up(settings, entropy, Absent::Create).await
     }
 
-    /// Ends the session threads and waits until the token is logged out. Dropping does the same without
-    /// waiting.
+    /// Ends the session threads and logs out; a call in progress is given its deadline. Dropping does the
+    /// same, but blocks the thread it happens on. One of both must happen before the process ends.
     pub async fn close(self) {
-        self.sessions.close().await;
+        // The task can only fail by panicking, and then the KEK is closed too.
+        let _ = tokio::task::spawn_blocking(move || drop(self)).await;
     }
 
     async fn set_up(
@@ -112,13 +114,17 @@ impl Pkcs11Kek {
         absent: Absent,
     ) -> Result<(Self, Provenance), KekSetupError> {
         let id = kek_id(&settings.key_id)?;
-        let (alive, _) = mpsc::channel(1);
         let (reply, answer) = oneshot::channel();
         // If nobody waits for the outcome any more, dropping it closes the sessions.
-        spawn("kek-setup", alive, move || {
+        let thread = spawn("kek-setup", move || {
             drop(reply.send(prove(settings, entropy, absent)));
         })?;
-        match tokio::time::timeout(SETUP_DEADLINE, answer).await {
+        let outcome = tokio::time::timeout(SETUP_DEADLINE, answer).await;
+        if outcome.is_ok() {
+            // It is about to end; a caller that exits at once must not overtake it.
+            let _ = thread.join();
+        }
+        match outcome {
             Ok(Ok(outcome)) => {
                 outcome.map(|(sessions, provenance)| (Self { id, sessions }, provenance))
             }
@@ -184,12 +190,13 @@ fn prove(
         call_deadline,
         state_dir,
     } = settings;
-    let module = module::load(&module)?;
+    let module = Module::load(&module)?;
     let token = Token::find(module, token, pin, &state_dir, entropy.as_ref())?;
+    let lease = token.enter();
     let threads = affordable(&token, session_threads)?;
-    let session = token.open_session()?;
-    let provenance = ensure_key(&token, &session, &key_id, label.as_deref(), absent)?;
-    let [key] = key_object::find(&session, &key_id)?
+    let session = token.open_session(&lease)?;
+    let provenance = ensure_key(&token, session.get(), &key_id, label.as_deref(), absent)?;
+    let [key] = key_object::find(session.get(), &key_id)?
         .try_into()
         .map_err(|found: Vec<_>| {
             let (name, count, id) = (token.name(), found.len(), hex::encode(&key_id));
@@ -198,13 +205,14 @@ fn prove(
                 id.as_str()
             ))
         })?;
-    key_object::verify(&session, key)?;
+    key_object::verify(session.get(), key)?;
     let connection = Connection::new(session, key);
     let probe = connection.canary(entropy.as_ref()).map_err(|fault| {
         KekSetupError(format!(
             "the KEK does not encrypt and decrypt a probe: {fault}"
         ))
     })?;
+    drop(lease);
     let (breaker, stop) = (Breaker::default(), Stop::default());
     let shared = Shared {
         token,

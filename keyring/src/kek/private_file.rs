@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 /// Why a private file was not read or written; each sentence continues "the file ...".
 #[derive(Debug, thiserror::Error)]
-pub(super) enum PrivateFileError {
+pub enum PrivateFileError {
     /// Creation found something at the path.
     #[error("already exists")]
     Exists,
@@ -38,7 +38,7 @@ pub(super) enum PrivateFileError {
 }
 
 /// The file's bytes, provided that nobody but this user can read or write them.
-pub(super) fn read(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
+pub fn read(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(from_errno)?);
     // Asked of the open file, so that nothing can be exchanged between the check and the read.
@@ -65,7 +65,7 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, Privat
 }
 
 /// Writes a file that was not there before, durably. A file half written is removed again.
-pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<(), PrivateFileError> {
+pub fn create(path: &Path, bytes: &[u8]) -> Result<(), PrivateFileError> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mode = Mode::RUSR | Mode::WUSR;
     let mut file = File::from(rustix::fs::open(path, flags, mode).map_err(from_errno)?);
@@ -81,7 +81,7 @@ pub(super) fn create(path: &Path, bytes: &[u8]) -> Result<(), PrivateFileError> 
 }
 
 /// Writes the file anew, durably: whoever reads it sees the old bytes or the new ones.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), PrivateFileError> {
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), PrivateFileError> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(".new");
     let draft = PathBuf::from(draft);

@@ -20,9 +20,27 @@ pub(super) struct Worker {
 struct Remedies {
     pass: Pass,
     until: Instant,
+    /// The module's epoch at the latest attempt.
+    epoch: u64,
     reopen: bool,
     log_in: bool,
+    /// Only for the call that finds out whether the device is back: sessions of others end with it.
+    restart: bool,
     waits: u32,
+}
+
+impl Remedies {
+    fn new(pass: Pass, until: Instant) -> Self {
+        Self {
+            pass,
+            until,
+            epoch: 0,
+            reopen: true,
+            log_in: true,
+            restart: pass == Pass::Probe,
+            waits: 0,
+        }
+    }
 }
 
 impl Worker {
@@ -91,15 +109,9 @@ impl Worker {
                 "the token failed and is left alone for a moment".to_owned(),
             ));
         };
-        let mut remedies = Remedies {
-            pass,
-            until,
-            reopen: true,
-            log_in: true,
-            waits: 0,
-        };
+        let mut remedies = Remedies::new(pass, until);
         loop {
-            let fault = match self.attempt(&act) {
+            let fault = match self.attempt(&act, &mut remedies.epoch) {
                 Ok(value) => {
                     self.recovered();
                     return Ok(value);
@@ -112,10 +124,16 @@ impl Worker {
         }
     }
 
-    fn attempt<T>(&mut self, act: impl Fn(&Connection) -> Result<T, Fault>) -> Result<T, Fault> {
+    fn attempt<T>(
+        &mut self,
+        act: impl Fn(&Connection) -> Result<T, Fault>,
+        epoch: &mut u64,
+    ) -> Result<T, Fault> {
+        let lease = self.shared.token.enter();
+        *epoch = lease.epoch();
         let connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.shared.connect()?,
+            Some(connection) if connection.epoch() == lease.epoch() => connection,
+            Some(_) | None => self.shared.connect(&lease)?,
         };
         act(self.connection.insert(connection))
     }
@@ -131,22 +149,25 @@ impl Worker {
                 self.recovered();
                 Some(KekError::Rejected)
             }
-            Fault::Ambiguous(_) | Fault::Stale(_) => {
+            Fault::Ambiguous(_) | Fault::Stale(_) if std::mem::take(&mut remedies.reopen) => {
                 self.connection = None;
-                if std::mem::take(&mut remedies.reopen) {
-                    None
-                } else {
-                    Some(self.give_up(fault, remedies.pass))
-                }
+                None
             }
             Fault::LoggedOut if std::mem::take(&mut remedies.log_in) => {
                 let fault = self.log_in_again().err()?;
                 Some(self.give_up(fault, remedies.pass))
             }
             Fault::Busy(_) if self.waited(remedies) => None,
-            Fault::Busy(_) | Fault::Device(_) | Fault::LoggedOut => {
-                Some(self.give_up(fault, remedies.pass))
+            Fault::Ambiguous(_) | Fault::Stale(_) | Fault::Device(_)
+                if self.restarted(remedies) =>
+            {
+                None
             }
+            Fault::Ambiguous(_)
+            | Fault::Stale(_)
+            | Fault::Busy(_)
+            | Fault::Device(_)
+            | Fault::LoggedOut => Some(self.give_up(fault, remedies.pass)),
             Fault::Unusable(_) => {
                 self.connection = None;
                 Some(fault.into())
@@ -154,16 +175,30 @@ impl Worker {
         }
     }
 
+    /// Restarts the module, if this call may and nobody is in it.
+    fn restarted(&mut self, remedies: &mut Remedies) -> bool {
+        self.connection = None;
+        std::mem::take(&mut remedies.restart) && self.shared.token.restart_module(remedies.epoch)
+    }
+
     /// Whether the KEK works in this very session; then what failed was the data.
     fn canary_sings(&self) -> bool {
-        let canary =
-            |connection: &Connection| connection.canary(self.shared.entropy.as_ref()).is_ok();
-        self.connection.as_ref().is_some_and(canary)
+        let lease = self.shared.token.enter();
+        let same_epoch = self
+            .connection
+            .as_ref()
+            .filter(|own| own.epoch() == lease.epoch());
+        same_epoch.is_some_and(|own| own.canary(self.shared.entropy.as_ref()).is_ok())
     }
 
     fn log_in_again(&self) -> Result<(), Fault> {
-        match &self.connection {
-            Some(connection) => self.shared.token.log_in(connection.session()),
+        let lease = self.shared.token.enter();
+        match self
+            .connection
+            .as_ref()
+            .filter(|own| own.epoch() == lease.epoch())
+        {
+            Some(connection) => self.shared.token.log_in(&lease, connection.session()),
             // The next attempt opens a session, which logs in.
             None => Ok(()),
         }

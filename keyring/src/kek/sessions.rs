@@ -1,18 +1,19 @@
 //! The threads that own PKCS#11 sessions, and the queue in front of them.
 
 use std::num::NonZeroUsize;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::entropy::Entropy;
 use crate::kek::breaker::Breaker;
 use crate::kek::connection::Connection;
 use crate::kek::fault::Fault;
 use crate::kek::key_object;
+use crate::kek::module::Lease;
 use crate::kek::session_worker::Worker;
 use crate::kek::token::Token;
 use crate::kek::{KekError, KekSetupError, WrappedDek};
@@ -32,9 +33,9 @@ pub(super) struct Shared {
 impl Shared {
     /// A new session with the KEK in it. The key is looked up, checked and recognised again, since what
     /// came back may be another token.
-    pub(super) fn connect(&self) -> Result<Connection, Fault> {
-        let session = self.token.open_session()?;
-        let [key] = key_object::find(&session, &self.key_id)?
+    pub(super) fn connect(&self, lease: &Lease) -> Result<Connection, Fault> {
+        let session = self.token.open_session(lease)?;
+        let [key] = key_object::find(session.get(), &self.key_id)?
             .try_into()
             .map_err(|found: Vec<_>| {
                 // An empty answer may mean an absent token, so it is never taken for a deletion.
@@ -44,7 +45,7 @@ impl Shared {
                     found.len()
                 ))
             })?;
-        key_object::verify(&session, key)?;
+        key_object::verify(session.get(), key)?;
         let connection = Connection::new(session, key);
         connection.recognise(&self.probe)?;
         Ok(connection)
@@ -103,10 +104,13 @@ type Reply<T> = oneshot::Sender<Result<T, KekError>>;
 
 /// The session threads: a few that answer calls, and one whose session keeps the login alive.
 pub(super) struct Sessions {
-    queue: SyncSender<Job>,
+    /// Empty only while dropping.
+    queue: Option<SyncSender<Job>>,
     shared: Arc<Shared>,
     deadline: Duration,
-    ended: mpsc::Receiver<()>,
+    threads: Vec<JoinHandle<()>>,
+    /// Nothing is ever sent: the channel closes when the last thread has closed its session.
+    ended: Mutex<Receiver<()>>,
 }
 
 impl Sessions {
@@ -120,24 +124,27 @@ impl Sessions {
         let shared = Arc::new(shared);
         let (queue, jobs) = sync_channel(QUEUE_LENGTH);
         let jobs = Arc::new(Mutex::new(jobs));
-        // Nothing is ever sent: the channel closes when the last thread has closed its session.
-        let (alive, ended) = mpsc::channel(1);
-        let sessions = Self {
-            queue,
+        let (alive, ended) = mpsc::channel::<()>();
+        let mut sessions = Self {
+            queue: Some(queue),
             shared: Arc::clone(&shared),
             deadline,
-            ended,
+            threads: Vec::new(),
+            ended: Mutex::new(ended),
         };
+        let keeper_alive = alive.clone();
         let mut worker = Worker::new(Arc::clone(&shared), Some(keeper));
-        spawn("kek-keeper", alive.clone(), move || {
+        sessions.threads.push(spawn("kek-keeper", move || {
             worker.keep(KEEP_ALIVE, deadline);
-        })?;
+            drop((worker, keeper_alive));
+        })?);
         for _ in 0..threads.get() {
-            let jobs: Arc<Mutex<Receiver<Job>>> = Arc::clone(&jobs);
+            let (jobs, alive) = (Arc::clone(&jobs), alive.clone());
             let mut worker = Worker::new(Arc::clone(&shared), None);
-            spawn("kek-session", alive.clone(), move || {
+            sessions.threads.push(spawn("kek-session", move || {
                 worker.serve(&jobs);
-            })?;
+                drop((worker, alive));
+            })?);
         }
         Ok(sessions)
     }
@@ -168,19 +175,6 @@ impl Sessions {
         .await
     }
 
-    /// Ends the threads and waits, at most the deadline, until their sessions are closed.
-    pub(super) async fn close(mut self) {
-        self.shared.stop.set();
-        let (closed, _) = sync_channel(0);
-        self.queue = closed;
-        if tokio::time::timeout(self.deadline, self.ended.recv())
-            .await
-            .is_err()
-        {
-            tracing::warn!("a PKCS#11 call hangs; its session stays open until the process ends");
-        }
-    }
-
     async fn call<T>(&self, job: impl FnOnce(Instant, Reply<T>) -> Job) -> Result<T, KekError> {
         let now = Instant::now();
         if let Some(left) = self.shared.breaker.open_for(now) {
@@ -191,17 +185,16 @@ impl Sessions {
         }
         let (reply, answer) = oneshot::channel();
         let until = now.checked_add(self.deadline).unwrap_or(now);
-        self.queue
+        let queue = self.queue.as_ref().ok_or_else(ended)?;
+        queue
             .try_send(job(until, reply))
             .map_err(|error| match error {
                 TrySendError::Full(_) => unavailable("the queue to the token is full".to_owned()),
-                TrySendError::Disconnected(_) => {
-                    unavailable("the session threads have ended".to_owned())
-                }
+                TrySendError::Disconnected(_) => ended(),
             })?;
         match tokio::time::timeout(self.deadline, answer).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(unavailable("the session threads have ended".to_owned())),
+            Ok(Err(_)) => Err(ended()),
             Err(_) => Err(unavailable(format!(
                 "the token did not answer within {} ms",
                 self.deadline.as_millis()
@@ -211,24 +204,39 @@ impl Sessions {
 }
 
 impl Drop for Sessions {
+    /// Waits until the sessions are closed and the threads are gone: one that is still in the module when
+    /// the process ends meets its destructors there, and crashes.
     fn drop(&mut self) {
         self.shared.stop.set();
+        self.queue = None;
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        match ended.recv_timeout(self.deadline) {
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => {
+                for thread in self.threads.drain(..) {
+                    // A thread that panicked has ended too.
+                    let _ = thread.join();
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                tracing::warn!(
+                    "a PKCS#11 call hangs; its session stays open until the process ends"
+                );
+            }
+        }
     }
 }
 
 /// Runs on a thread of its own, since a PKCS#11 call may block for as long as it likes.
 pub(super) fn spawn(
     name: &str,
-    alive: mpsc::Sender<()>,
     run: impl FnOnce() + Send + 'static,
-) -> Result<(), KekSetupError> {
-    let started = thread::Builder::new().name(name.to_owned()).spawn(move || {
-        run();
-        drop(alive);
-    });
-    started
-        .map(|_| ())
-        .map_err(|error| KekSetupError(format!("no thread for PKCS#11 calls: {error}")))
+) -> Result<JoinHandle<()>, KekSetupError> {
+    let started = thread::Builder::new().name(name.to_owned()).spawn(run);
+    started.map_err(|error| KekSetupError(format!("no thread for PKCS#11 calls: {error}")))
+}
+
+fn ended() -> KekError {
+    unavailable("the session threads have ended".to_owned())
 }
 
 fn unavailable(why: String) -> KekError {

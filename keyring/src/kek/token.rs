@@ -1,9 +1,8 @@
 //! One token: found by label or serial, logged in to with care for its PIN counter.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use cryptoki::context::Pkcs11;
 use cryptoki::error::{Error, RvError};
 use cryptoki::session::{Session, SessionState, UserType};
 use cryptoki::slot::{Limit, Slot, TokenInfo};
@@ -11,6 +10,7 @@ use cryptoki::types::RawAuthPin;
 
 use crate::entropy::Entropy;
 use crate::kek::fault::Fault;
+use crate::kek::module::{Lease, Module, OwnSession};
 use crate::kek::pin_memory::PinMemory;
 use crate::secret::SecretBytes;
 
@@ -44,7 +44,7 @@ impl std::fmt::Display for TokenSelector {
 /// The token the settings selected. From then on it is known by its serial number, so that another token
 /// given the same label later is not taken for it.
 pub(super) struct Token {
-    module: Pkcs11,
+    module: Arc<Module>,
     selector: TokenSelector,
     serial: String,
     most_sessions: Option<u64>,
@@ -61,7 +61,7 @@ struct Logins {
 impl Token {
     /// Finds the one token that matches. Nothing is tried with the PIN yet.
     pub(super) fn find(
-        module: Pkcs11,
+        module: Arc<Module>,
         selector: TokenSelector,
         pin: SecretBytes,
         state_dir: &Path,
@@ -70,7 +70,7 @@ impl Token {
         if pin.is_empty() {
             return Err(Fault::Unusable("the PIN is empty".to_owned()));
         }
-        let mut matching = tokens(&module)?
+        let mut matching = tokens(&module.enter())?
             .into_iter()
             .filter(|(_, info)| selector.matches(info));
         let (_, info) = matching.next().ok_or_else(|| {
@@ -111,20 +111,30 @@ impl Token {
         self.most_sessions
     }
 
-    /// A new session, logged in. Read-write throughout: `CloudHSM` knows no other.
-    pub(super) fn open_session(&self) -> Result<Session, Fault> {
-        let (slot, _) = tokens(&self.module)?
+    /// Leave to call the token's module.
+    pub(super) fn enter(&self) -> Lease {
+        self.module.enter()
+    }
+
+    /// Restarts the token's module, if it was not since this epoch.
+    pub(super) fn restart_module(&self, epoch: u64) -> bool {
+        self.module.restart(epoch)
+    }
+
+    /// A new session, logged in.
+    pub(super) fn open_session(&self, lease: &Lease) -> Result<OwnSession, Fault> {
+        let (slot, _) = tokens(lease)?
             .into_iter()
             .find(|(_, info)| info.serial_number() == self.serial)
             .ok_or_else(|| Fault::Device(format!("the {} is not present", self.selector)))?;
-        let session = self.module.open_rw_session(slot)?;
-        self.log_in(&session)?;
+        let session = lease.open_session(slot)?;
+        self.log_in(lease, session.get())?;
         Ok(session)
     }
 
     /// Logs in, once for all sessions of this process. A PIN the token refused is never tried again,
     /// neither by this process nor by the next.
-    pub(super) fn log_in(&self, session: &Session) -> Result<(), Fault> {
+    pub(super) fn log_in(&self, lease: &Lease, session: &Session) -> Result<(), Fault> {
         let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
         if logins.refused || logins.memory.holds(&self.pin) {
             return Err(self.refused_before(&logins.memory));
@@ -134,7 +144,7 @@ impl Token {
             SessionState::RoUser | SessionState::RwUser => return Ok(()),
             SessionState::RoPublic | SessionState::RwPublic | SessionState::RwSecurityOfficer => {}
         }
-        self.check_pin_flags(info.slot_id())?;
+        self.check_pin_flags(lease, info.slot_id())?;
         // The crate takes a PIN only as a type of its own; it is wiped after the call.
         let pin = RawAuthPin::new(Box::new(self.pin.expose_secret().to_vec()));
         match session.login_with_raw(UserType::User, &pin) {
@@ -169,8 +179,8 @@ impl Token {
     }
 
     /// Refuses to log in where a wrong PIN would lock the token.
-    fn check_pin_flags(&self, slot: Slot) -> Result<(), Fault> {
-        let info = self.module.get_token_info(slot)?;
+    fn check_pin_flags(&self, lease: &Lease, slot: Slot) -> Result<(), Fault> {
+        let info = lease.pkcs11().get_token_info(slot)?;
         let token = &self.selector;
         if info.user_pin_locked() {
             return Err(Fault::Unusable(format!(
@@ -201,7 +211,8 @@ impl Token {
 }
 
 /// The slots that answer, with their tokens. One broken reader does not hide the others.
-fn tokens(module: &Pkcs11) -> Result<Vec<(Slot, TokenInfo)>, Fault> {
+fn tokens(lease: &Lease) -> Result<Vec<(Slot, TokenInfo)>, Fault> {
+    let module = lease.pkcs11();
     let slots = module.get_slots_with_token()?;
     let described = slots
         .into_iter()

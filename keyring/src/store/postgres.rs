@@ -122,8 +122,8 @@ impl SqlStore for PostgresStore {
 /// All that is done once, on a connection of its own: the pool would say no more than that time ran out.
 async fn prepare(server: &PgConnectOptions) -> Result<(), StoreSetupError> {
     let mut connection = in_time(PgConnection::connect_with(server)).await?;
-    in_time(set_session(&mut connection)).await?;
     examine(&mut connection).await?;
+    in_time(set_session(&mut connection)).await?;
     // A migration may take its time, and wait for a replica that is already at it.
     in_time(connection.execute(UNLIMITED)).await?;
     migrator()
@@ -228,9 +228,11 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 
 const SETUP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// No commit is acknowledged before it is on the disk, nothing waits for ever, and the rollback that
-/// tidies up every connection does not warn each time that there was nothing to tidy.
+/// No connection is to a server that was demoted meanwhile, no commit is acknowledged before it is on the disk,
+/// nothing waits for ever, and the rollback that tidies up every connection does not warn each time that there
+/// was nothing to tidy.
 const SESSION: &str = "
+    DO $$BEGIN IF pg_is_in_recovery() THEN RAISE 'a standby' USING ERRCODE = 'cannot_connect_now'; END IF; END$$;
     SELECT set_config('synchronous_commit', 'on', false)
     WHERE current_setting('synchronous_commit') IN ('off', 'local');
     SET statement_timeout = '10s';

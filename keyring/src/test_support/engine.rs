@@ -15,12 +15,13 @@ use crate::job::{Job, OpenInput, Outcomes, SealInput};
 use crate::kek::{Kek, KekError, WrappedDek};
 use crate::name::{KeyName, MountPath};
 use crate::observer::{KekVerb, Observer, Outcome};
+use crate::policy::PolicyChange;
 use crate::record::{open_secret, seal_secret};
 use crate::secret::{Dek, SecretBytes};
 use crate::setup::{InitPlan, initialise, open};
 use crate::store::KeyStore;
 use crate::store::memory::MemoryStore;
-use crate::transit::{Address, Parts, Settings, Transit};
+use crate::transit::{Address, NewRing, Parts, Settings, Transit};
 
 /// An engine with its parts in reach.
 #[derive(Debug)]
@@ -54,12 +55,23 @@ impl TestEngine {
         clock: Arc<dyn Clock>,
         settings: Settings,
     ) -> Self {
+        Self::with_entropy(store, kek, clock, Arc::new(SystemEntropy), settings).await
+    }
+
+    /// An engine from these parts and this randomness, the store initialised if it was not.
+    pub async fn with_entropy(
+        store: Arc<dyn KeyStore>,
+        kek: Arc<MemoryKek>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        settings: Settings,
+    ) -> Self {
         let counts = Arc::new(Counts::default());
         let parts = Parts {
             store,
             kek: kek.clone(),
             clock,
-            entropy: Arc::new(SystemEntropy),
+            entropy,
             observer: counts.clone(),
         };
         if parts
@@ -104,6 +116,81 @@ impl TestEngine {
             mount,
             name: KeyName::parse(name).expect("a name"),
         }
+    }
+
+    /// A new ring with this name.
+    pub async fn create(&self, name: &str, new: &NewRing) -> Address {
+        let at = self.at(name);
+        let created = self.transit.create(&at, new, &by_hand()).await;
+        created.expect("a ring can be created");
+        at
+    }
+
+    /// Adds a version.
+    pub async fn rotate(&self, at: &Address) {
+        let rotated = self.transit.rotate(at, None, &by_hand()).await;
+        rotated.expect("the ring can be rotated");
+    }
+
+    /// Changes settings.
+    pub async fn configure(&self, at: &Address, change: &PolicyChange) {
+        let configured = self.transit.configure(at, change, &by_hand()).await;
+        configured.expect("the settings can be changed");
+    }
+
+    /// The booked uses of each version, as the store has them.
+    pub async fn usage(&self, at: &Address) -> Vec<(u32, u64)> {
+        let described = self.transit.describe(at).await;
+        let usage = described.expect("the ring is there").usage;
+        usage
+            .into_iter()
+            .map(|(version, uses)| (version.number(), uses))
+            .collect()
+    }
+
+    /// Encrypts this many plaintexts in one request.
+    pub async fn encrypt_many(
+        &self,
+        at: &Address,
+        items: usize,
+    ) -> Result<(), crate::error::Error> {
+        let mut job = Job::new();
+        for _ in 0..items {
+            job.push_plaintext(&SealInput::default());
+        }
+        let outcomes = self.transit.encrypt(at, job).await?;
+        for outcome in outcomes.iter() {
+            outcome?;
+        }
+        Ok(())
+    }
+
+    /// Returns when the engine has polled the store this many times more, in vain or not.
+    pub async fn polled(&self, times: u64) {
+        let Counts {
+            polls,
+            missed_polls,
+            ..
+        } = self.counts.as_ref();
+        let all = || polls.load(Ordering::SeqCst) + missed_polls.load(Ordering::SeqCst);
+        let until = all() + times;
+        eventually("polls", async || all() >= until).await;
+    }
+
+    /// Returns when the engine has looked for due rings this many times more.
+    pub async fn looked_for_due_rings(&self, times: u64) {
+        let checks = &self.counts.due_checks;
+        let until = checks.load(Ordering::SeqCst) + times;
+        eventually("looks for due rings", async || {
+            checks.load(Ordering::SeqCst) >= until
+        })
+        .await;
+    }
+
+    /// The latest version, as the store has it.
+    pub async fn latest(&self, at: &Address) -> u32 {
+        let described = self.transit.describe(at).await;
+        described.expect("the ring is there").ring.latest.number()
     }
 
     /// Encrypts one plaintext.
@@ -161,6 +248,26 @@ pub fn base64(bytes: &[u8]) -> String {
     String::from_utf8(text).expect("base64 is ASCII")
 }
 
+/// Returns when the condition holds. Panics with `what` after ten seconds.
+pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let wait = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(10), wait).await;
+    assert!(waited.is_ok(), "not within ten seconds: {what}");
+}
+
+/// How many rounds an expensive test takes: `full` with `SEALRING_FULL=1`, else `small`.
+pub fn rounds(small: usize, full: usize) -> usize {
+    if std::env::var("SEALRING_FULL").is_ok_and(|value| value == "1") {
+        full
+    } else {
+        small
+    }
+}
+
 /// The text of a job's one item.
 pub fn only(outcomes: &Outcomes) -> Result<String, crate::error::Error> {
     let done = outcomes
@@ -183,6 +290,10 @@ pub struct Counts {
     pub polls: AtomicU64,
     /// Polls it did not answer.
     pub missed_polls: AtomicU64,
+    /// Rings in the cache when it was last tidied.
+    pub cached: AtomicU64,
+    /// Looks for rings that are due.
+    pub due_checks: AtomicU64,
 }
 
 impl Counts {
@@ -218,9 +329,13 @@ impl Observer for Counts {
         counter.fetch_add(1, Ordering::SeqCst);
     }
 
-    fn rotations_overdue(&self, _: u64) {}
+    fn rotations_overdue(&self, _: u64) {
+        self.due_checks.fetch_add(1, Ordering::SeqCst);
+    }
 
-    fn cache_size(&self, _: u64, _: u64) {}
+    fn cache_size(&self, rings: u64, _: u64) {
+        self.cached.store(rings, Ordering::SeqCst);
+    }
 }
 
 /// A KEK that lives and dies with the test, and fails when told to.

@@ -16,10 +16,7 @@ impl Failure {
     /// a lost connection, a server shutting down or a disk that failed to sync leave it open.
     pub(super) fn of_commit(error: sqlx::Error) -> Self {
         let is_rolled_back = error.as_database_error().is_some_and(|error| {
-            is_transient(error)
-                || error
-                    .code()
-                    .is_some_and(|code| code.starts_with(CONSTRAINT_CLASS))
+            is_transient(error) || error.is_unique_violation() || error.is_foreign_key_violation()
         });
         if is_rolled_back {
             Self::Database(error)
@@ -121,6 +118,3 @@ fn is_transient(error: &(dyn DatabaseError + 'static)) -> bool {
 
 /// SQLSTATE of a serialization failure and of a deadlock. SQLite has neither: it has one writer.
 const TRANSIENT: [&str; 2] = ["40001", "40P01"];
-
-/// SQLSTATE class of integrity constraints. SQLite checks those before the commit.
-const CONSTRAINT_CLASS: &str = "23";

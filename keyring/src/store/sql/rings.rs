@@ -313,3 +313,38 @@ const DUE_RINGS: &str = "
     FROM rings r JOIN mounts m ON m.id = r.mount_id
     WHERE r.due_at <= $1 AND m.disabled_at IS NULL
     ORDER BY r.due_at, r.id LIMIT $2";
+
+#[cfg(test)]
+mod tests {
+    use sqlx::AssertSqlSafe;
+
+    use super::*;
+    use crate::store::sqlite::SqliteStore;
+
+    #[tokio::test]
+    async fn nothing_on_the_way_to_a_ring_or_a_page_is_searched_through() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("keys.db"))
+            .await
+            .unwrap();
+        for statement in [
+            LOAD_RING,
+            LIST_RINGS,
+            VERSIONS,
+            HISTORY,
+            DUE_RINGS,
+            UPDATE_RING,
+            TRIM_VERSIONS,
+        ] {
+            let explained = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+            let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(explained)
+                .fetch_all(store.reads())
+                .await
+                .unwrap();
+            let steps: Vec<_> = plan.into_iter().map(|(_, _, _, step)| step).collect();
+            assert!(!steps.is_empty());
+            let is_slow = |step: &String| step.starts_with("SCAN") || step.contains("TEMP B-TREE");
+            assert!(!steps.iter().any(is_slow), "{statement}: {steps:?}");
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Rings, versions and their usage as rows.
+
+use std::time::Duration;
+
+use sqlx::FromRow;
+
+use super::{generation, key_type, known, unsigned, version};
+use crate::binding::Origin;
+use crate::clock::Timestamp;
+use crate::ids::{KekId, MountId, RingId};
+use crate::kek::WrappedDek;
+use crate::name::KeyName;
+use crate::policy::RingPolicy;
+use crate::ring::{StoredRing, StoredVersion};
+use crate::store::{DueRing, LoadedRing, StoreError, VersionSummary};
+use crate::version::Version;
+
+/// A ring joined with one of its versions.
+#[derive(FromRow)]
+pub(in crate::store) struct LoadedRow {
+    #[sqlx(flatten)]
+    ring: RingRow,
+    #[sqlx(flatten)]
+    version: VersionColumns,
+}
+
+impl TryFrom<LoadedRow> for LoadedRing {
+    type Error = StoreError;
+
+    fn try_from(row: LoadedRow) -> Result<Self, StoreError> {
+        let ring = StoredRing::try_from(row.ring)?;
+        let version = row.version.of(ring.id)?;
+        Ok(Self { ring, version })
+    }
+}
+
+#[derive(FromRow)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a row has the columns of its table"
+)]
+struct RingRow {
+    id: Vec<u8>,
+    mount_id: Vec<u8>,
+    name: String,
+    key_type: i64,
+    derived: bool,
+    convergent: bool,
+    created_at: i64,
+    generation: i64,
+    latest: i64,
+    min_available: Option<i64>,
+    min_decryption: i64,
+    min_encryption: Option<i64>,
+    deletion_allowed: bool,
+    exportable: bool,
+    allow_plaintext_backup: bool,
+    auto_rotate_seconds: Option<i64>,
+    due_at: Option<i64>,
+    mac: Vec<u8>,
+}
+
+impl TryFrom<RingRow> for StoredRing {
+    type Error = StoreError;
+
+    fn try_from(row: RingRow) -> Result<Self, StoreError> {
+        let min_encryption = row
+            .min_encryption
+            .map(|number| version(number, "rings.min_encryption"));
+        let period = row
+            .auto_rotate_seconds
+            .map(|count| seconds(count, "rings.auto_rotate_seconds"));
+        let policy = RingPolicy {
+            min_decryption: version(row.min_decryption, "rings.min_decryption")?,
+            min_encryption: min_encryption.transpose()?,
+            deletion_allowed: row.deletion_allowed,
+            exportable: row.exportable,
+            allow_plaintext_backup: row.allow_plaintext_backup,
+            auto_rotate_period: period.transpose()?,
+        };
+        let min_available = row
+            .min_available
+            .map(|number| version(number, "rings.min_available"));
+        Ok(Self {
+            id: known(RingId::try_from(&*row.id).ok(), "rings.id")?,
+            mount: known(MountId::try_from(&*row.mount_id).ok(), "rings.mount_id")?,
+            name: known(KeyName::parse(&row.name), "rings.name")?,
+            key_type: key_type(row.key_type, "rings.key_type")?,
+            derived: row.derived,
+            convergent: row.convergent,
+            created_at: Timestamp::from_micros(row.created_at),
+            generation: generation(row.generation, "rings.generation")?,
+            latest: version(row.latest, "rings.latest")?,
+            min_available: min_available.transpose()?,
+            policy,
+            due_at: row.due_at.map(Timestamp::from_micros),
+            mac: known(row.mac.try_into().ok(), "rings.mac")?,
+        })
+    }
+}
+
+/// A version's columns in the join: all of them absent if there is no such version.
+#[derive(FromRow)]
+struct VersionColumns {
+    version: Option<i64>,
+    origin: Option<i64>,
+    kek: Option<String>,
+    wrapped: Option<Vec<u8>>,
+    material: Option<Vec<u8>>,
+    version_created_at: Option<i64>,
+    version_mac: Option<Vec<u8>>,
+}
+
+impl VersionColumns {
+    fn of(self, ring: RingId) -> Result<Option<StoredVersion>, StoreError> {
+        let Some(number) = self.version else {
+            return Ok(None);
+        };
+        let origin = self
+            .origin
+            .and_then(|number| u8::try_from(number).ok())
+            .and_then(Origin::from_number);
+        let created_at = self.version_created_at.map(Timestamp::from_micros);
+        Ok(Some(StoredVersion {
+            ring,
+            version: version(number, "ring_versions.version")?,
+            origin: known(origin, "ring_versions.origin")?,
+            kek: known(
+                self.kek.as_deref().and_then(KekId::parse),
+                "ring_versions.kek",
+            )?,
+            wrapped: known(
+                self.wrapped.and_then(WrappedDek::from_bytes),
+                "ring_versions.wrapped",
+            )?,
+            material: known(self.material, "ring_versions.material")?,
+            created_at: known(created_at, "ring_versions.created_at")?,
+            mac: known(
+                self.version_mac.and_then(|mac| mac.try_into().ok()),
+                "ring_versions.mac",
+            )?,
+        }))
+    }
+}
+
+#[derive(FromRow)]
+pub(in crate::store) struct SummaryRow {
+    version: i64,
+    created_at: i64,
+}
+
+impl TryFrom<SummaryRow> for VersionSummary {
+    type Error = StoreError;
+
+    fn try_from(row: SummaryRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            version: version(row.version, "ring_versions.version")?,
+            created_at: Timestamp::from_micros(row.created_at),
+        })
+    }
+}
+
+#[derive(FromRow)]
+pub(in crate::store) struct NameRow {
+    name: String,
+}
+
+impl TryFrom<NameRow> for KeyName {
+    type Error = StoreError;
+
+    fn try_from(row: NameRow) -> Result<Self, StoreError> {
+        known(Self::parse(&row.name), "rings.name")
+    }
+}
+
+#[derive(FromRow)]
+pub(in crate::store) struct DueRow {
+    mount_id: Vec<u8>,
+    name: String,
+    generation: i64,
+    due_at: i64,
+}
+
+impl TryFrom<DueRow> for DueRing {
+    type Error = StoreError;
+
+    fn try_from(row: DueRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            mount: known(MountId::try_from(&*row.mount_id).ok(), "rings.mount_id")?,
+            name: known(KeyName::parse(&row.name), "rings.name")?,
+            generation: generation(row.generation, "rings.generation")?,
+            due_at: Timestamp::from_micros(row.due_at),
+        })
+    }
+}
+
+#[derive(FromRow)]
+pub(in crate::store) struct UsageRow {
+    version: i64,
+    uses: i64,
+}
+
+impl TryFrom<UsageRow> for (Version, u64) {
+    type Error = StoreError;
+
+    fn try_from(row: UsageRow) -> Result<Self, StoreError> {
+        Ok((
+            version(row.version, "ring_usage.version")?,
+            unsigned(row.uses, "ring_usage.uses")?,
+        ))
+    }
+}
+
+fn seconds(number: i64, column: &'static str) -> Result<Duration, StoreError> {
+    unsigned(number, column).map(Duration::from_secs)
+}

@@ -1,0 +1,87 @@
+//! What every key store must do, run against each of them.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should say where"
+)]
+#![expect(
+    clippy::cognitive_complexity,
+    reason = "every assertion counts as a branch"
+)]
+
+mod feed;
+mod fixtures;
+mod header;
+mod mounts;
+mod on_postgres;
+mod on_sqlite;
+mod rings;
+mod samples;
+mod usage;
+
+/// One test for each contract, in a module named for the store.
+macro_rules! contracts_of {
+    ($store:ident: $($module:ident::$contract:ident,)+) => {
+        mod $store {
+            $(#[tokio::test]
+            async fn $contract() {
+                if let Some(fixture) = crate::fixtures::$store().await {
+                    crate::$module::$contract(fixture.store).await;
+                }
+            })+
+        }
+    };
+}
+
+macro_rules! contracts {
+    ($($list:tt)+) => {
+        contracts_of! { memory: $($list)+ }
+        contracts_of! { sqlite: $($list)+ }
+        contracts_of! { postgres: $($list)+ }
+    };
+}
+
+contracts! {
+    rings::a_created_ring_is_loaded_as_it_was_written,
+    rings::a_ring_or_version_that_is_not_there_is_absent,
+    rings::a_second_ring_of_a_name_is_refused,
+    rings::a_name_on_another_mount_is_another_ring,
+    rings::a_ring_on_a_missing_or_disabled_mount_is_refused,
+    rings::a_change_is_written_whole,
+    rings::a_stale_change_writes_nothing,
+    rings::a_change_to_a_ring_that_is_gone_conflicts,
+    rings::a_version_number_that_exists_conflicts_and_writes_nothing,
+    rings::of_concurrent_changes_from_one_generation_one_succeeds,
+    rings::a_trim_destroys_old_versions_and_their_usage,
+    rings::a_deleted_ring_leaves_only_its_history,
+    rings::a_stale_deletion_deletes_nothing,
+    rings::a_deleted_name_can_be_created_again,
+    rings::names_are_listed_in_byte_order_page_by_page,
+    rings::a_page_begins_after_any_text,
+    rings::versions_are_listed_from_any_number,
+    rings::history_is_paged_in_order,
+    rings::due_rings_come_in_the_order_they_are_overdue,
+    rings::rings_on_disabled_mounts_are_not_due,
+    rings::a_caller_that_goes_away_leaves_nothing_half_done,
+    mounts::enabled_mounts_are_listed_by_path,
+    mounts::a_path_that_is_taken_or_overlaps_is_refused,
+    mounts::of_concurrent_overlapping_mounts_one_is_enabled,
+    mounts::tuning_replaces_the_settings_of_an_enabled_mount,
+    mounts::a_disabled_mount_frees_its_path_and_keeps_its_rings,
+    mounts::restoring_brings_back_the_mount_disabled_last,
+    mounts::restoring_to_a_taken_path_is_refused,
+    mounts::purging_destroys_what_was_disabled_before,
+    mounts::every_change_to_a_mount_grows_the_epoch,
+    usage::bookings_add_up_for_each_version,
+    usage::concurrent_bookings_are_all_counted,
+    usage::returning_never_goes_below_zero,
+    usage::a_version_that_is_gone_cannot_be_booked,
+    usage::a_total_that_no_longer_fits_stays_large,
+    feed::every_kind_of_change_is_seen,
+    feed::a_poll_from_the_end_sees_only_later_changes,
+    feed::polling_during_concurrent_changes_misses_none,
+    header::a_new_store_has_no_header,
+    header::a_store_is_initialised_once,
+    header::a_sealed_header_has_no_live_secret,
+    header::of_concurrent_initialisations_one_succeeds,
+    header::a_root_token_replaces_all_others,
+}

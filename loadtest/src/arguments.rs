@@ -1,0 +1,313 @@
+//! The command line, and the bounds that keep a run finite and at home.
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Puts load on a running Sealring and says what came back, how fast, and whether that was good enough.
+///
+/// Exit status: 0 all objectives met, 1 an objective missed, 2 the run could not be made.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// One plaintext per request.
+    Encrypt(Run),
+    /// One ciphertext per request.
+    Decrypt(Run),
+    /// Many plaintexts per request.
+    Batch {
+        /// Items per request.
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        items: u32,
+        #[command(flatten)]
+        run: Run,
+    },
+    /// Serve the null answer: collect the body, return constant bytes. The base of every ratio.
+    Null(Null),
+}
+
+/// What all scenarios take.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Where the service is; plain HTTP only.
+    #[arg(long, default_value = "http://127.0.0.1:8200")]
+    pub(crate) addr: String,
+    /// A file with the token.
+    #[arg(long, default_value = "./sealring-data/root-token")]
+    pub(crate) token_file: PathBuf,
+    /// The transit mount.
+    #[arg(long, default_value = "transit")]
+    pub(crate) mount: String,
+    /// The ring to use; created when it is missing.
+    #[arg(long, default_value = "loadtest")]
+    pub(crate) key: String,
+    /// The type of the ring when it is created; the server's default otherwise.
+    #[arg(long)]
+    pub(crate) key_type: Option<String>,
+    /// Give every item a context of its own and create the ring as a deriving one (named KEY-derived).
+    #[arg(long)]
+    pub(crate) derived: bool,
+    /// Plaintext bytes per item.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(0..=16_777_216))]
+    pub(crate) size: u32,
+    /// Connections, each with at most one request under way.
+    #[arg(long, default_value_t = 16, value_parser = connection_count)]
+    pub(crate) connections: usize,
+    /// Threads of the generator.
+    #[arg(long, default_value_t = 1, value_parser = thread_count)]
+    pub(crate) threads: usize,
+    /// Open loop: requests per second, planned in advance; latency counts from the planned instant.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) rate: Option<u32>,
+    /// How long to measure, at most 1h.
+    #[arg(long, default_value = "10s", value_parser = duration)]
+    pub(crate) duration: Duration,
+    /// How long to run before measuring.
+    #[arg(long, default_value = "500ms", value_parser = duration)]
+    pub(crate) warm_up: Duration,
+    /// Stop after this many requests, warm-up included.
+    #[arg(long)]
+    pub(crate) requests: Option<u64>,
+    /// Alternate slices with a null server and report the ratio.
+    #[arg(long)]
+    pub(crate) compare: Option<Base>,
+    /// With --compare: pairs of slices.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) pairs: u32,
+    /// With --compare: length of a slice.
+    #[arg(long, default_value = "1s", value_parser = duration)]
+    pub(crate) slice: Duration,
+    /// With --compare: worker threads of the null server; 0 for one per core, as the service has.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) null_workers: usize,
+    /// With --compare: the service's process id, to compare CPU per request as well (Linux).
+    #[arg(long)]
+    pub(crate) server_pid: Option<u32>,
+    /// Objective: 99th percentile at most this.
+    #[arg(long, value_parser = duration)]
+    pub(crate) slo_p99: Option<Duration>,
+    /// Objective: 99.9th percentile at most this.
+    #[arg(long, value_parser = duration)]
+    pub(crate) slo_p999: Option<Duration>,
+    /// Objective: at most this many requests failed or unanswered.
+    #[arg(long)]
+    pub(crate) max_errors: Option<u64>,
+    /// Objective, with --compare: median ratio to the null server at least this.
+    #[arg(long, requires = "compare")]
+    pub(crate) min_ratio: Option<f64>,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Permit a target that is not on this machine's loopback.
+    #[arg(long)]
+    pub(crate) allow_remote: bool,
+}
+
+/// What a run is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Base {
+    /// The same bytes in and out, and nothing done.
+    Null,
+}
+
+/// What the null server takes.
+#[derive(Debug, Args)]
+pub(crate) struct Null {
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+    /// Length of the constant body.
+    #[arg(long, default_value_t = 256, value_parser = body_length)]
+    pub(crate) answer_bytes: usize,
+    /// A header of the constant answer, `name: value`; may be repeated.
+    #[arg(long)]
+    pub(crate) header: Vec<String>,
+    /// Worker threads; 0 for one per core.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) workers: usize,
+    /// Stop when standard input closes, so that it never outlives the run that started it.
+    #[arg(long)]
+    pub(crate) until_stdin_closes: bool,
+}
+
+impl Run {
+    /// Refuses combinations that mean nothing and runs without an end.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        ensure!(
+            !self.duration.is_zero() && self.duration <= LONGEST,
+            "--duration must be above 0 and at most 1h"
+        );
+        ensure!(self.warm_up <= LONGEST, "--warm-up must be at most 1h");
+        ensure!(
+            !self.slice.is_zero() && self.slice <= LONGEST,
+            "--slice must be above 0 and at most 1h"
+        );
+        ensure!(
+            self.compare.is_none() || self.rate.is_none(),
+            "--compare measures the highest rate and cannot keep a planned one: leave out --rate"
+        );
+        ensure!(
+            self.compare.is_none() || self.requests.is_none(),
+            "--compare is bounded by --pairs and --slice: leave out --requests"
+        );
+        Ok(())
+    }
+
+    /// The address to connect to, on loopback unless another was permitted.
+    pub(crate) fn target(&self) -> anyhow::Result<SocketAddr> {
+        let Some(authority) = self.addr.strip_prefix("http://") else {
+            bail!("--addr must start with http://; the generator does not speak TLS");
+        };
+        let authority = authority.trim_end_matches('/');
+        let addresses: Vec<SocketAddr> = authority
+            .to_socket_addrs()
+            .with_context(|| format!("resolving {authority} (host:port)"))?
+            .collect();
+        let Some(address) = addresses.first().copied() else {
+            bail!("{authority} has no address");
+        };
+        ensure!(
+            self.allow_remote || address.ip().is_loopback(),
+            "{address} is not on loopback; if the load is welcome there, say --allow-remote"
+        );
+        Ok(address)
+    }
+
+    /// The ring's name.
+    pub(crate) fn ring(&self) -> String {
+        if self.derived {
+            format!("{}-derived", self.key)
+        } else {
+            self.key.clone()
+        }
+    }
+
+    /// The token, without the file's final newline.
+    pub(crate) fn token(&self) -> anyhow::Result<String> {
+        let text = std::fs::read_to_string(&self.token_file)
+            .with_context(|| format!("reading {}", self.token_file.display()))?;
+        Ok(text.trim_end().to_owned())
+    }
+}
+
+/// Reads `250us`, `2ms`, `10s`, `5m` or `1h`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit());
+    let (number, unit) = digits
+        .and_then(|at| text.split_at_checked(at))
+        .ok_or_else(|| "a number with a unit: us, ms, s, m or h".to_owned())?;
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "a whole number is missing".to_owned())?;
+    let micros = match unit {
+        "us" => 1,
+        "ms" => 1_000,
+        "s" => 1_000_000,
+        "m" => 60_000_000,
+        "h" => 3_600_000_000,
+        _ => return Err("unknown unit; use us, ms, s, m or h".to_owned()),
+    };
+    number
+        .checked_mul(micros)
+        .map(Duration::from_micros)
+        .ok_or_else(|| "too long".to_owned())
+}
+
+fn connection_count(text: &str) -> Result<usize, String> {
+    within(text, 4096)
+}
+
+fn thread_count(text: &str) -> Result<usize, String> {
+    within(text, 64)
+}
+
+fn within(text: &str, most: usize) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if (1..=most).contains(&count) => Ok(count),
+        Ok(_) | Err(_) => Err(format!("a number from 1 to {most}")),
+    }
+}
+
+fn body_length(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(bytes) if bytes <= LARGEST_BODY => Ok(bytes),
+        Ok(_) | Err(_) => Err(format!("a number from 0 to {LARGEST_BODY}")),
+    }
+}
+
+const LONGEST: Duration = Duration::from_hours(1);
+const LARGEST_BODY: usize = 256 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_need_a_unit() {
+        assert_eq!(duration("250us"), Ok(Duration::from_micros(250)));
+        assert_eq!(duration("2ms"), Ok(Duration::from_millis(2)));
+        assert_eq!(duration("10s"), Ok(Duration::from_secs(10)));
+        assert_eq!(duration("1h"), Ok(Duration::from_hours(1)));
+        for wrong in [
+            "",
+            "2",
+            "ms",
+            "2 ms",
+            "-2s",
+            "2d",
+            "1.5s",
+            "99999999999999999h",
+        ] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    fn parsed(arguments: &[&str]) -> Run {
+        let all = ["loadtest", "encrypt"].iter().chain(arguments);
+        match Arguments::try_parse_from(all).expect("parses").command {
+            Command::Encrypt(run) => run,
+            Command::Decrypt(_) | Command::Batch { .. } | Command::Null(_) => {
+                panic!("asked for encrypt")
+            }
+        }
+    }
+
+    #[test]
+    fn only_loopback_is_a_target_unless_permitted() {
+        assert!(parsed(&[]).target().is_ok());
+        assert!(parsed(&["--addr", "http://[::1]:8200/"]).target().is_ok());
+        assert!(
+            parsed(&["--addr", "http://192.0.2.1:8200"])
+                .target()
+                .is_err()
+        );
+        assert!(
+            parsed(&["--addr", "https://127.0.0.1:8200"])
+                .target()
+                .is_err()
+        );
+        let permitted = ["--addr", "http://192.0.2.1:8200", "--allow-remote"];
+        assert!(parsed(&permitted).target().is_ok());
+    }
+
+    #[test]
+    fn a_run_ends() {
+        assert!(parsed(&[]).check().is_ok());
+        assert!(parsed(&["--duration", "2h"]).check().is_err());
+        assert!(parsed(&["--duration", "0s"]).check().is_err());
+        assert!(
+            parsed(&["--compare", "null", "--rate", "5"])
+                .check()
+                .is_err()
+        );
+    }
+}

@@ -1,0 +1,305 @@
+//! The running service: a bound listener, a runtime for the engine, and the way both go up and down.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
+use keyring::observer::Observer;
+use keyring::setup::{self, SetupError};
+use keyring::store::KeyStore;
+use keyring::transit::{Parts, Settings, Transit};
+use tokio::runtime::Runtime;
+
+use crate::admission::Admission;
+use crate::backends::{self, Absent, Store};
+use crate::config::Config;
+use crate::detached::Detached;
+use crate::failure::Failure;
+use crate::http::{self, Front, Limits, ServerInfo};
+use crate::metrics::Metrics;
+use crate::process;
+use crate::root_token::RootToken;
+use crate::signals::StopSignals;
+use crate::telemetry::Telemetry;
+
+/// Everything but the engine: what it stands on, and what may be set up before it is opened.
+#[derive(Debug)]
+pub struct Foundation {
+    admission: Admission,
+    house: House,
+    limits: Limits,
+    listener: TcpListener,
+    metrics: Arc<Metrics>,
+    parts: Parts,
+    public_metrics: bool,
+    settings: Settings,
+}
+
+/// What lives from the first moment to the last.
+#[derive(Debug)]
+struct House {
+    address: SocketAddr,
+    drain_timeout: Duration,
+    runtime: Runtime,
+    store: Store,
+    telemetry: Telemetry,
+    workers: usize,
+}
+
+impl Foundation {
+    /// Binds the listener, so that a taken port is known before anything else happens; then opens store and KEK.
+    pub fn lay(config: Config, absent: Absent) -> Result<Self, Failure> {
+        process::raise_open_files()?;
+        let (listener, address) = bind(config.server.listen)?;
+        let settings = config.engine_settings();
+        let limits = http_limits(&config);
+        let runtime = backends::runtime()?;
+        let telemetry = Telemetry::start(&config.telemetry, runtime.handle())?;
+        let locked = process::lock_memory(config.process.require_locked_memory)?;
+        tracing::info!(locked, "memory");
+        let admission = Admission::new(limits.requests, limits.held_body_bytes);
+        let metrics = Metrics::new(admission.clone())
+            .map(Arc::new)
+            .map_err(|error| Failure::unexpected("metrics cannot be set up", &error))?;
+        let observer: Arc<dyn Observer> = Arc::<Metrics>::clone(&metrics);
+        let store = runtime.block_on(Store::open(config.store))?;
+        let parts = runtime.block_on(backends::parts(&store, config.kek, absent, observer))?;
+        Ok(Self {
+            admission,
+            house: House {
+                address,
+                drain_timeout: config.server.drain_timeout,
+                runtime,
+                store,
+                telemetry,
+                workers: workers(config.server.workers),
+            },
+            limits,
+            listener,
+            metrics,
+            parts,
+            public_metrics: config.telemetry.unauthenticated_metrics,
+            settings,
+        })
+    }
+
+    /// What the engine will be built from.
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// Runs work of the engine's kind to its end.
+    pub fn block_on<F: Future>(&self, work: F) -> F::Output {
+        self.house.runtime.block_on(work)
+    }
+
+    /// Opens the engine. A root token given here is the store's only one from then on.
+    pub fn build(self, root: Option<&RootToken>) -> Result<App, Failure> {
+        let runtime = &self.house.runtime;
+        let clock = Arc::clone(&self.parts.clock);
+        let keys = Arc::clone(&self.parts.store);
+        let transit = runtime.block_on(open_engine(self.parts, self.settings, root))?;
+        let server = runtime.block_on(server_info(keys.as_ref(), &self.house.store))?;
+        let front = Front {
+            transit: Arc::new(transit),
+            metrics: self.metrics,
+            limits: self.limits,
+            admission: self.admission,
+            public_metrics: self.public_metrics,
+            server,
+            clock,
+            detached: Detached::on(runtime.handle().clone()),
+        };
+        Ok(App {
+            front: Arc::new(front),
+            house: self.house,
+            listener: self.listener,
+        })
+    }
+}
+
+/// The service, ready to serve.
+#[derive(Debug)]
+pub struct App {
+    front: Arc<Front>,
+    house: House,
+    listener: TcpListener,
+}
+
+impl App {
+    /// The service of this configuration, on a store that is initialised.
+    pub fn build(config: Config) -> Result<Self, Failure> {
+        Foundation::lay(config, Absent::Refuse)?.build(None)
+    }
+
+    /// Where it listens; the port is a real one, also if the configuration says 0.
+    pub fn address(&self) -> SocketAddr {
+        self.house.address
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.house.address.port()
+    }
+
+    /// The signals that ask it to stop, taken over from now on.
+    pub fn stop_signals(&self) -> Result<StopSignals, Failure> {
+        StopSignals::listen(self.house.runtime.handle())
+    }
+
+    /// Serves until `stop` returns for the first time, then lets accepted requests end: within the drain timeout, and only
+    /// until `stop` returns once more.
+    pub fn run(self, stop: impl AsyncFnMut()) -> Result<(), Failure> {
+        let Self {
+            front,
+            house,
+            listener,
+        } = self;
+        tracing::info!(address = %house.address, "ready");
+        let outcome = actix_web::rt::System::new().block_on(async {
+            let server = http::serve(Arc::clone(&front), listener, house.workers)?;
+            serve(server, house.drain_timeout, stop).await
+        });
+        tracing::info!("stopped serving");
+        house.close(&front);
+        outcome.map_err(|error| Failure::unexpected("the HTTP server ended", &error))
+    }
+}
+
+impl House {
+    /// In the order of need: changes end before the engine, the engine gives uses back before the store closes.
+    fn close(self, front: &Front) {
+        let closed = self.runtime.block_on(async {
+            let close = async {
+                front.detached.drained().await;
+                front.transit.shutdown().await;
+                self.store.close().await;
+            };
+            tokio::time::timeout(CLOSE_TIMEOUT, close).await
+        });
+        if closed.is_err() {
+            tracing::warn!("the store was not closed in time");
+        }
+        tracing::info!("stopped");
+        self.telemetry.flush();
+        self.runtime.shutdown_timeout(CLOSE_TIMEOUT);
+    }
+}
+
+fn http_limits(config: &Config) -> Limits {
+    Limits {
+        body_bytes: config.limits.max_body_bytes,
+        held_body_bytes: config.limits.max_in_flight_bytes,
+        requests: config.limits.max_in_flight_requests,
+        drain: config.server.drain_timeout,
+    }
+}
+
+/// As many as asked for, or one per core.
+fn workers(asked: usize) -> usize {
+    match (asked, std::thread::available_parallelism()) {
+        (0, Ok(cores)) => cores.get(),
+        (0, Err(_)) => 1,
+        (asked, _) => asked,
+    }
+}
+
+async fn server_info(keys: &dyn KeyStore, store: &Store) -> Result<ServerInfo, SetupError> {
+    let header = keys.header().await?.ok_or(SetupError::NotInitialised)?;
+    Ok(ServerInfo {
+        storage_type: store.kind().to_owned(),
+        unlock_shares: header.shares,
+        unlock_threshold: header.threshold,
+        ..ServerInfo::default()
+    })
+}
+
+fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+    let listen = || {
+        let listener = TcpListener::bind(address)?;
+        // The standard library's queue of 128 overflows when a thousand clients connect at once; they would wait a second.
+        rustix::net::listen(&listener, BACKLOG)?;
+        // Connections inherit it.
+        rustix::net::sockopt::set_tcp_user_timeout(&listener, UNTAKEN_MILLIS)?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    };
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "io::ErrorKind is non-exhaustive"
+    )]
+    listen().map_err(|error: io::Error| {
+        let sentence = format!("cannot listen on {address}: {error}");
+        match error.kind() {
+            io::ErrorKind::AddrInUse => Failure::Unavailable(sentence),
+            io::ErrorKind::AddrNotAvailable | io::ErrorKind::PermissionDenied => {
+                Failure::SetUp(sentence)
+            }
+            _ => Failure::Unexpected(sentence),
+        }
+    })
+}
+
+async fn open_engine(
+    parts: Parts,
+    settings: Settings,
+    root: Option<&RootToken>,
+) -> Result<Transit, SetupError> {
+    let transit = setup::open(parts.clone(), settings.clone()).await?;
+    let Some(root) = root else {
+        return Ok(transit);
+    };
+    if transit.root_token(root.expose_secret()).is_some() {
+        return Ok(transit);
+    }
+    transit.shutdown().await;
+    setup::replace_root_token(&parts, root.as_secret()).await?;
+    setup::open(parts, settings).await
+}
+
+async fn serve(
+    server: Server,
+    drain_timeout: Duration,
+    mut stop: impl AsyncFnMut(),
+) -> io::Result<()> {
+    let handle = server.handle();
+    let mut running = actix_web::rt::spawn(server);
+    tokio::select! {
+        ended = &mut running => return ended?,
+        () = stop() => {}
+    }
+    tracing::info!("draining");
+    tokio::select! {
+        () = handle.stop(true) => {}
+        () = hurry(drain_timeout, stop) => end_now(&handle).await,
+    }
+    running.await?
+}
+
+/// Returns when the draining must end: time is up, or somebody asks a second time.
+async fn hurry(drain_timeout: Duration, mut stop: impl AsyncFnMut()) {
+    let asked_again = async {
+        // One request to stop may be several signals: timeout(1) signals the process, and then its group.
+        let same_request = async {
+            loop {
+                stop().await;
+            }
+        };
+        drop(tokio::time::timeout(SAME_REQUEST, same_request).await);
+        stop().await;
+    };
+    drop(tokio::time::timeout(drain_timeout, asked_again).await);
+}
+
+async fn end_now(handle: &ServerHandle) {
+    tracing::warn!("requests were cut off");
+    handle.stop(false).await;
+}
+
+const BACKLOG: i32 = 4096;
+/// A client that has taken nothing of its answer for this long loses the connection.
+const UNTAKEN_MILLIS: u32 = 30_000;
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+const SAME_REQUEST: Duration = Duration::from_secs(1);

@@ -1,0 +1,81 @@
+//! Who is asking: the one place that turns a request's token into a caller.
+
+use actix_web::http::header::{AUTHORIZATION, HeaderMap};
+use keyring::clock::Timestamp;
+use keyring::transit::Transit;
+
+/// Somebody whose token is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// What the caller is called in histories and logs.
+    pub display_name: &'static str,
+    /// Names the token without giving it away.
+    pub accessor: String,
+    /// When the token was made.
+    pub token_created_at: Timestamp,
+}
+
+/// The header that carries a token; it goes before `Authorization`.
+pub const TOKEN_HEADER: &str = "x-vault-token";
+
+impl Caller {
+    /// The caller of a request with these headers; `None` without a token or with one that is not known.
+    /// Needs nothing but the headers, so that no byte of a body is read for strangers.
+    pub fn identify(transit: &Transit, headers: &HeaderMap) -> Option<Self> {
+        let root = transit.root_token(presented_token(headers)?)?;
+        Some(Self {
+            display_name: "root",
+            accessor: root.accessor,
+            token_created_at: root.created_at,
+        })
+    }
+}
+
+/// The token a request shows, whether or not it is good.
+pub fn presented_token(headers: &HeaderMap) -> Option<&str> {
+    if let Some(token) = headers.get(TOKEN_HEADER) {
+        let token = token.to_str().ok()?;
+        if !token.is_empty() {
+            return Some(token);
+        }
+    }
+    let authorization = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = authorization.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn token(headers: &[(&'static str, &'static str)]) -> Option<String> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
+        }
+        presented_token(&map).map(str::to_owned)
+    }
+
+    #[test]
+    fn the_vault_header_goes_before_authorization() {
+        assert_eq!(token(&[]), None);
+        assert_eq!(token(&[("x-vault-token", "a")]).as_deref(), Some("a"));
+        let both = [("authorization", "Bearer b"), ("x-vault-token", "a")];
+        assert_eq!(token(&both).as_deref(), Some("a"));
+        let empty = [("authorization", "bearer  b "), ("x-vault-token", "")];
+        assert_eq!(token(&empty).as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn other_schemes_and_empty_tokens_are_no_token() {
+        for value in ["Basic b", "Bearer", "Bearer ", "b", ""] {
+            assert_eq!(token(&[("authorization", value)]), None, "{value}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The configuration: its sections, and the one rule by which they are layered.
+//!
+//! The environment (`SEALRING_<SECTION>__<KEY>`) stands above the file, the file above the defaults. Secrets are a type
+//! that cannot be printed, so every struct here can derive `Debug`.
+
+use std::path::Path;
+
+use keyring::transit::Settings;
+
+pub mod cache;
+pub mod coherence;
+pub mod kek;
+pub mod keys;
+pub mod layers;
+pub mod limits;
+pub mod mistakes;
+pub mod process;
+pub mod rotation;
+pub mod secret;
+pub mod section;
+pub mod server;
+pub mod store;
+pub mod telemetry;
+pub mod value;
+
+pub use layers::Layers;
+pub use mistakes::Mistakes;
+
+/// A whole configuration, without mistakes.
+#[derive(Debug)]
+pub struct Config {
+    /// `[server]`
+    pub server: server::Server,
+    /// `[store]`
+    pub store: store::Store,
+    /// `[kek]`
+    pub kek: kek::Kek,
+    /// `[cache]`
+    pub cache: cache::Cache,
+    /// `[coherence]`
+    pub coherence: coherence::Coherence,
+    /// `[rotation]`
+    pub rotation: rotation::Rotation,
+    /// `[keys]`
+    pub keys: keys::Keys,
+    /// `[limits]`
+    pub limits: limits::Limits,
+    /// `[telemetry]`
+    pub telemetry: telemetry::Telemetry,
+    /// `[process]`
+    pub process: process::Process,
+}
+
+impl Config {
+    /// The configuration of this file under this process's environment.
+    pub fn load(file: &Path) -> Result<Self, Mistakes> {
+        let mut layers = Layers::from_file(file)?;
+        layers.add_environment(std::env::vars_os());
+        Self::read(layers)
+    }
+
+    /// The configuration these layers make, or every mistake in them.
+    pub fn read(mut layers: Layers) -> Result<Self, Mistakes> {
+        let server = server::Server::read(&mut layers.section("server"));
+        let store = store::Store::read(&mut layers.section("store"));
+        let kek = kek::Kek::read(&mut layers.section("kek"));
+        let cache = cache::Cache::read(&mut layers.section("cache"));
+        let coherence = coherence::Coherence::read(&mut layers.section("coherence"));
+        let rotation = rotation::Rotation::read(&mut layers.section("rotation"));
+        let keys = keys::Keys::read(&mut layers.section("keys"));
+        let limits = limits::Limits::read(&mut layers.section("limits"));
+        let telemetry = telemetry::Telemetry::read(&mut layers.section("telemetry"));
+        let process = process::Process::read(&mut layers.section("process"));
+        layers.finish()?;
+        Ok(Self {
+            server,
+            store: store.expect("a store that was not read left a mistake"),
+            kek: kek.expect("a KEK that was not read left a mistake"),
+            cache,
+            coherence,
+            rotation,
+            keys,
+            limits,
+            telemetry,
+            process,
+        })
+    }
+
+    /// What the engine is told.
+    pub fn engine_settings(&self) -> Settings {
+        Settings {
+            cache_rings: self.cache.max_rings,
+            cache_bytes: self.cache.max_bytes,
+            cache_idle: self.cache.idle,
+            encrypt_coast: self.coherence.encrypt_coast,
+            decrypt_coast: self.coherence.decrypt_coast,
+            poll_interval: self.coherence.poll_interval,
+            shortest_period: self.rotation.shortest_period,
+            default_key_type: self.keys.default_key_type,
+            rotate_at_uses: self.rotation.rotate_at_uses,
+            refuse_at_uses: self.rotation.refuse_at_uses,
+            worker_threads: self.limits.worker_threads,
+            worker_queue: self.limits.worker_queue,
+        }
+    }
+}

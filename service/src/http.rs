@@ -1,0 +1,191 @@
+//! The HTTP front: from bytes of a connection to calls of the engine, and back.
+
+mod batch;
+mod body;
+mod data;
+mod dispatch;
+mod errors;
+mod fields;
+mod head;
+mod history;
+mod json;
+mod keys;
+#[cfg(test)]
+mod laws;
+mod mounts;
+mod open;
+mod operation;
+mod path;
+mod query;
+mod reply;
+mod route;
+mod seal;
+mod sliced;
+mod strict;
+mod sys;
+mod text;
+mod token;
+mod view;
+mod weak;
+
+use std::fmt;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::http::KeepAlive;
+use actix_web::{App, HttpServer, web};
+use keyring::clock::Clock;
+use keyring::transit::Transit;
+
+use self::dispatch::Shell;
+use crate::admission::Admission;
+use crate::detached::Detached;
+
+pub use self::operation::Operation;
+
+/// All that the front works with.
+#[derive(Clone, Debug)]
+pub struct Front {
+    /// The engine.
+    pub transit: Arc<Transit>,
+    /// Where answers are counted.
+    pub metrics: Arc<dyn RequestObserver>,
+    /// What this node takes on.
+    pub limits: Limits,
+    /// What this node has taken on.
+    pub admission: Admission,
+    /// Whether anybody may read the metrics, without a token.
+    pub public_metrics: bool,
+    /// What the server says of itself.
+    pub server: ServerInfo,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Where changes run. Await [`Detached::drained`] after the server has stopped.
+    pub detached: Detached,
+}
+
+/// Limits on requests. Those the protocol has fixed are constants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest body, in bytes.
+    pub body_bytes: usize,
+    /// Bytes of bodies held at once; beyond it requests are refused.
+    pub held_body_bytes: usize,
+    /// Requests worked on at once; beyond it requests are refused.
+    pub requests: usize,
+    /// How long accepted requests may take to finish once the server stops.
+    pub drain: Duration,
+}
+
+impl Limits {
+    /// The longest batch, in items.
+    pub const BATCH_ITEMS: usize = json::MAX_ITEMS;
+    /// How deep JSON may be nested.
+    pub const JSON_DEPTH: usize = json::MAX_DEPTH;
+    /// The longest body of a request without items: it is read where the request is, and must not delay others.
+    pub const PLAIN_BODY_BYTES: usize = 1 << 20;
+
+    /// The longest body of a request for this.
+    pub(crate) fn body_bytes_of(&self, operation: Operation) -> usize {
+        if operation.takes_items() {
+            self.body_bytes
+        } else {
+            self.body_bytes.min(Self::PLAIN_BODY_BYTES)
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 32 << 20,
+            held_body_bytes: 256 << 20,
+            requests: 4096,
+            drain: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What the server says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerInfo {
+    /// The Vault version clients are to take it for; must be a semantic version, for clients gate fields on it.
+    pub version: String,
+    /// When it was built, RFC 3339.
+    pub build_date: String,
+    /// The name of the cluster.
+    pub cluster_name: String,
+    /// What keeps the rings: `sqlite`, `postgresql`.
+    pub storage_type: String,
+    /// How many unlock shares open a sealed store.
+    pub unlock_threshold: u8,
+    /// How many unlock shares were made.
+    pub unlock_shares: u8,
+}
+
+impl Default for ServerInfo {
+    fn default() -> Self {
+        Self {
+            version: "1.19.0".to_owned(),
+            build_date: String::new(),
+            cluster_name: "sealring".to_owned(),
+            storage_type: "sqlite".to_owned(),
+            unlock_threshold: 1,
+            unlock_shares: 1,
+        }
+    }
+}
+
+/// One answer, for counting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// What was asked for; absent if the request led nowhere.
+    pub operation: Option<Operation>,
+    /// The HTTP status.
+    pub status: u16,
+    /// How many items were worked on.
+    pub items: usize,
+    /// From the head's arrival to the answer.
+    pub took: Duration,
+}
+
+/// Counts answers. Calls are plain and must not block.
+pub trait RequestObserver: Send + Sync + fmt::Debug {
+    /// A request was answered.
+    fn answered(&self, answered: Answered);
+
+    /// All metrics in the Prometheus text format.
+    fn prometheus_text(&self) -> String;
+}
+
+/// The target of the span around each request, at level DEBUG; made only if somebody listens.
+pub const REQUEST_SPAN: &str = "sealring::request";
+
+/// Serves on a listener with this many workers, until the returned server is stopped. Handles no signals.
+pub fn serve(front: Arc<Front>, listener: TcpListener, workers: usize) -> std::io::Result<Server> {
+    let drain = front.limits.drain.as_secs();
+    let shell = web::Data::new(Shell { front });
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(shell.clone())
+            .default_service(web::to(dispatch::dispatch))
+    })
+    .workers(workers)
+    .worker_max_blocking_threads(BLOCKING_THREADS)
+    .keep_alive(KeepAlive::Timeout(KEPT_ALIVE))
+    .client_request_timeout(HEAD_ARRIVES)
+    .tcp_nodelay(true)
+    .shutdown_timeout(drain)
+    .disable_signals()
+    .listen(listener)?;
+    Ok(server.run())
+}
+
+/// Threads of each worker for reading and writing large bodies.
+const BLOCKING_THREADS: usize = 2;
+/// Longer than the minute after which common proxies drop an idle connection, so that they do it first.
+const KEPT_ALIVE: Duration = Duration::from_secs(75);
+/// A head that has not arrived by then is given up.
+const HEAD_ARRIVES: Duration = Duration::from_secs(5);

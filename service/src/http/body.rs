@@ -1,0 +1,236 @@
+//! Request bodies: read within a limit and a budget, and worked on off the worker when they are large.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use actix_web::web::{Bytes, BytesMut, Payload};
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::time::Instant;
+
+use super::errors::{Message, Problem};
+use super::fields::Fields;
+use crate::admission::Held;
+
+/// A body that has been read whole.
+#[derive(Debug)]
+pub(super) struct Body {
+    pub(super) bytes: Bytes,
+    pub(super) format: Format,
+    // Gives the bytes back to the budget when the body is dropped.
+    _held: Held,
+}
+
+/// How a body spells its fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Form,
+    Json,
+}
+
+impl Body {
+    /// No body.
+    pub(super) fn none(held: Held) -> Self {
+        Self {
+            bytes: Bytes::new(),
+            format: Format::Json,
+            _held: held,
+        }
+    }
+
+    /// Reads a body of at most `limit` bytes, taking them from the budget as they arrive.
+    pub(super) async fn read(
+        mut payload: Payload,
+        headers: &HeaderMap,
+        limit: usize,
+        mut held: Held,
+    ) -> Result<Self, Problem> {
+        let announced = announced_length(headers).unwrap_or(0);
+        if announced > limit {
+            return Err(too_large());
+        }
+        let mut bytes = Collected::None;
+        let mut until = None;
+        while let Some(chunk) = next_chunk(&mut payload, &mut until).await? {
+            if bytes.len().saturating_add(chunk.len()) > limit {
+                return Err(too_large());
+            }
+            if !held.more(chunk.len()) {
+                return Err(Problem::busy());
+            }
+            bytes.push(chunk, announced);
+        }
+        let bytes = bytes.into_bytes();
+        Ok(Self {
+            format: format_of(headers, &bytes),
+            bytes,
+            _held: held,
+        })
+    }
+
+    /// The fields of this body.
+    pub(super) fn fields(&self) -> Result<Fields<'_>, Problem> {
+        fields(&self.bytes, self.format)
+    }
+}
+
+/// The fields these bytes spell.
+pub(super) fn fields(bytes: &[u8], format: Format) -> Result<Fields<'_>, Problem> {
+    match format {
+        Format::Json => Ok(Fields::from_json(bytes)?),
+        Format::Form => std::str::from_utf8(bytes)
+            .ok()
+            .and_then(Fields::from_form)
+            .ok_or_else(|| Problem::bad("failed to decode form input")),
+    }
+}
+
+/// Does work on this many bytes: here if they are few, else on a thread where it delays nobody.
+pub(super) async fn work_on<T, F>(bytes: usize, work: F) -> Result<T, Problem>
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    if bytes <= INLINE_BYTES {
+        return Ok(work());
+    }
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Problem::internal("the request broke off").alarmed(&error))
+}
+
+/// Up to this size a thread hop costs more than the work delays others.
+const INLINE_BYTES: usize = 64 * 1024;
+/// A body that stops arriving for this long is given up.
+const STALLED: Duration = Duration::from_secs(10);
+/// A body that is not there by then is given up too, or a trickle would keep its place among the admitted for ever.
+const ARRIVES: Duration = Duration::from_secs(90);
+/// No more is reserved on the word of a header alone.
+const MAX_RESERVED: usize = 1 << 20;
+
+/// A body as it comes in; one that comes in one piece is never copied.
+enum Collected {
+    None,
+    One(Bytes),
+    Many(BytesMut),
+}
+
+impl Collected {
+    fn len(&self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::One(bytes) => bytes.len(),
+            Self::Many(bytes) => bytes.len(),
+        }
+    }
+
+    fn push(&mut self, chunk: Bytes, announced: usize) {
+        *self = match std::mem::replace(self, Self::None) {
+            Self::None => Self::One(chunk),
+            Self::One(first) => {
+                let room = announced.min(MAX_RESERVED).max(first.len() + chunk.len());
+                let mut all = BytesMut::with_capacity(room);
+                all.extend_from_slice(&first);
+                all.extend_from_slice(&chunk);
+                Self::Many(all)
+            }
+            Self::Many(mut all) => {
+                all.extend_from_slice(&chunk);
+                Self::Many(all)
+            }
+        };
+    }
+
+    fn into_bytes(self) -> Bytes {
+        match self {
+            Self::None => Bytes::new(),
+            Self::One(bytes) => bytes,
+            Self::Many(bytes) => bytes.freeze(),
+        }
+    }
+}
+
+/// The next piece. Sets the time until which all must be there when it first has to wait.
+async fn next_chunk(
+    payload: &mut Payload,
+    until: &mut Option<Instant>,
+) -> Result<Option<Bytes>, Problem> {
+    // A small body is there already with its head: no timer for that.
+    let next = if let Some(next) = payload.next().now_or_never() {
+        next
+    } else {
+        let now = Instant::now();
+        let last = (*until.get_or_insert(now + ARRIVES)).min(now + STALLED);
+        let next = tokio::time::timeout_at(last, payload.next()).await;
+        next.map_err(|_| {
+            let text = Message::Plain("the request body stopped arriving".into());
+            Problem::new(StatusCode::REQUEST_TIMEOUT, text)
+        })?
+    };
+    next.transpose()
+        .map_err(|_| Problem::bad("failed to read the request body"))
+}
+
+fn announced_length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn too_large() -> Problem {
+    let text = Message::Plain("http: request body too large".into());
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, text)
+}
+
+// curl says "form" of everything, so what begins like JSON is JSON.
+fn format_of(headers: &HeaderMap, body: &[u8]) -> Format {
+    let claims_form = headers.get(CONTENT_TYPE).is_some_and(|value| {
+        value
+            .as_bytes()
+            .starts_with(b"application/x-www-form-urlencoded")
+    });
+    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    if claims_form && !matches!(first, None | Some(b'{' | b'[')) {
+        Format::Form
+    } else {
+        Format::Json
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn what_curl_calls_a_form_may_be_json() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(format_of(&headers, b"a=1"), Format::Json);
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8"),
+        );
+        assert_eq!(format_of(&headers, b"a=1"), Format::Form);
+        assert_eq!(format_of(&headers, b" {\"a\":1}"), Format::Json);
+        assert_eq!(format_of(&headers, b"\n[1]"), Format::Json);
+        assert_eq!(format_of(&headers, b""), Format::Json);
+    }
+
+    #[test]
+    fn pieces_are_put_together_in_order() {
+        let mut collected = Collected::None;
+        for piece in ["ab", "c", "", "def"] {
+            collected.push(Bytes::from_static(piece.as_bytes()), usize::MAX);
+        }
+        assert_eq!(collected.len(), 6);
+        assert_eq!(collected.into_bytes(), "abcdef");
+    }
+
+    #[actix_web::test]
+    async fn large_work_moves_to_another_thread_and_small_work_stays() {
+        let here = std::thread::current().id();
+        let thread = |bytes| work_on(bytes, || std::thread::current().id());
+        assert_eq!(thread(INLINE_BYTES).await, Ok(here));
+        assert_ne!(thread(INLINE_BYTES + 1).await, Ok(here));
+        let broken: Result<(), _> = work_on(INLINE_BYTES + 1, || panic!("on purpose")).await;
+        assert!(broken.is_err());
+    }
+}

@@ -1,0 +1,107 @@
+//! The data operations: encrypt, decrypt, rewrap, and data keys.
+
+use keyring::error::Error;
+use keyring::job::{Job, Outcomes};
+use keyring::transit::NewDataKey;
+
+use super::batch::{self, Prepared};
+use super::body::{Format, work_on};
+use super::dispatch::Request;
+use super::errors::Problem;
+use super::operation::Operation;
+use super::reply::{Answer, Reply, close_envelope, open_envelope, push_number, push_plain};
+use super::route::KeyTarget;
+use super::text::Text;
+use super::{open, seal};
+use crate::admission::Held;
+
+/// `POST encrypt/:name`
+pub(super) async fn encrypt(request: &Request<'_>, key: &KeyTarget) -> Answer {
+    let engine = &request.front.transit;
+    let seal = |job| engine.encrypt(&key.address, job);
+    transform(request, key, seal::prepare, seal).await
+}
+
+/// `POST decrypt/:name`
+pub(super) async fn decrypt(request: &Request<'_>, key: &KeyTarget) -> Answer {
+    let engine = &request.front.transit;
+    let open = |job| engine.decrypt(&key.address, job);
+    transform(request, key, open::prepare_decrypt, open).await
+}
+
+/// `POST rewrap/:name`
+pub(super) async fn rewrap(request: &Request<'_>, key: &KeyTarget) -> Answer {
+    let engine = &request.front.transit;
+    let rewrap = |job| engine.rewrap(&key.address, job);
+    transform(request, key, open::prepare_rewrap, rewrap).await
+}
+
+type Prepare = fn(&[u8], Format) -> Result<Prepared, Problem>;
+
+async fn transform<F>(
+    request: &Request<'_>,
+    key: &KeyTarget,
+    prepare: Prepare,
+    engine: impl FnOnce(Job) -> F,
+) -> Answer
+where
+    F: Future<Output = Result<Outcomes, Error>>,
+{
+    let (bytes, format) = (request.body.bytes.clone(), request.body.format);
+    let prepared = work_on(bytes.len(), move || prepare(&bytes, format)).await??;
+    let _items = room(request, prepared.job.len())?;
+    let outcomes = engine(prepared.job).await;
+    let outcomes = outcomes.map_err(|error| request.failed(key, error))?;
+    let (operation, id, notes) = (request.operation, request.id, prepared.notes);
+    work_on(outcomes.text_len(), move || {
+        batch::answer(operation, id, &outcomes, &notes)
+    })
+    .await?
+}
+
+/// Room for the items of a batch; a single one has it by its request's place.
+fn room(request: &Request<'_>, items: usize) -> Result<Option<Held>, Problem> {
+    if items <= 1 {
+        return Ok(None);
+    }
+    let held = request.front.admission.items(items);
+    held.map(Some).ok_or_else(Problem::busy)
+}
+
+/// `POST datakey/plaintext/:name` and `POST datakey/wrapped/:name`
+pub(super) async fn data_key(request: &Request<'_>, key: &KeyTarget) -> Answer {
+    let mut fields = request.body.fields()?;
+    fields.captured("name");
+    fields.captured("plaintext");
+    let context = fields.text("context")?.unwrap_or_default();
+    let associated_data = fields.text("associated_data")?.unwrap_or_default();
+    let new = NewDataKey {
+        length: match fields.int("bits")? {
+            None | Some(256) => 32,
+            Some(128) => 16,
+            Some(512) => 64,
+            Some(_) => return Err(Problem::bad("invalid bit length")),
+        },
+        context: Text::as_str(&context),
+        associated_data: Text::as_str(&associated_data),
+        key_version: fields.int("key_version")?.unwrap_or_default(),
+    };
+    let made = request.front.transit.data_key(&key.address, new).await;
+    let made = made.map_err(|error| request.failed(key, error))?;
+    let mut bytes = open_envelope(
+        request.id,
+        made.ciphertext.len() + made.plaintext.len() + 64,
+    );
+    bytes.extend_from_slice(b"{\"ciphertext\":");
+    push_plain(&mut bytes, &made.ciphertext);
+    bytes.extend_from_slice(b",\"key_version\":");
+    push_number(&mut bytes, made.version.number());
+    if request.operation == Operation::DataKeyPlaintext {
+        bytes.extend_from_slice(b",\"plaintext\":\"");
+        bytes.extend_from_slice(made.plaintext.expose_secret());
+        bytes.push(b'"');
+    }
+    bytes.push(b'}');
+    close_envelope(&mut bytes, &fields.warnings());
+    Ok(Reply::json(bytes))
+}

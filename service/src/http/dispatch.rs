@@ -1,0 +1,267 @@
+//! One request from head to answer: admission, route, token, body, handler.
+
+use std::cell::Cell;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::http::header::HeaderMap;
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::FutureExt as _;
+use keyring::error::Error;
+use keyring::history::{self as ring_history, Provenance};
+use keyring::mount::Mount;
+use keyring::name::MountPath;
+use keyring::transit::{Address, Transit};
+use tracing::{Instrument as _, Level, Span};
+
+use super::body::Body;
+use super::errors::{Cause, Problem};
+use super::fields::Fields;
+use super::operation::Operation;
+use super::path::{self, ApiPath};
+use super::reply::{Answer, Reply, RequestId};
+use super::route::{KeyTarget, Route, Target, Verb};
+use super::{Answered, Front, REQUEST_SPAN, data, head, history, keys, mounts, query, sys, token};
+use crate::caller::Caller;
+use crate::telemetry;
+
+/// What all workers share.
+#[derive(Debug)]
+pub(super) struct Shell {
+    pub(super) front: Arc<Front>,
+}
+
+/// A request that may be worked on.
+#[derive(Debug)]
+pub(super) struct Request<'r> {
+    pub(super) front: &'r Front,
+    pub(super) id: RequestId,
+    pub(super) operation: Operation,
+    pub(super) caller: Option<Caller>,
+    pub(super) headers: &'r HeaderMap,
+    pub(super) query: &'r str,
+    pub(super) body: Body,
+}
+
+/// Answers any request, whatever happens.
+pub(super) async fn dispatch(
+    shell: Data<Shell>,
+    http: HttpRequest,
+    payload: Payload,
+) -> HttpResponse {
+    let began = Instant::now();
+    let id = RequestId::generate();
+    let seen = Cell::new(None);
+    let work = AssertUnwindSafe(shell.answer(id, &http, payload, &seen)).catch_unwind();
+    let answer = traced(id, http.headers(), work).await.unwrap_or_else(|_| {
+        let problem = Problem::internal("the request broke off");
+        Err(problem.alarmed(&"a handler panicked"))
+    });
+    let admitted = answer.and_then(|reply| Ok((reply.room(&shell.front.admission)?, reply)));
+    let (room, reply) = admitted.unwrap_or_else(|problem| {
+        log(id, seen.get(), &problem);
+        (None, Reply::problem(id, &problem))
+    });
+    shell.front.metrics.answered(Answered {
+        operation: seen.get(),
+        status: reply.status.as_u16(),
+        items: reply.items,
+        took: began.elapsed(),
+    });
+    reply.into_response(room)
+}
+
+/// Runs work in a span if anybody listens for it.
+async fn traced<T>(id: RequestId, headers: &HeaderMap, work: impl Future<Output = T>) -> T {
+    if tracing::enabled!(target: REQUEST_SPAN, Level::DEBUG) {
+        work.instrument(request_span(id, headers)).await
+    } else {
+        work.await
+    }
+}
+
+/// The span around a request, in the caller's trace if there is one.
+fn request_span(id: RequestId, headers: &HeaderMap) -> Span {
+    let span = tracing::debug_span!(target: REQUEST_SPAN, "request", request_id = %id);
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    telemetry::continue_trace(&span, header("traceparent"), header("tracestate"));
+    span
+}
+
+/// Tells the operator of problems that are not the caller's; once, here.
+fn log(id: RequestId, operation: Option<Operation>, problem: &Problem) {
+    let operation = operation.map(Operation::word);
+    match &problem.cause {
+        None => {}
+        Some(Cause::Passing(cause)) => {
+            tracing::warn!(request_id = %id, operation, cause, "refused for now");
+        }
+        Some(Cause::Standing(cause)) => {
+            tracing::error!(request_id = %id, operation, cause, "something is wrong with this server");
+        }
+    }
+}
+
+impl Shell {
+    async fn answer(
+        &self,
+        id: RequestId,
+        http: &HttpRequest,
+        payload: Payload,
+        seen: &Cell<Option<Operation>>,
+    ) -> Answer {
+        let _place = self.front.admission.enter().ok_or_else(Problem::busy)?;
+        let query = http.uri().query().unwrap_or_default();
+        let decoded = path::decode(http.uri().path())?;
+        let path = ApiPath::parse(&decoded)?;
+        let verb = Verb::parse(http.method(), query::first(query, "list").as_deref())?;
+        head::check(http.headers())?;
+        let front = self.front.as_ref();
+        let route = Route::find(verb, &path, &front.transit.mounts());
+        if let Ok(route) = &route {
+            seen.set(Some(route.operation));
+            telemetry::name_trace(&Span::current(), route.operation.word());
+        }
+        let caller = Caller::identify(&front.transit, http.headers());
+        // Strangers are not told which paths there are, and nobody reads what they send.
+        let route = match (route, &caller) {
+            (Ok(route), Some(_)) => route,
+            (Ok(route), None) if self.is_public(route.operation) => route,
+            (_, None) => return Err(Problem::permission_denied()),
+            (Err(fault), Some(_)) => return Err(fault.into()),
+        };
+        let held = self.front.admission.body();
+        let body = if verb == Verb::Write && caller.is_some() {
+            let limit = front.limits.body_bytes_of(route.operation);
+            Body::read(payload, http.headers(), limit, held).await?
+        } else {
+            Body::none(held)
+        };
+        let request = Request {
+            front,
+            id,
+            operation: route.operation,
+            caller,
+            headers: http.headers(),
+            query,
+            body,
+        };
+        request.handle(&route.target).await
+    }
+}
+
+impl Shell {
+    fn is_public(&self, operation: Operation) -> bool {
+        !operation.needs_token() || (operation == Operation::Metrics && self.front.public_metrics)
+    }
+}
+
+impl Request<'_> {
+    async fn handle(&self, target: &Target) -> Answer {
+        match self.operation {
+            Operation::CapabilitiesSelf => token::capabilities_self(self),
+            Operation::DataKeyPlaintext | Operation::DataKeyWrapped => {
+                data::data_key(self, target.key()?).await
+            }
+            Operation::Decrypt => data::decrypt(self, target.key()?).await,
+            Operation::Encrypt => data::encrypt(self, target.key()?).await,
+            Operation::Health => sys::health(self),
+            Operation::Initialise => Err(Problem::bad("Vault is already initialized")),
+            Operation::InitStatus => Ok(sys::init_status()),
+            Operation::KeyConfigure => keys::configure(self, target.key()?).await,
+            Operation::KeyCreate => keys::create(self, target.key()?).await,
+            Operation::KeyDelete => keys::delete(self, target.key()?).await,
+            Operation::KeyHistory => history::read(self, target.key()?).await,
+            Operation::KeyList => keys::list(self, target.mount()?).await,
+            Operation::KeyRead => keys::read(self, target.key()?).await,
+            Operation::KeyRotate => keys::rotate(self, target.key()?).await,
+            Operation::KeyTrim => keys::trim(self, target.key()?).await,
+            Operation::Leader => Ok(sys::leader()),
+            Operation::Limits => Ok(sys::limits(self)),
+            Operation::Metrics => sys::metrics(self),
+            Operation::MountDisable => mounts::disable(self, target.path()?).await,
+            Operation::MountEnable => mounts::enable(self, target.path()?).await,
+            Operation::MountList => Ok(mounts::list(self)),
+            Operation::MountOfPath => mounts::of_path(self, target.path()?),
+            Operation::MountRead => mounts::read(self, target.path()?),
+            Operation::MountTune => mounts::tune(self, target.path()?).await,
+            Operation::MountTuneRead => mounts::tune_read(self, target.path()?),
+            Operation::MountsVisible => Ok(mounts::visible(self)),
+            Operation::Rewrap => data::rewrap(self, target.key()?).await,
+            Operation::SealStatus => Ok(sys::seal_status(self)),
+            Operation::TokenLookupSelf => token::lookup_self(self),
+        }
+    }
+
+    /// The fields of the query.
+    pub(super) fn query_fields(&self) -> Fields<'static> {
+        Fields::from_query(self.query)
+    }
+
+    /// The caller, where a token is needed.
+    pub(super) fn known_caller(&self) -> Result<&Caller, Problem> {
+        self.caller.as_ref().ok_or_else(Problem::permission_denied)
+    }
+
+    /// Who asks for a change, and why.
+    pub(super) fn provenance(&self) -> Result<Provenance, Problem> {
+        let caller = self.known_caller()?;
+        Ok(Provenance {
+            actor: caller.display_name.to_owned(),
+            accessor: Some(caller.accessor.clone()),
+            request_id: Some(self.id.to_string()),
+            cause: ring_history::Cause::Manual,
+            reason: head::reason(self.headers)?,
+        })
+    }
+
+    /// Runs work on a ring to its end, even if the client hangs up.
+    pub(super) async fn on_ring<T, F>(
+        &self,
+        key: &KeyTarget,
+        work: impl FnOnce(Arc<Transit>, Address) -> F,
+    ) -> Result<T, Problem>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        let work = work(Arc::clone(&self.front.transit), key.address.clone());
+        let result = self.front.detached.run(work).await?;
+        result.map_err(|error| self.failed(key, error))
+    }
+
+    /// The engine's error as an answer.
+    pub(super) fn failed(&self, key: &KeyTarget, error: Error) -> Problem {
+        Problem::engine(self.operation, key.address.name.as_str(), error)
+    }
+}
+
+impl Target {
+    fn key(&self) -> Result<&KeyTarget, Problem> {
+        match self {
+            Self::Key(key) => Ok(key),
+            Self::Mount(_) | Self::Path(_) | Self::Server => Err(misrouted()),
+        }
+    }
+
+    fn mount(&self) -> Result<&Mount, Problem> {
+        match self {
+            Self::Mount(mount) => Ok(mount),
+            Self::Key(_) | Self::Path(_) | Self::Server => Err(misrouted()),
+        }
+    }
+
+    fn path(&self) -> Result<&MountPath, Problem> {
+        match self {
+            Self::Path(path) => Ok(path),
+            Self::Key(_) | Self::Mount(_) | Self::Server => Err(misrouted()),
+        }
+    }
+}
+
+fn misrouted() -> Problem {
+    Problem::internal("the request led nowhere")
+        .alarmed(&"the route table gave an operation another target than it has")
+}

@@ -1,0 +1,352 @@
+//! The fields of a request, whatever they came as: JSON, a form or a query; read one by one with weak typing.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::json::{self, JsonFault, Value};
+use super::query;
+use super::text::Text;
+use super::weak::{self, DurationFault};
+
+/// Fields by name. Each is taken out as it is read; what nobody takes is reported as a warning.
+#[derive(Debug, Default)]
+pub(super) struct Fields<'a> {
+    entries: Vec<(Cow<'a, str>, Value<'a>)>,
+    replaced: Vec<&'static str>,
+}
+
+/// A field whose value does not read as its type. Says nothing of the value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("error converting input for field \"{field}\"{}", detail(*.negative))]
+pub(super) struct FieldFault {
+    field: &'static str,
+    negative: bool,
+}
+
+const fn detail(negative: bool) -> &'static str {
+    if negative {
+        ": cannot provide negative value"
+    } else {
+        ""
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// The fields of a JSON body.
+    pub(super) fn from_json(body: &'a [u8]) -> Result<Self, JsonFault> {
+        Ok(Self {
+            entries: json::read_object(body)?,
+            replaced: Vec::new(),
+        })
+    }
+
+    /// The fields of a form. `None` if an escape is broken or there are too many pairs: a field that was passed over
+    /// might have been the associated data.
+    pub(super) fn from_form(text: &str) -> Option<Self> {
+        let pairs = query::decoded(text).take(Self::MAX_PAIRS + 1);
+        let pairs: Vec<_> = pairs.collect::<Option<_>>()?;
+        (pairs.len() <= Self::MAX_PAIRS).then(|| Self::joined(pairs))
+    }
+
+    /// The fields of a query. Pairs with broken escapes are passed over, as everybody does.
+    pub(super) fn from_query(text: &str) -> Self {
+        Self::joined(query::pairs(text).take(Self::MAX_PAIRS))
+    }
+
+    /// Texts by name; those of the same name are joined by commas.
+    fn joined(decoded: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut pairs: Vec<(Cow<'a, str>, String)> = Vec::new();
+        for (name, value) in decoded {
+            if let Some((_, joined)) = pairs.iter_mut().find(|(known, _)| *known == name) {
+                joined.push(',');
+                joined.push_str(&value);
+            } else {
+                pairs.push((Cow::Owned(name), value));
+            }
+        }
+        let text = |(name, value)| (name, Value::Text(Cow::Owned(value)));
+        Self {
+            entries: pairs.into_iter().map(text).collect(),
+            replaced: Vec::new(),
+        }
+    }
+
+    /// How many pairs a form or a query may have.
+    const MAX_PAIRS: usize = 256;
+
+    /// Takes a field as it is.
+    pub(super) fn take(&mut self, name: &str) -> Option<Value<'a>> {
+        let at = self.entries.iter().position(|(known, _)| known == name)?;
+        Some(self.entries.swap_remove(at).1)
+    }
+
+    /// Takes fields that are known and mean nothing here.
+    pub(super) fn ignore(&mut self, names: &[&str]) {
+        for name in names {
+            self.take(name);
+        }
+    }
+
+    /// Takes a field that the path has captured, and remembers to say so.
+    pub(super) fn captured(&mut self, name: &'static str) {
+        if self.take(name).is_some() {
+            self.replaced.push(name);
+        }
+    }
+
+    /// A string; numbers and bools are spelled out, `null` is empty.
+    pub(super) fn text(&mut self, field: &'static str) -> Result<Option<Text<'a>>, FieldFault> {
+        let text = match self.take(field) {
+            None => return Ok(None),
+            Some(Value::Text(text)) => text,
+            Some(Value::Null) => Cow::Borrowed(""),
+            Some(Value::Integer(number)) => Cow::Owned(number.to_string()),
+            Some(Value::Bool(true)) => Cow::Borrowed("1"),
+            Some(Value::Bool(false)) => Cow::Borrowed("0"),
+            Some(Value::Fraction | Value::List(_) | Value::Object(_)) => {
+                return Err(FieldFault::unreadable(field));
+            }
+        };
+        Ok(Some(Text(text)))
+    }
+
+    /// A string, where `null` counts as absent: for fields whose empty value asks for something.
+    pub(super) fn text_unless_null(
+        &mut self,
+        field: &'static str,
+    ) -> Result<Option<Text<'a>>, FieldFault> {
+        let is_null = |(name, value): &(Cow<'a, str>, Value<'a>)| {
+            name == field && matches!(value, Value::Null)
+        };
+        if self.entries.iter().any(is_null) {
+            self.take(field);
+            return Ok(None);
+        }
+        self.text(field)
+    }
+
+    /// An integer.
+    pub(super) fn int(&mut self, field: &'static str) -> Result<Option<i64>, FieldFault> {
+        let number = match self.take(field) {
+            None => return Ok(None),
+            Some(Value::Null) => Some(0),
+            Some(Value::Integer(number)) => i64::try_from(number).ok(),
+            Some(Value::Bool(value)) => Some(value.into()),
+            Some(Value::Text(text)) if text.is_empty() => Some(0),
+            Some(Value::Text(text)) => weak::go_int(&text),
+            Some(Value::Fraction | Value::List(_) | Value::Object(_)) => None,
+        };
+        number.map(Some).ok_or(FieldFault::unreadable(field))
+    }
+
+    /// A bool.
+    pub(super) fn boolean(&mut self, field: &'static str) -> Result<Option<bool>, FieldFault> {
+        let value = match self.take(field) {
+            None => return Ok(None),
+            Some(Value::Null | Value::Integer(0)) => Some(false),
+            Some(Value::Bool(value)) => Some(value),
+            Some(Value::Integer(1)) => Some(true),
+            Some(Value::Text(text)) if text.is_empty() => Some(false),
+            Some(Value::Text(text)) => weak::go_bool(&text),
+            Some(Value::Fraction | Value::Integer(_) | Value::List(_) | Value::Object(_)) => None,
+        };
+        value.map(Some).ok_or(FieldFault::unreadable(field))
+    }
+
+    /// A duration in whole seconds; `null` counts as absent.
+    pub(super) fn duration(&mut self, field: &'static str) -> Result<Option<Duration>, FieldFault> {
+        let read = match self.take(field) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::Integer(number)) => weak::seconds(number),
+            Some(Value::Text(text)) => weak::go_duration(&text),
+            Some(Value::Bool(_) | Value::Fraction | Value::List(_) | Value::Object(_)) => {
+                Err(DurationFault::Unreadable)
+            }
+        };
+        read.map(Some).map_err(|fault| FieldFault {
+            field,
+            negative: fault == DurationFault::Negative,
+        })
+    }
+
+    /// What is to be said about fields that were not read, and about those the path replaced.
+    pub(super) fn warnings(self) -> Vec<String> {
+        let mut unknown: Vec<&str> = self.entries.iter().map(|(name, _)| shown(name)).collect();
+        unknown.sort_unstable();
+        unknown.dedup();
+        unknown.truncate(Self::MAX_SHOWN);
+        let mut warnings = Vec::new();
+        if !unknown.is_empty() {
+            let names = unknown.join(" ");
+            warnings.push(format!(
+                "Endpoint ignored these unrecognized parameters: [{names}]"
+            ));
+        }
+        if !self.replaced.is_empty() {
+            let names = self.replaced.join(" ");
+            warnings.push(format!(
+                "Endpoint replaced the value of these parameters with the values captured from the endpoint's \
+                 path: [{names}]"
+            ));
+        }
+        warnings
+    }
+
+    /// How many unknown names a warning lists.
+    const MAX_SHOWN: usize = 32;
+}
+
+impl FieldFault {
+    pub(super) const fn unreadable(field: &'static str) -> Self {
+        Self {
+            field,
+            negative: false,
+        }
+    }
+}
+
+// Who mixes up keys and values should not find a value in an answer: only what looks like a name is repeated.
+fn shown(name: &str) -> &str {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    if name.len() <= 64 && !name.is_empty() && name.bytes().all(is_name) {
+        name
+    } else {
+        "?"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(body: &str) -> Fields<'_> {
+        Fields::from_json(body.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn strings_take_numbers_and_bools() {
+        for (json, expected) in [
+            ("\"a\"", "a"),
+            ("12", "12"),
+            ("-1", "-1"),
+            ("true", "1"),
+            ("false", "0"),
+            ("null", ""),
+        ] {
+            let text = fields(&format!("{{\"x\":{json}}}"))
+                .text("x")
+                .map(|text| text.map(|t| t.0.into_owned()));
+            assert_eq!(text, Ok(Some(expected.to_owned())), "{json}");
+        }
+        for json in ["[]", "{}", "1.5", "[\"a\"]"] {
+            assert!(
+                fields(&format!("{{\"x\":{json}}}")).text("x").is_err(),
+                "{json}"
+            );
+        }
+    }
+
+    #[test]
+    fn ints_take_texts_of_any_base_and_bools() {
+        for (json, expected) in [
+            ("3", 3),
+            ("\"3\"", 3),
+            ("\"0x10\"", 16),
+            ("\"\"", 0),
+            ("true", 1),
+            ("null", 0),
+        ] {
+            assert_eq!(
+                fields(&format!("{{\"x\":{json}}}")).int("x"),
+                Ok(Some(expected)),
+                "{json}"
+            );
+        }
+        for json in ["\"a\"", "1.0", "[]", "9223372036854775808"] {
+            assert!(
+                fields(&format!("{{\"x\":{json}}}")).int("x").is_err(),
+                "{json}"
+            );
+        }
+        assert_eq!(fields("{}").int("x"), Ok(None));
+    }
+
+    #[test]
+    fn bools_take_go_texts_and_numbers() {
+        for (json, expected) in [
+            ("true", true),
+            ("\"T\"", true),
+            ("\"\"", false),
+            ("1", true),
+            ("0", false),
+            ("null", false),
+        ] {
+            assert_eq!(
+                fields(&format!("{{\"x\":{json}}}")).boolean("x"),
+                Ok(Some(expected)),
+                "{json}"
+            );
+        }
+        for json in ["\"yes\"", "2", "-1", "1.0", "0.0", "[]"] {
+            let read = fields(&format!("{{\"x\":{json}}}")).boolean("x");
+            assert!(read.is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn durations_take_seconds_days_and_units_and_null_is_absent() {
+        for (json, expected) in [
+            ("3600", 3600),
+            ("\"1h\"", 3600),
+            ("\"30d\"", 2_592_000),
+            ("\"\"", 0),
+        ] {
+            let read = fields(&format!("{{\"x\":{json}}}")).duration("x");
+            assert_eq!(read, Ok(Some(Duration::from_secs(expected))), "{json}");
+        }
+        assert_eq!(fields(r#"{"x":null}"#).duration("x"), Ok(None));
+        let fault = fields(r#"{"x":-5}"#).duration("x").unwrap_err();
+        assert_eq!(
+            fault.to_string(),
+            "error converting input for field \"x\": cannot provide negative value"
+        );
+    }
+
+    #[test]
+    fn what_nobody_takes_is_named_in_order_if_it_looks_like_a_name() {
+        let mut fields =
+            fields(r#"{"b":1,"name":"x","a":2,"known":3,"aGVsbG8gd29ybGQ=":1,"c d":2}"#);
+        fields.captured("name");
+        fields.ignore(&["known", "absent"]);
+        assert_eq!(
+            fields.warnings(),
+            [
+                "Endpoint ignored these unrecognized parameters: [? a b]",
+                "Endpoint replaced the value of these parameters with the values captured from the endpoint's path: \
+                 [name]",
+            ]
+        );
+        assert!(Fields::default().warnings().is_empty());
+    }
+
+    #[test]
+    fn no_field_of_a_form_is_passed_over() {
+        let fine = |form: &str| Fields::from_form(form).is_some();
+        assert!(fine(&"x=&".repeat(Fields::MAX_PAIRS)));
+        assert!(!fine(&"x=&".repeat(Fields::MAX_PAIRS + 1)));
+        for broken in ["plaintext=&associated_data=%zz", "%f=1", "a=%ff"] {
+            assert!(!fine(broken), "{broken}");
+        }
+        assert!(Fields::from_query("a=%zz&b=1").take("b").is_some());
+    }
+
+    #[test]
+    fn form_values_are_strings_joined_by_commas() {
+        let mut form =
+            Fields::from_form("plaintext=aGk%3D&key_version=0x2&path=a&path=b+c&flag").unwrap();
+        assert_eq!(form.text("plaintext").unwrap().unwrap().as_str(), "aGk=");
+        assert_eq!(form.int("key_version"), Ok(Some(2)));
+        assert_eq!(form.text("path").unwrap().unwrap().as_str(), "a,b c");
+        assert_eq!(form.boolean("flag"), Ok(Some(false)));
+    }
+}

@@ -1,0 +1,271 @@
+//! The life of rings: create, read, list, configure, rotate, trim, delete.
+
+use std::sync::Arc;
+
+use keyring::algorithm::KeyType;
+use keyring::mount::Mount;
+use keyring::policy::PolicyChange;
+use keyring::transit::{Description, NewRing};
+use serde_json::json;
+
+use super::dispatch::Request;
+use super::errors::Problem;
+use super::fields::Fields;
+use super::reply::{Answer, Reply};
+use super::route::KeyTarget;
+use super::text::Text;
+use super::view;
+
+/// `POST keys/:name`
+pub(super) async fn create(request: &Request<'_>, key: &KeyTarget) -> Answer {
+    let mut fields = request.body.fields()?;
+    fields.captured("name");
+    let new = new_ring(&mut fields)?;
+    let by = request.provenance()?;
+    let described = request
+        .on_ring(key, |engine, at| async move {
+            engine.create(&at, &new, &by).await
+        })
+        .await?;
+    Ok(shown(request, &described, &fields.warnings()))
+}
+
+fn new_ring(fields: &mut Fields<'_>) -> Result<NewRing, Problem> {
+    // A context belongs to reading keys of signing rings; writing takes it and does nothing with it.
+    fields.ignore(&["context"]);
+    if fields.int("key_size")?.is_some_and(|size| size != 0) {
+        return Err(Problem::bad("key_size is not valid for this key type"));
+    }
+    Ok(NewRing {
+        key_type: key_type(fields.text("type")?)?,
+        derived: fields.boolean("derived")?.unwrap_or_default(),
+        convergent: fields.boolean("convergent_encryption")?.unwrap_or_default(),
+        exportable: fields.boolean("exportable")?.unwrap_or_default(),
+        allow_plaintext_backup: fields
+            .boolean("allow_plaintext_backup")?
+            .unwrap_or_default(),
+        auto_rotate_period: fields.duration("auto_rotate_period")?.unwrap_or_default(),
+    })
+}
+
+/// Types that Vault or OpenBao know and this server does not offer.
+const NOT_OFFERED: [&str; 18] = [
+    "aes128-cmac",
+    "aes192-cmac",
+    "aes256-cmac",
+    "ecdsa-p256",
+    "ecdsa-p384",
+    "ecdsa-p521",
+    "ed25519",
+    "external-key",
+    "hmac",
+    "hybrid",
+    "managed_key",
+    "ml-dsa",
+    "rsa-2048",
+    "rsa-3072",
+    "rsa-4096",
+    "slh-dsa",
+    "ecdsa-secp256k1",
+    "aes256-siv",
+];
+
+/// The key type a field names; empty or absent is the default. What it says is not repeated.
+pub(super) fn key_type(name: Option<Text<'_>>) -> Result<Option<KeyType>, Problem> {
+    let Some(name) = name else {
+        return Ok(None);
+    };
+    match name.as_str() {
+        "" => Ok(None),
+        known if NOT_OFFERED.contains(&known) => Err(Problem::bad(
+            "this key type is not offered here; aes256-gcm-siv, aes256-gcm96, aes128-gcm96, \
+             chacha20-poly1305 and xchacha20-poly1305 are",
+        )),
+        other => KeyType::from_name(other)
+            .map(Some)
+            .ok_or_else(|| Problem::bad("unknown key type")),
+    }
+}
+
+/// `GET keys/:name`
+pub(super) async fn read(request: &Request<'_>, key: &KeyTarget) -> Answer {
+    let described = request
+        .on_ring(key, |engine, at| async move { engine.describe(&at).await })
+        .await?;
+    Ok(shown(request, &described, &[]))
+}
+
+/// `LIST keys`
+pub(super) async fn list(request: &Request<'_>, mount: &Mount) -> Answer {
+    let mut fields = request.query_fields();
+    let after = fields
+        .text("after")?
+        .filter(|text| !text.as_str().is_empty());
+    let limit = fields.int("limit")?.filter(|limit| *limit > 0);
+    // Clients of the protocol expect all names unless they ask for pages.
+    let limit = limit.map_or(u32::MAX, |limit| u32::try_from(limit).unwrap_or(u32::MAX));
+    let engine = Arc::clone(&request.front.transit);
+    let id = mount.id;
+    let names = request.front.detached.run(async move {
+        let after = after.as_ref().map(Text::as_str);
+        engine.list(id, after, limit).await
+    });
+    let names = names
+        .await?
+        .map_err(|error| Problem::engine(request.operation, mount.path.as_str(), error))?;
+    if names.is_empty() {
+        return Err(Problem::absent());
+    }
+    let names: Vec<&str> = names.iter().map(keyring::name::KeyName::as_str).collect();
+    Ok(Reply::data(request.id, &json!({"keys": names}), &[]))
+}
+
+/// `POST keys/:name/config`
+pub(super) async fn configure(request: &Request<'_>, key: &KeyTarget) -> Answer {
+    let mut fields = request.body.fields()?;
+    fields.captured("name");
+    let change = policy_change(&mut fields)?;
+    let by = request.provenance()?;
+    let raised = change.min_decryption == Some(0);
+    let described = request
+        .on_ring(key, |engine, at| async move {
+            engine.configure(&at, &change, &by).await
+        })
+        .await?;
+    let mut warnings = fields.warnings();
+    if raised {
+        warnings.push(NUMBERS_START_AT_1.to_owned());
+    }
+    Ok(shown(request, &described, &warnings))
+}
+
+const NUMBERS_START_AT_1: &str = "since Vault 0.3 (prior to the OpenBao fork), transit key numbering starts at 1; \
+                                  forcing minimum to 1";
+
+fn policy_change(fields: &mut Fields<'_>) -> Result<PolicyChange, Problem> {
+    Ok(PolicyChange {
+        min_decryption: fields.int("min_decryption_version")?,
+        min_encryption: fields.int("min_encryption_version")?,
+        deletion_allowed: fields.boolean("deletion_allowed")?,
+        exportable: fields.boolean("exportable")?,
+        allow_plaintext_backup: fields.boolean("allow_plaintext_backup")?,
+        auto_rotate_period: fields.duration("auto_rotate_period")?,
+    })
+}
+
+/// `POST keys/:name/rotate`
+pub(super) async fn rotate(request: &Request<'_>, key: &KeyTarget) -> Answer {
+    let mut fields = request.body.fields()?;
+    fields.captured("name");
+    let if_version = fields.int("if_version")?;
+    let by = request.provenance()?;
+    let described = request
+        .on_ring(key, |engine, at| async move {
+            engine.rotate(&at, if_version, &by).await
+        })
+        .await?;
+    Ok(shown(request, &described, &fields.warnings()))
+}
+
+/// `POST keys/:name/trim`
+pub(super) async fn trim(request: &Request<'_>, key: &KeyTarget) -> Answer {
+    let mut fields = request.body.fields()?;
+    fields.captured("name");
+    let min_available = fields.int("min_available_version")?;
+    let by = request.provenance()?;
+    let described = request
+        .on_ring(key, |engine, at| async move {
+            engine.trim(&at, min_available, &by).await
+        })
+        .await?;
+    Ok(shown(request, &described, &fields.warnings()))
+}
+
+/// `DELETE keys/:name`
+pub(super) async fn delete(request: &Request<'_>, key: &KeyTarget) -> Answer {
+    let by = request.provenance()?;
+    request
+        .on_ring(
+            key,
+            |engine, at| async move { engine.delete(&at, &by).await },
+        )
+        .await?;
+    Ok(Reply::nothing())
+}
+
+fn shown(request: &Request<'_>, described: &Description, warnings: &[String]) -> Reply {
+    Reply::data(request.id, &view::ring(described), warnings)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn fields(body: &'static str) -> Fields<'static> {
+        Fields::from_json(body.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn what_terraform_sends_makes_a_ring() {
+        let mut body = fields(
+            r#"{"type":"aes256-gcm96","derived":true,"convergent_encryption":"true","auto_rotate_period":0,"key_size":0}"#,
+        );
+        let expected = NewRing {
+            key_type: Some(KeyType::Aes256Gcm96),
+            derived: true,
+            convergent: true,
+            ..NewRing::default()
+        };
+        assert_eq!(new_ring(&mut body), Ok(expected));
+        assert!(body.warnings().is_empty());
+    }
+
+    #[test]
+    fn an_empty_body_makes_the_default_ring() {
+        for body in ["", "null", "{}", r#"{"type":"","auto_rotate_period":null}"#] {
+            assert_eq!(
+                new_ring(&mut fields(body)),
+                Ok(NewRing::default()),
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn types_are_offered_known_or_unknown() {
+        for (body, expected) in [
+            (r#"{"type":"rsa-2048"}"#, "not offered"),
+            (r#"{"type":"c2VjcmV0"}"#, "unknown key type"),
+            (r#"{"key_size":32}"#, "key_size is not valid"),
+        ] {
+            let problem = new_ring(&mut fields(body)).unwrap_err();
+            assert_eq!(problem.status.as_u16(), 400);
+            let text = format!("{problem:?}");
+            assert!(text.contains(expected) && !text.contains("c2V"), "{text}");
+        }
+        for name in NOT_OFFERED {
+            assert_eq!(
+                KeyType::from_name(name),
+                None,
+                "{name} is offered after all"
+            );
+        }
+    }
+
+    #[test]
+    fn a_change_says_only_what_it_names() {
+        let mut body = fields(
+            r#"{"min_decryption_version":"3","exportable":false,"auto_rotate_period":"30d","min_encryption_versoin":1}"#,
+        );
+        let expected = PolicyChange {
+            min_decryption: Some(3),
+            exportable: Some(false),
+            auto_rotate_period: Some(Duration::from_hours(30 * 24)),
+            ..PolicyChange::default()
+        };
+        assert_eq!(policy_change(&mut body), Ok(expected));
+        assert_eq!(body.warnings().len(), 1);
+    }
+}

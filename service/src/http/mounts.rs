@@ -1,0 +1,208 @@
+//! Mounts: list, describe, enable, tune, disable.
+
+use std::sync::Arc;
+
+use keyring::mount::{Mount, MountSettings};
+use keyring::name::MountPath;
+use keyring::transit::{MountError, Transit};
+use serde_json::json;
+
+use super::dispatch::Request;
+use super::errors::Problem;
+use super::fields::Fields;
+use super::json::Value;
+use super::keys;
+use super::reply::{Answer, Reply};
+use super::route::{RESERVED, mount_of};
+use super::text::Text;
+use super::view;
+
+/// `GET sys/mounts`
+pub(super) fn list(request: &Request<'_>) -> Reply {
+    let mounts = request.front.transit.mounts();
+    Reply::data_twice(request.id, &view::by_path(&mounts))
+}
+
+/// `GET sys/mounts/:path`
+pub(super) fn read(request: &Request<'_>, path: &MountPath) -> Answer {
+    let mount = find(request, path)
+        .ok_or_else(|| Problem::bad(format!("No secret engine mount at {path}/")))?;
+    Ok(Reply::data_twice(request.id, &view::mount(&mount)))
+}
+
+/// `GET sys/internal/ui/mounts`: all mounts, or none to who shows no token.
+pub(super) fn visible(request: &Request<'_>) -> Reply {
+    let data = match &request.caller {
+        Some(_) => json!({"secret": view::by_path(&request.front.transit.mounts()), "auth": {}}),
+        None => json!({"secret": {}, "auth": {}}),
+    };
+    Reply::data(request.id, &data, &[])
+}
+
+/// `GET sys/internal/ui/mounts/:path`: the mount that a path lies on.
+pub(super) fn of_path(request: &Request<'_>, path: &MountPath) -> Answer {
+    let mounts = request.front.transit.mounts();
+    let segments: Vec<&str> = path.as_str().split('/').collect();
+    let (mount, _) = mount_of(&segments, &mounts).ok_or_else(|| Problem::preflight_denied(path))?;
+    let mut data = view::mount(mount);
+    if let Some(fields) = data.as_object_mut() {
+        fields.insert("path".to_owned(), json!(format!("{}/", mount.path)));
+    }
+    Ok(Reply::data(request.id, &data, &[]))
+}
+
+/// `POST sys/mounts/:path`
+pub(super) async fn enable(request: &Request<'_>, path: &MountPath) -> Answer {
+    let first = path.as_str().split('/').next().unwrap_or_default();
+    if RESERVED.contains(&first) {
+        return Err(Problem::bad(format!("cannot mount under {first}/")));
+    }
+    let mut fields = request.body.fields()?;
+    let kind = fields.text("type")?.unwrap_or_default();
+    if kind.as_str().is_empty() {
+        return Err(Problem::bad("backend type must be specified as a string"));
+    }
+    if kind.as_str() != "transit" {
+        return Err(Problem::bad("only mounts of type transit are offered"));
+    }
+    let settings = settings(&mut fields, MountSettings::default())?;
+    let at = path.clone();
+    change(request, path, |engine| async move {
+        engine.enable_mount(at, settings).await
+    })
+    .await
+}
+
+/// `GET sys/mounts/:path/tune`
+pub(super) fn tune_read(request: &Request<'_>, path: &MountPath) -> Answer {
+    let mount = found(request, path)?;
+    Ok(Reply::data_twice(request.id, &view::tuning(&mount)))
+}
+
+/// `POST sys/mounts/:path/tune`
+pub(super) async fn tune(request: &Request<'_>, path: &MountPath) -> Answer {
+    let mount = found(request, path)?;
+    let mut fields = request.body.fields()?;
+    let settings = settings(&mut fields, mount.settings)?;
+    change(request, path, move |engine| async move {
+        engine.tune_mount(mount.id, settings).await
+    })
+    .await
+}
+
+/// `DELETE sys/mounts/:path`: also fine if there is none.
+pub(super) async fn disable(request: &Request<'_>, path: &MountPath) -> Answer {
+    let at = path.clone();
+    change(request, path, |engine| async move {
+        engine.disable_mount(at).await.map(|_was_there| ())
+    })
+    .await
+}
+
+async fn change<F>(
+    request: &Request<'_>,
+    path: &MountPath,
+    work: impl FnOnce(Arc<Transit>) -> F,
+) -> Answer
+where
+    F: Future<Output = Result<(), MountError>> + Send + 'static,
+{
+    let work = work(Arc::clone(&request.front.transit));
+    let result = request.front.detached.run(work).await?;
+    result.map_err(|error| Problem::mount(path, error))?;
+    Ok(Reply::nothing())
+}
+
+fn find(request: &Request<'_>, path: &MountPath) -> Option<Mount> {
+    let mounts = request.front.transit.mounts();
+    mounts.iter().find(|mount| mount.path == *path).cloned()
+}
+
+fn found(request: &Request<'_>, path: &MountPath) -> Result<Mount, Problem> {
+    find(request, path).ok_or_else(|| Problem::mount(path, MountError::NotFound))
+}
+
+/// The settings after what the fields say. The default key type may stand at the top, or where clients can only
+/// put it: among the options or in the config. Settings this server has not are passed over.
+fn settings(fields: &mut Fields<'_>, before: MountSettings) -> Result<MountSettings, Problem> {
+    let mut after = before;
+    if let Some(description) = fields.text("description")? {
+        if description.as_str().len() > MountSettings::MAX_DESCRIPTION_LEN {
+            return Err(Problem::bad("description is too long"));
+        }
+        description.as_str().clone_into(&mut after.description);
+    }
+    for group in ["config", "options"] {
+        if let Some(Value::Object(entries)) = fields.take(group) {
+            let named = entries
+                .into_iter()
+                .find(|(name, _)| name == DEFAULT_KEY_TYPE);
+            match named {
+                None | Some((_, Value::Null)) => {}
+                Some((_, Value::Text(name))) => {
+                    after.default_key_type = keys::key_type(Some(Text(name)))?;
+                }
+                Some(_) => return Err(Problem::bad("unknown key type")),
+            }
+        }
+    }
+    if let Some(name) = fields.text(DEFAULT_KEY_TYPE)? {
+        after.default_key_type = keys::key_type(Some(name))?;
+    }
+    Ok(after)
+}
+
+const DEFAULT_KEY_TYPE: &str = "default_key_type";
+
+#[cfg(test)]
+mod tests {
+    use keyring::algorithm::KeyType;
+
+    use super::*;
+
+    fn read(body: &'static str) -> Result<MountSettings, Problem> {
+        let before = MountSettings {
+            description: "before".to_owned(),
+            default_key_type: Some(KeyType::Aes128Gcm96),
+        };
+        settings(&mut Fields::from_json(body.as_bytes()).unwrap(), before)
+    }
+
+    #[test]
+    fn the_default_key_type_may_stand_in_three_places() {
+        for body in [
+            r#"{"default_key_type":"aes256-gcm96"}"#,
+            r#"{"options":{"default_key_type":"aes256-gcm96","version":"2"}}"#,
+            r#"{"config":{"default_key_type":"aes256-gcm96","max_lease_ttl":"0s"}}"#,
+        ] {
+            let after = read(body).unwrap();
+            assert_eq!(after.default_key_type, Some(KeyType::Aes256Gcm96), "{body}");
+            assert_eq!(after.description, "before");
+        }
+        assert_eq!(
+            read(r#"{"default_key_type":""}"#).unwrap().default_key_type,
+            None
+        );
+    }
+
+    #[test]
+    fn what_the_cli_sends_changes_only_what_it_names() {
+        let body = r#"{"type":"transit","description":"x","config":{"options":null,"default_lease_ttl":"0s","force_no_cache":false},"options":null,"local":false}"#;
+        let after = read(body).unwrap();
+        assert_eq!(after.description, "x");
+        assert_eq!(after.default_key_type, Some(KeyType::Aes128Gcm96));
+    }
+
+    #[test]
+    fn bad_settings_are_refused_without_repeating_them() {
+        for body in [
+            r#"{"options":{"default_key_type":"c2VjcmV0"}}"#,
+            r#"{"config":{"default_key_type":[]}}"#,
+            r#"{"default_key_type":"c2VjcmV0"}"#,
+            r#"{"description":{}}"#,
+        ] {
+            let problem = format!("{:?}", read(body).unwrap_err());
+            assert!(!problem.contains("c2V"), "{problem}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Everything a request can ask for: a closed set to route to, count by and authorise on.
+
+/// Operations with the word each is counted and traced by.
+macro_rules! operations {
+    ($($(#[$doc:meta])* $variant:ident => $word:literal,)+) => {
+        /// What a request asks for. Together with mount and key name it is what a policy decides on.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Operation { $($(#[$doc])* $variant,)+ }
+
+        impl Operation {
+            /// Every operation.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The word it is counted and traced by.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+    };
+}
+
+operations! {
+    /// Says what the caller may do on some paths.
+    CapabilitiesSelf => "capabilities_self",
+    /// Makes a data key and gives it in the clear too.
+    DataKeyPlaintext => "datakey_plaintext",
+    /// Makes a data key and gives it sealed only.
+    DataKeyWrapped => "datakey_wrapped",
+    /// Opens ciphertexts.
+    Decrypt => "decrypt",
+    /// Seals plaintexts.
+    Encrypt => "encrypt",
+    /// Says whether this node is fit to serve.
+    Health => "health",
+    /// Asks to initialise a server that is initialised.
+    Initialise => "initialise",
+    /// Says whether the server is initialised.
+    InitStatus => "init_status",
+    /// Changes a ring's settings.
+    KeyConfigure => "key_configure",
+    /// Creates a ring.
+    KeyCreate => "key_create",
+    /// Deletes a ring.
+    KeyDelete => "key_delete",
+    /// Reads a ring's history.
+    KeyHistory => "key_history",
+    /// Lists a mount's rings.
+    KeyList => "key_list",
+    /// Describes a ring.
+    KeyRead => "key_read",
+    /// Adds a version.
+    KeyRotate => "key_rotate",
+    /// Destroys old versions.
+    KeyTrim => "key_trim",
+    /// Says who leads.
+    Leader => "leader",
+    /// Publishes the limits on requests.
+    Limits => "limits",
+    /// Gives the metrics.
+    Metrics => "metrics",
+    /// Takes a mount out of service.
+    MountDisable => "mount_disable",
+    /// Adds a mount.
+    MountEnable => "mount_enable",
+    /// Lists mounts.
+    MountList => "mount_list",
+    /// Describes a mount.
+    MountRead => "mount_read",
+    /// Changes a mount's settings.
+    MountTune => "mount_tune",
+    /// Reads a mount's settings.
+    MountTuneRead => "mount_tune_read",
+    /// Describes the mount a path lies on, for clients that look before they write.
+    MountOfPath => "mount_of_path",
+    /// Lists the mounts the caller may see.
+    MountsVisible => "mounts_visible",
+    /// Opens ciphertexts and seals them again.
+    Rewrap => "rewrap",
+    /// Says that the store is unsealed.
+    SealStatus => "seal_status",
+    /// Describes the caller's token.
+    TokenLookupSelf => "token_lookup_self",
+}
+
+impl Operation {
+    /// Its place in [`Operation::ALL`].
+    #[expect(clippy::as_conversions, reason = "the discriminants count from zero")]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Whether a request may bring many items, and so a long body.
+    pub(super) const fn takes_items(self) -> bool {
+        matches!(self, Self::Decrypt | Self::Encrypt | Self::Rewrap)
+    }
+
+    /// Whether a token is needed; without one it answers what anybody may know.
+    pub const fn needs_token(self) -> bool {
+        !matches!(
+            self,
+            Self::Health
+                | Self::Initialise
+                | Self::InitStatus
+                | Self::Leader
+                | Self::MountsVisible
+                | Self::SealStatus
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_is_at_its_index() {
+        for (index, operation) in Operation::ALL.iter().enumerate() {
+            assert_eq!(operation.index(), index);
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! Answers: status, bytes and headers, and the envelope most of them come in.
+
+use std::io::Write as _;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::errors::{Message, Problem};
+use super::sliced::Sliced;
+use crate::admission::{Admission, Held};
+
+/// Names a request in its answer, in the log and in the history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RequestId(Uuid);
+
+impl RequestId {
+    /// A new random id, from the thread's generator: ids must differ, not be secret.
+    pub(super) fn generate() -> Self {
+        Self(uuid::Builder::from_random_bytes(rand::random()).into_uuid())
+    }
+}
+
+impl std::fmt::Display for RequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+/// An answer, ready to be sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) content: Content,
+    /// How many items were worked on, for counting.
+    pub(super) items: usize,
+}
+
+/// The body of an answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    Json(Vec<u8>),
+    Nothing,
+    Prometheus(String),
+}
+
+/// What a handler comes to.
+pub(super) type Answer = Result<Reply, Problem>;
+
+impl Reply {
+    /// JSON bytes with status 200.
+    pub(super) fn json(bytes: Vec<u8>) -> Self {
+        Self {
+            status: StatusCode::OK,
+            content: Content::Json(bytes),
+            items: 1,
+        }
+    }
+
+    /// A JSON value without an envelope.
+    pub(super) fn bare(value: &Value) -> Self {
+        let mut bytes = Vec::new();
+        push_json(&mut bytes, value);
+        bytes.push(b'\n');
+        Self::json(bytes)
+    }
+
+    /// A JSON value as the envelope's data.
+    pub(super) fn data(id: RequestId, data: &Value, warnings: &[String]) -> Self {
+        let mut bytes = open_envelope(id, 1024);
+        push_json(&mut bytes, data);
+        close_envelope(&mut bytes, warnings);
+        Self::json(bytes)
+    }
+
+    /// As [`data`](Self::data), with its entries also beside the envelope's own keys, where old clients look.
+    pub(super) fn data_twice(id: RequestId, data: &Value) -> Self {
+        let mut bytes = open_envelope(id, 1024);
+        push_json(&mut bytes, data);
+        push_envelope_tail(&mut bytes, &[]);
+        let entries = data.as_object().into_iter().flatten();
+        for (key, value) in entries.filter(|(key, _)| !ENVELOPE_KEYS.contains(&key.as_str())) {
+            bytes.push(b',');
+            push_text(&mut bytes, key);
+            bytes.push(b':');
+            push_json(&mut bytes, value);
+        }
+        bytes.extend_from_slice(b"}\n");
+        Self::json(bytes)
+    }
+
+    /// Done, and nothing to say.
+    pub(super) const fn nothing() -> Self {
+        Self {
+            status: StatusCode::NO_CONTENT,
+            content: Content::Nothing,
+            items: 1,
+        }
+    }
+
+    /// The same answer with another status.
+    pub(super) fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    /// An error's answer.
+    pub(super) fn problem(id: RequestId, problem: &Problem) -> Self {
+        let text = match &problem.message {
+            Message::Empty => None,
+            Message::Multi(text) => Some(format!("1 error occurred:\n\t* {text}\n\n")),
+            Message::Plain(text) => Some(text.clone().into_owned()),
+            Message::WithRequestId(text) => Some(format!("{text} (request {id})")),
+        };
+        Self {
+            items: 0,
+            ..Self::bare(&serde_json::json!({"errors": text.as_slice()}))
+        }
+        .with_status(problem.status)
+    }
+
+    /// Room for this answer until the client has taken it: none is needed for a short one.
+    pub(super) fn room(&self, admission: &Admission) -> Result<Option<Held>, Problem> {
+        match &self.content {
+            Content::Json(bytes) if bytes.len() > Sliced::SLICE => {
+                let held = admission.reply(bytes.len());
+                held.map(Some).ok_or_else(Problem::busy)
+            }
+            Content::Json(_) | Content::Nothing | Content::Prometheus(_) => Ok(None),
+        }
+    }
+
+    /// The answer as actix sends it.
+    pub(super) fn into_response(self, room: Option<Held>) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        response
+            .insert_header(NO_STORE)
+            .insert_header(STRICT_TRANSPORT);
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header(RETRY_SOON);
+        }
+        if self.status == StatusCode::PAYLOAD_TOO_LARGE {
+            // The rest of the body is not going to be read.
+            response.force_close();
+        }
+        match self.content {
+            Content::Json(bytes) => match room {
+                Some(held) => response.insert_header(JSON).body(Sliced::new(bytes, held)),
+                None => response.insert_header(JSON).body(bytes),
+            },
+            Content::Nothing => response.finish(),
+            Content::Prometheus(text) => response.insert_header(PROMETHEUS).body(text),
+        }
+    }
+}
+
+// hvac compares this text, so it must not say a charset.
+const JSON: (HeaderName, HeaderValue) = (
+    header::CONTENT_TYPE,
+    HeaderValue::from_static("application/json"),
+);
+const PROMETHEUS: (HeaderName, HeaderValue) = (
+    header::CONTENT_TYPE,
+    HeaderValue::from_static("text/plain; version=0.0.4"),
+);
+const NO_STORE: (HeaderName, HeaderValue) =
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+const STRICT_TRANSPORT: (HeaderName, HeaderValue) = (
+    header::STRICT_TRANSPORT_SECURITY,
+    HeaderValue::from_static("max-age=31536000; includeSubDomains"),
+);
+const RETRY_SOON: (HeaderName, HeaderValue) = (header::RETRY_AFTER, HeaderValue::from_static("1"));
+
+const ENVELOPE_KEYS: [&str; 8] = [
+    "request_id",
+    "lease_id",
+    "renewable",
+    "lease_duration",
+    "data",
+    "wrap_info",
+    "warnings",
+    "auth",
+];
+
+/// Begins an envelope, up to where its data stands, in a buffer with room for this many bytes of data.
+pub(super) fn open_envelope(id: RequestId, room: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(room.saturating_add(256));
+    bytes.extend_from_slice(b"{\"request_id\":\"");
+    let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+    bytes.extend_from_slice(id.0.hyphenated().encode_lower(&mut text).as_bytes());
+    bytes.extend_from_slice(
+        b"\",\"lease_id\":\"\",\"renewable\":false,\"lease_duration\":0,\"data\":",
+    );
+    bytes
+}
+
+/// Ends an envelope after its data.
+pub(super) fn close_envelope(bytes: &mut Vec<u8>, warnings: &[String]) {
+    push_envelope_tail(bytes, warnings);
+    bytes.extend_from_slice(b"}\n");
+}
+
+fn push_envelope_tail(bytes: &mut Vec<u8>, warnings: &[String]) {
+    bytes.extend_from_slice(b",\"wrap_info\":null,\"warnings\":");
+    if warnings.is_empty() {
+        bytes.extend_from_slice(b"null");
+    } else {
+        push_json(bytes, &Value::from(warnings));
+    }
+    bytes.extend_from_slice(b",\"auth\":null");
+}
+
+/// Appends a JSON value.
+pub(super) fn push_json(bytes: &mut Vec<u8>, value: &Value) {
+    serde_json::to_writer(bytes, value).expect("a value with text keys always prints to memory");
+}
+
+/// Appends a JSON string, escaped where it must be.
+pub(super) fn push_text(bytes: &mut Vec<u8>, text: &str) {
+    let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
+    if text.bytes().all(plain) {
+        push_plain(bytes, text);
+    } else {
+        serde_json::to_writer(bytes, text).expect("a text always prints to memory");
+    }
+}
+
+/// Appends a JSON string that is known to need no escapes, like base64.
+pub(super) fn push_plain(bytes: &mut Vec<u8>, text: &str) {
+    bytes.push(b'"');
+    bytes.extend_from_slice(text.as_bytes());
+    bytes.push(b'"');
+}
+
+/// Appends a number.
+pub(super) fn push_number(bytes: &mut Vec<u8>, number: u32) {
+    match u8::try_from(number) {
+        Ok(digit @ 0..=9) => bytes.push(b'0' + digit),
+        Ok(_) | Err(_) => write!(bytes, "{number}").expect("memory takes what is written to it"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text(reply: &Reply) -> &str {
+        match &reply.content {
+            Content::Json(bytes) => std::str::from_utf8(bytes).unwrap(),
+            Content::Nothing | Content::Prometheus(_) => panic!("not JSON"),
+        }
+    }
+
+    #[test]
+    fn an_envelope_has_eight_keys_in_order() {
+        let id = RequestId::generate();
+        let reply = Reply::data(id, &serde_json::json!({"a": 1}), &["w".to_owned()]);
+        let expected = format!(
+            "{{\"request_id\":\"{id}\",\"lease_id\":\"\",\"renewable\":false,\"lease_duration\":0,\
+             \"data\":{{\"a\":1}},\"wrap_info\":null,\"warnings\":[\"w\"],\"auth\":null}}\n"
+        );
+        assert_eq!(text(&reply), expected);
+    }
+
+    #[test]
+    fn entries_beside_the_envelope_never_hide_its_keys() {
+        let data = serde_json::json!({"auth": ["root"], "transit/": {"type": "transit"}});
+        let reply = Reply::data_twice(RequestId::generate(), &data);
+        let read: Value = serde_json::from_str(text(&reply)).unwrap();
+        assert_eq!(read.get("auth"), Some(&Value::Null));
+        assert_eq!(read.pointer("/data/auth/0"), Some(&Value::from("root")));
+        assert_eq!(
+            read.pointer("/transit~1/type"),
+            Some(&Value::from("transit"))
+        );
+    }
+
+    #[test]
+    fn errors_are_lists_of_none_or_one() {
+        let id = RequestId::generate();
+        assert_eq!(
+            text(&Reply::problem(id, &Problem::absent())),
+            "{\"errors\":[]}\n"
+        );
+        assert_eq!(
+            text(&Reply::problem(id, &Problem::bad("say \"no\""))),
+            "{\"errors\":[\"say \\\"no\\\"\"]}\n"
+        );
+        assert_eq!(
+            text(&Reply::problem(id, &Problem::multi("x"))),
+            "{\"errors\":[\"1 error occurred:\\n\\t* x\\n\\n\"]}\n"
+        );
+        let internal = Reply::problem(id, &Problem::internal("broken"));
+        assert!(text(&internal).contains(&format!("broken (request {id})")));
+    }
+
+    #[test]
+    fn headers_are_exactly_those_clients_compare() {
+        let busy = Reply::problem(RequestId::generate(), &Problem::busy()).into_response(None);
+        let header = |name: &str| {
+            busy.headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+        };
+        assert_eq!(header("content-type"), Some("application/json"));
+        assert_eq!(header("cache-control"), Some("no-store"));
+        assert_eq!(header("retry-after"), Some("1"));
+        assert!(header("strict-transport-security").is_some());
+        let nothing = Reply::nothing().into_response(None);
+        assert!(!nothing.headers().contains_key("content-type"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_appended_reads_back(written in "\\PC*|[\\x00-\\x7f]*", number in any::<u32>()) {
+            let mut bytes = vec![b'['];
+            push_text(&mut bytes, &written);
+            bytes.push(b',');
+            push_number(&mut bytes, number);
+            bytes.push(b']');
+            let read: (String, u32) = serde_json::from_slice(&bytes).unwrap();
+            prop_assert_eq!(read, (written, number));
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The route table: from a verb and a path to an operation and what it is about.
+
+use actix_web::http::Method;
+use keyring::mount::Mount;
+use keyring::name::{KeyName, MountPath};
+use keyring::transit::Address;
+
+use super::operation::Operation;
+use super::path::ApiPath;
+use super::weak;
+
+/// What HTTP methods mean here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    /// DELETE.
+    Delete,
+    /// LIST, or GET with a true `list`.
+    List,
+    /// PATCH, which no path has.
+    Patch,
+    /// GET and HEAD.
+    Read,
+    /// POST and PUT, which are the same.
+    Write,
+}
+
+/// Why a method is no verb.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum VerbFault {
+    /// The value of `list` is no bool.
+    List,
+    /// The method is not known.
+    Method,
+}
+
+impl Verb {
+    /// The verb of a method, given the value of the query's `list`.
+    pub(super) fn parse(method: &Method, list: Option<&str>) -> Result<Self, VerbFault> {
+        match method.as_str() {
+            "POST" | "PUT" => Ok(Self::Write),
+            "GET" | "HEAD" => match list {
+                None | Some("") => Ok(Self::Read),
+                Some(text) => match weak::go_bool(text) {
+                    Some(true) => Ok(Self::List),
+                    Some(false) => Ok(Self::Read),
+                    None => Err(VerbFault::List),
+                },
+            },
+            "LIST" => Ok(Self::List),
+            "DELETE" => Ok(Self::Delete),
+            "PATCH" => Ok(Self::Patch),
+            _ => Err(VerbFault::Method),
+        }
+    }
+}
+
+/// Where a request leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Route {
+    /// What it asks for.
+    pub(crate) operation: Operation,
+    /// What that is about.
+    pub(crate) target: Target,
+}
+
+/// What an operation is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// The server as a whole.
+    Server,
+    /// A mount that exists.
+    Mount(Mount),
+    /// A ring that may exist, on a mount that does.
+    Key(KeyTarget),
+    /// A path where a mount may be.
+    Path(MountPath),
+}
+
+/// A ring, by where it would be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KeyTarget {
+    /// The mount's path, for policies.
+    pub(crate) mount: MountPath,
+    /// The ring's address, for the engine.
+    pub(crate) address: Address,
+}
+
+/// Why a path leads nowhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum RouteFault {
+    /// A data key is asked for in a form that does not exist.
+    DataKeyForm,
+    /// A write to a path that ends in a slash.
+    TrailingSlash,
+    /// No mount there; the path if it may be repeated.
+    UnknownMount(Option<String>),
+    /// The path exists and has no such verb.
+    UnsupportedOperation,
+    /// There is no such path.
+    UnsupportedPath,
+}
+
+type Verbs = &'static [(Verb, Operation)];
+
+/// The paths of one mount, and the name in them.
+fn mount_table<'a>(path: &[&'a str]) -> Option<(Verbs, Option<&'a str>)> {
+    use Operation::{
+        DataKeyPlaintext, DataKeyWrapped, Decrypt, Encrypt, KeyConfigure, KeyCreate, KeyDelete,
+        KeyHistory, KeyList, KeyRead, KeyRotate, KeyTrim, Rewrap,
+    };
+    use Verb::{Delete, List, Read, Write};
+    Some(match *path {
+        ["encrypt", name] => (&[(Write, Encrypt)], Some(name)),
+        ["decrypt", name] => (&[(Write, Decrypt)], Some(name)),
+        ["rewrap", name] => (&[(Write, Rewrap)], Some(name)),
+        ["datakey", "plaintext", name] => (&[(Write, DataKeyPlaintext)], Some(name)),
+        ["datakey", "wrapped", name] => (&[(Write, DataKeyWrapped)], Some(name)),
+        ["keys"] => (&[(List, KeyList)], None),
+        ["keys", name] => (
+            &[(Read, KeyRead), (Write, KeyCreate), (Delete, KeyDelete)],
+            Some(name),
+        ),
+        ["keys", name, "config"] => (&[(Write, KeyConfigure)], Some(name)),
+        ["keys", name, "rotate"] => (&[(Write, KeyRotate)], Some(name)),
+        ["keys", name, "trim"] => (&[(Write, KeyTrim)], Some(name)),
+        ["keys", name, "history"] => (&[(Read, KeyHistory)], Some(name)),
+        _ => return None,
+    })
+}
+
+/// The paths of the server itself, and the mount path in them.
+fn server_table<'p, 'a>(path: &'p [&'a str]) -> Option<(Verbs, &'p [&'a str])> {
+    use Operation::{
+        CapabilitiesSelf, Health, InitStatus, Initialise, Leader, Limits, Metrics, MountDisable,
+        MountEnable, MountList, MountOfPath, MountRead, MountTune, MountTuneRead, MountsVisible,
+        SealStatus, TokenLookupSelf,
+    };
+    use Verb::{Delete, Read, Write};
+    Some(match path {
+        ["sys", "health"] => (&[(Read, Health)], &[]),
+        ["sys", "seal-status"] => (&[(Read, SealStatus)], &[]),
+        ["sys", "leader"] => (&[(Read, Leader)], &[]),
+        ["sys", "init"] => (&[(Read, InitStatus), (Write, Initialise)], &[]),
+        ["sys", "limits"] => (&[(Read, Limits)], &[]),
+        ["sys", "metrics"] => (&[(Read, Metrics)], &[]),
+        ["sys", "capabilities-self"] => (&[(Write, CapabilitiesSelf)], &[]),
+        ["sys", "internal", "ui", "mounts"] => (&[(Read, MountsVisible)], &[]),
+        ["sys", "internal", "ui", "mounts", at @ ..] => (&[(Read, MountOfPath)], at),
+        ["sys", "mounts"] => (&[(Read, MountList)], &[]),
+        ["sys", "mounts", at @ .., "tune"] if !at.is_empty() => {
+            (&[(Read, MountTuneRead), (Write, MountTune)], at)
+        }
+        ["sys", "mounts", at @ ..] => (
+            &[
+                (Read, MountRead),
+                (Write, MountEnable),
+                (Delete, MountDisable),
+            ],
+            at,
+        ),
+        ["auth", "token", "lookup-self"] => {
+            (&[(Read, TokenLookupSelf), (Write, TokenLookupSelf)], &[])
+        }
+        _ => return None,
+    })
+}
+
+/// First segments under which no mount can be, because the server answers there.
+pub(super) const RESERVED: [&str; 4] = ["auth", "cubbyhole", "identity", "sys"];
+
+impl Route {
+    /// Where this verb on this path leads, given the mounts there are.
+    pub(super) fn find(
+        verb: Verb,
+        path: &ApiPath<'_>,
+        mounts: &[Mount],
+    ) -> Result<Self, RouteFault> {
+        if verb == Verb::Write && path.trailing_slash {
+            return Err(RouteFault::TrailingSlash);
+        }
+        match *path.segments.as_slice() {
+            ["sys" | "auth", ..] => server_route(verb, &path.segments),
+            _ => mount_route(verb, path, mounts),
+        }
+    }
+}
+
+fn server_route(verb: Verb, segments: &[&str]) -> Result<Route, RouteFault> {
+    let Some((verbs, at)) = server_table(segments) else {
+        return Err(match *segments {
+            ["auth", method, ..] if method != "token" => unknown_mount(segments),
+            _ => RouteFault::UnsupportedPath,
+        });
+    };
+    let target = match at {
+        [] => Target::Server,
+        _ => MountPath::parse(&at.join("/"))
+            .map(Target::Path)
+            .ok_or(RouteFault::UnsupportedPath)?,
+    };
+    Ok(Route {
+        operation: pick(verbs, verb)?,
+        target,
+    })
+}
+
+fn mount_route(verb: Verb, path: &ApiPath<'_>, mounts: &[Mount]) -> Result<Route, RouteFault> {
+    let Some((mount, rest)) = mount_of(&path.segments, mounts) else {
+        return Err(unknown_mount(&path.segments));
+    };
+    if let ["datakey", _, _] = rest
+        && mount_table(rest).is_none()
+    {
+        return Err(RouteFault::DataKeyForm);
+    }
+    let (verbs, name) = mount_table(rest).ok_or(RouteFault::UnsupportedPath)?;
+    if path.trailing_slash && verb != Verb::List {
+        return Err(RouteFault::UnsupportedPath);
+    }
+    let target = match name {
+        None => Target::Mount(mount.clone()),
+        Some(name) => Target::Key(KeyTarget {
+            mount: mount.path.clone(),
+            address: Address {
+                mount: mount.id,
+                name: KeyName::parse(name).ok_or(RouteFault::UnsupportedPath)?,
+            },
+        }),
+    };
+    Ok(Route {
+        operation: pick(verbs, verb)?,
+        target,
+    })
+}
+
+fn pick(verbs: Verbs, verb: Verb) -> Result<Operation, RouteFault> {
+    let row = verbs.iter().find(|(known, _)| *known == verb);
+    row.map(|(_, operation)| *operation)
+        .ok_or(RouteFault::UnsupportedOperation)
+}
+
+/// The mount these segments lie on, the longest if several do, and the segments below it.
+pub(super) fn mount_of<'m, 'p, 's>(
+    segments: &'p [&'s str],
+    mounts: &'m [Mount],
+) -> Option<(&'m Mount, &'p [&'s str])> {
+    mounts
+        .iter()
+        .filter_map(|mount| Some((mount, below(segments, mount.path.as_str())?)))
+        .min_by_key(|(_, rest)| rest.len())
+}
+
+fn below<'p, 's>(segments: &'p [&'s str], mount: &str) -> Option<&'p [&'s str]> {
+    mount.split('/').try_fold(segments, |rest, part| {
+        let (first, rest) = rest.split_first()?;
+        (*first == part).then_some(rest)
+    })
+}
+
+// A path is repeated in the answer only if it could have been a mount's.
+fn unknown_mount(segments: &[&str]) -> RouteFault {
+    let path = MountPath::parse(&segments.join("/"));
+    RouteFault::UnknownMount(path.map(|path| path.as_str().to_owned()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,272 @@
+//! The route table walked, and odd paths thrown at it.
+
+use keyring::clock::Timestamp;
+use keyring::ids::MountId;
+use keyring::mount::MountSettings;
+use proptest::prelude::*;
+
+use super::*;
+use crate::http::path;
+
+fn mounts() -> Vec<Mount> {
+    ["team/payments", "transit", "v1"]
+        .iter()
+        .zip(1..)
+        .map(|(path, number)| Mount {
+            id: MountId::from_bytes([number; 16]),
+            path: MountPath::parse(path).unwrap(),
+            created_at: Timestamp::from_micros(0),
+            settings: MountSettings::default(),
+        })
+        .collect()
+}
+
+fn find(verb: Verb, raw: &str) -> Result<Route, RouteFault> {
+    let decoded = path::decode(raw).unwrap();
+    let path = ApiPath::parse(&decoded).unwrap();
+    Route::find(verb, &path, &mounts())
+}
+
+fn operation(verb: Verb, raw: &str) -> Result<Operation, RouteFault> {
+    find(verb, raw).map(|route| route.operation)
+}
+
+fn method(name: &str) -> Method {
+    Method::from_bytes(name.as_bytes()).unwrap()
+}
+
+/// One request for each row of the table.
+const ROWS: &[(Verb, &str, Operation)] = &[
+    (Verb::Write, "/v1/transit/encrypt/k", Operation::Encrypt),
+    (Verb::Write, "/v1/transit/decrypt/k", Operation::Decrypt),
+    (Verb::Write, "/v1/transit/rewrap/k", Operation::Rewrap),
+    (
+        Verb::Write,
+        "/v1/transit/datakey/plaintext/k",
+        Operation::DataKeyPlaintext,
+    ),
+    (
+        Verb::Write,
+        "/v1/transit/datakey/wrapped/k",
+        Operation::DataKeyWrapped,
+    ),
+    (Verb::List, "/v1/transit/keys", Operation::KeyList),
+    (Verb::List, "/v1/transit/keys/", Operation::KeyList),
+    (Verb::Read, "/v1/transit/keys/k", Operation::KeyRead),
+    (Verb::Write, "/v1/transit/keys/k", Operation::KeyCreate),
+    (Verb::Delete, "/v1/transit/keys/k", Operation::KeyDelete),
+    (
+        Verb::Write,
+        "/v1/transit/keys/k/config",
+        Operation::KeyConfigure,
+    ),
+    (
+        Verb::Write,
+        "/v1/transit/keys/k/rotate",
+        Operation::KeyRotate,
+    ),
+    (Verb::Write, "/v1/transit/keys/k/trim", Operation::KeyTrim),
+    (
+        Verb::Read,
+        "/v1/transit/keys/k/history",
+        Operation::KeyHistory,
+    ),
+    (Verb::Read, "/v1/sys/health", Operation::Health),
+    (Verb::Read, "/v1/sys/seal-status", Operation::SealStatus),
+    (Verb::Read, "/v1/sys/leader", Operation::Leader),
+    (Verb::Read, "/v1/sys/init", Operation::InitStatus),
+    (Verb::Write, "/v1/sys/init", Operation::Initialise),
+    (Verb::Read, "/v1/sys/limits", Operation::Limits),
+    (Verb::Read, "/v1/sys/metrics", Operation::Metrics),
+    (
+        Verb::Write,
+        "/v1/sys/capabilities-self",
+        Operation::CapabilitiesSelf,
+    ),
+    (
+        Verb::Read,
+        "/v1/sys/internal/ui/mounts",
+        Operation::MountsVisible,
+    ),
+    (
+        Verb::Read,
+        "/v1/sys/internal/ui/mounts/a/b",
+        Operation::MountOfPath,
+    ),
+    (Verb::Read, "/v1/sys/mounts", Operation::MountList),
+    (Verb::Read, "/v1/sys/mounts/a/b", Operation::MountRead),
+    (Verb::Write, "/v1/sys/mounts/a/b", Operation::MountEnable),
+    (Verb::Delete, "/v1/sys/mounts/a/b/", Operation::MountDisable),
+    (
+        Verb::Read,
+        "/v1/sys/mounts/a/b/tune",
+        Operation::MountTuneRead,
+    ),
+    (Verb::Write, "/v1/sys/mounts/a/b/tune", Operation::MountTune),
+    (
+        Verb::Read,
+        "/v1/auth/token/lookup-self",
+        Operation::TokenLookupSelf,
+    ),
+];
+
+#[test]
+fn every_row_of_the_table_leads_to_its_operation() {
+    for (verb, path, expected) in ROWS.iter().copied() {
+        assert_eq!(operation(verb, path), Ok(expected), "{path}");
+    }
+    for known in Operation::ALL {
+        assert!(
+            ROWS.iter().any(|(_, _, row)| row == known),
+            "{known:?} has no row"
+        );
+    }
+}
+
+#[test]
+fn a_key_is_found_on_the_mount_its_path_lies_on() {
+    let expected = |number, mount: &str| {
+        Target::Key(KeyTarget {
+            mount: MountPath::parse(mount).unwrap(),
+            address: Address {
+                mount: MountId::from_bytes([number; 16]),
+                name: KeyName::parse("k").unwrap(),
+            },
+        })
+    };
+    for (path, target) in [
+        ("/v1/transit/encrypt/k", expected(2, "transit")),
+        ("/v1/team/payments/encrypt/k", expected(1, "team/payments")),
+        (
+            "//v1//team%2Fpayments//encrypt/%6b",
+            expected(1, "team/payments"),
+        ),
+        ("/v1/v1/encrypt/k", expected(3, "v1")),
+    ] {
+        assert_eq!(
+            find(Verb::Write, path).map(|route| route.target),
+            Ok(target),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn paths_that_lead_nowhere_say_why() {
+    use RouteFault::{
+        DataKeyForm, TrailingSlash, UnknownMount, UnsupportedOperation, UnsupportedPath,
+    };
+    for (verb, path, expected) in [
+        (Verb::Write, "/v1/transit/encrypt/k/", TrailingSlash),
+        (Verb::Write, "/v1/sys/mounts/x/", TrailingSlash),
+        (Verb::Read, "/v1/transit/keys/k/", UnsupportedPath),
+        (Verb::Read, "/v1/transit/encrypt/k", UnsupportedOperation),
+        (Verb::Patch, "/v1/transit/keys/k", UnsupportedOperation),
+        (Verb::Read, "/v1/transit/keys", UnsupportedOperation),
+        (Verb::Write, "/v1/transit/encrypt", UnsupportedPath),
+        (Verb::Write, "/v1/transit/encrypt/-k", UnsupportedPath),
+        (Verb::Write, "/v1/transit/encrypt/k%2Fx", UnsupportedPath),
+        (Verb::Write, "/v1/transit/encrypt/k%20", UnsupportedPath),
+        (Verb::Write, "/v1/transit/Encrypt/k", UnsupportedPath),
+        (Verb::Write, "/v1/transit/datakey/other/k", DataKeyForm),
+        (Verb::Read, "/v1/transit", UnsupportedPath),
+        (Verb::Read, "/v1/sys/nothing", UnsupportedPath),
+        (Verb::Read, "/v1/auth/token/nothing", UnsupportedPath),
+        (Verb::Read, "/v1/sys/mounts/tune", UnsupportedPath),
+        (Verb::Read, "/v1/sys/mounts/-a", UnsupportedPath),
+        (
+            Verb::Read,
+            "/v1/other/keys",
+            UnknownMount(Some("other/keys".to_owned())),
+        ),
+        (
+            Verb::Read,
+            "/v1/team/keys",
+            UnknownMount(Some("team/keys".to_owned())),
+        ),
+        (
+            Verb::Write,
+            "/v1/auth/approle/login",
+            UnknownMount(Some("auth/approle/login".to_owned())),
+        ),
+        (Verb::Read, "/v1/oth%22er", UnknownMount(None)),
+        (Verb::Read, "/v1", UnknownMount(None)),
+    ] {
+        if path == "/v1/sys/mounts/tune" {
+            // A mount may be called so.
+            assert_eq!(operation(verb, path), Ok(Operation::MountRead));
+        } else {
+            assert_eq!(find(verb, path), Err(expected), "{path}");
+        }
+    }
+}
+
+#[test]
+fn methods_are_verbs() {
+    for (name, list, expected) in [
+        ("GET", None, Ok(Verb::Read)),
+        ("HEAD", None, Ok(Verb::Read)),
+        ("GET", Some("True"), Ok(Verb::List)),
+        ("GET", Some("0"), Ok(Verb::Read)),
+        ("GET", Some(""), Ok(Verb::Read)),
+        ("GET", Some("yes"), Err(VerbFault::List)),
+        ("LIST", None, Ok(Verb::List)),
+        ("POST", Some("yes"), Ok(Verb::Write)),
+        ("PUT", None, Ok(Verb::Write)),
+        ("DELETE", None, Ok(Verb::Delete)),
+        ("PATCH", None, Ok(Verb::Patch)),
+        ("OPTIONS", None, Err(VerbFault::Method)),
+        ("BREW", None, Err(VerbFault::Method)),
+        ("get", None, Err(VerbFault::Method)),
+    ] {
+        assert_eq!(
+            Verb::parse(&method(name), list),
+            expected,
+            "{name} {list:?}"
+        );
+    }
+}
+
+/// Paths that look like ones of keys, with everything in them that has ever confused a router.
+fn odd_path() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        4 => proptest::sample::select(vec![
+            "transit", "team", "payments", "keys", "encrypt", "decrypt", "rewrap", "datakey", "plaintext", "config",
+            "rotate", "trim", "history", "sys", "mounts", "tune", "k", "orders",
+        ]).prop_map(str::to_owned),
+        3 => proptest::sample::select(vec![
+            "", ".", "..", "%2e", "%2e%2e", "%2f", "..%2f", "%", "%zz", "%00", "k%00", "k\u{e9}", "%c3%a9", "%ff",
+            "k.", "-k", "k;v=1", "%252e%252e", "k%20", "+", "k+1", "\\..", "k\\x", "*", "~", "K", "k%2Fencrypt",
+        ]).prop_map(str::to_owned),
+        2 => "[-._a-zA-Z0-9%/]{0,12}",
+        1 => "\\PC{0,6}",
+    ];
+    proptest::collection::vec(piece, 0..7).prop_map(|pieces| format!("/v1/{}", pieces.join("/")))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn no_odd_path_reaches_a_ring_by_another_name_than_its_own(
+        tail in odd_path(),
+        head in proptest::sample::select(vec!["", "/v1/transit/keys", "/v1/transit/encrypt"]),
+        verb in proptest::sample::select(vec![Verb::Read, Verb::Write, Verb::Delete, Verb::List]),
+    ) {
+        let raw = if head.is_empty() { tail } else { tail.replacen("/v1", head, 1) };
+        let Ok(decoded) = path::decode(&raw) else { return Ok(()) };
+        let Ok(parsed) = ApiPath::parse(&decoded) else { return Ok(()) };
+        prop_assert!(!decoded.split('/').any(|part| part == ".."));
+        let Ok(Route { target: Target::Key(key), operation }) = Route::find(verb, &parsed, &mounts()) else {
+            return Ok(());
+        };
+        let name = key.address.name.as_str();
+        let parsed_again = KeyName::parse(name);
+        prop_assert_eq!(parsed_again.as_ref(), Some(&key.address.name));
+        prop_assert!(parsed.segments.contains(&name), "{} has no segment {}", raw, name);
+        let canonical = format!("/v1/{}", parsed.segments.join("/"));
+        let again = find(verb, &canonical).unwrap();
+        prop_assert_eq!(again.operation, operation);
+        prop_assert_eq!(again.target, Target::Key(key));
+    }
+}

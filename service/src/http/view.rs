@@ -1,0 +1,219 @@
+//! What a ring and a mount look like on the wire.
+
+use std::time::Duration;
+
+use keyring::clock::Timestamp;
+use keyring::mount::Mount;
+use keyring::transit::Description;
+use keyring::version::Version;
+use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// A ring as `GET keys/:name` shows it.
+pub(super) fn ring(described: &Description) -> Value {
+    let (ring, policy) = (&described.ring, &described.ring.policy);
+    let mut body = json!({
+        "allow_plaintext_backup": policy.allow_plaintext_backup,
+        "auto_rotate_period": policy.auto_rotate_period.as_ref().map_or(0, Duration::as_secs),
+        "deletion_allowed": policy.deletion_allowed,
+        "derived": ring.derived,
+        "exportable": policy.exportable,
+        "imported_key": described.imported,
+        "keys": by_version(described.versions.iter().map(|it| (it.version, it.created_at.seconds()))),
+        "latest_version": ring.latest.number(),
+        "min_available_version": ring.min_available.map_or(0, Version::number),
+        "min_decryption_version": policy.min_decryption.number(),
+        "min_encryption_version": policy.min_encryption.map_or(0, Version::number),
+        "name": ring.name.as_str(),
+        "soft_deleted": false,
+        "supports_decryption": true,
+        "supports_derivation": true,
+        "supports_encryption": true,
+        "supports_signing": false,
+        "type": ring.key_type.name(),
+        "usage": by_version(described.usage.iter().copied()),
+    });
+    if let (true, Some(fields)) = (ring.derived, body.as_object_mut()) {
+        fields.insert("kdf".to_owned(), json!("hkdf_sha256"));
+        fields.insert("convergent_encryption".to_owned(), json!(ring.convergent));
+        if ring.convergent {
+            // What Vault shows for every ring whose versions carry the convergent version themselves.
+            fields.insert("convergent_encryption_version".to_owned(), json!(-1));
+        }
+    }
+    body
+}
+
+fn by_version<T: Into<Value>>(values: impl Iterator<Item = (Version, T)>) -> Value {
+    let entries = values.map(|(version, value)| (version.to_string(), value.into()));
+    Value::Object(entries.collect())
+}
+
+/// A mount as `GET sys/mounts` shows it.
+pub(super) fn mount(mount: &Mount) -> Value {
+    let id = uuid::Uuid::from_bytes(*mount.id.as_bytes());
+    let short: String = id.simple().to_string().chars().take(8).collect();
+    json!({
+        "accessor": format!("transit_{short}"),
+        "config": {
+            "default_lease_ttl": 0,
+            "force_no_cache": false,
+            "max_lease_ttl": 0,
+        },
+        "deprecation_status": "supported",
+        "description": mount.settings.description,
+        "external_entropy_access": false,
+        "local": false,
+        "options": options(mount),
+        "plugin_version": "",
+        "running_plugin_version": "",
+        "running_sha256": "",
+        "seal_wrap": false,
+        "type": "transit",
+        "uuid": id.hyphenated().to_string(),
+    })
+}
+
+/// A mount's settings as `GET sys/mounts/:path/tune` shows them.
+pub(super) fn tuning(mount: &Mount) -> Value {
+    json!({
+        "default_key_type": mount.settings.default_key_type.map(keyring::algorithm::KeyType::name),
+        "default_lease_ttl": 0,
+        "description": mount.settings.description,
+        "force_no_cache": false,
+        "max_lease_ttl": 0,
+        "options": options(mount),
+    })
+}
+
+fn options(mount: &Mount) -> Value {
+    mount.settings.default_key_type.map_or(
+        Value::Null,
+        |key_type| json!({"default_key_type": key_type.name()}),
+    )
+}
+
+/// Values by the mounts' paths, with the slash at the end that the protocol has there.
+pub(super) fn by_path(mounts: &[Mount]) -> Value {
+    let entries = mounts.iter().map(|it| (format!("{}/", it.path), mount(it)));
+    Value::Object(entries.collect::<Map<_, _>>())
+}
+
+/// An instant in RFC 3339.
+pub(super) fn instant(at: Timestamp) -> Option<String> {
+    let nanos = i128::from(at.micros()).checked_mul(1_000)?;
+    let time = OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?;
+    time.format(&Rfc3339).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use keyring::algorithm::KeyType;
+    use keyring::ids::{MountId, RingId};
+    use keyring::mount::MountSettings;
+    use keyring::name::{KeyName, MountPath};
+    use keyring::policy::RingPolicy;
+    use keyring::ring::StoredRing;
+    use keyring::store::VersionSummary;
+    use keyring::version::Generation;
+
+    use super::*;
+
+    fn version(number: u32) -> Version {
+        Version::new(number).unwrap()
+    }
+
+    fn described(derived: bool, convergent: bool) -> Description {
+        Description {
+            ring: StoredRing {
+                id: RingId::from_bytes([1; 16]),
+                mount: MountId::from_bytes([2; 16]),
+                name: KeyName::parse("orders").unwrap(),
+                key_type: KeyType::Aes256GcmSiv,
+                derived,
+                convergent,
+                created_at: Timestamp::from_micros(0),
+                generation: Generation(4),
+                latest: version(3),
+                min_available: None,
+                policy: RingPolicy {
+                    min_decryption: version(2),
+                    min_encryption: None,
+                    deletion_allowed: false,
+                    exportable: true,
+                    allow_plaintext_backup: false,
+                    auto_rotate_period: Some(Duration::from_hours(1)),
+                },
+                due_at: None,
+                mac: [0; 32],
+            },
+            imported: false,
+            versions: [2, 3]
+                .map(|number| VersionSummary {
+                    version: version(number),
+                    created_at: Timestamp::from_micros(1_500_000 * i64::from(number)),
+                })
+                .to_vec(),
+            usage: vec![(version(3), 1024)],
+        }
+    }
+
+    #[test]
+    fn a_ring_shows_every_field_clients_read() {
+        assert_eq!(
+            ring(&described(false, false)).to_string(),
+            concat!(
+                r#"{"allow_plaintext_backup":false,"auto_rotate_period":3600,"deletion_allowed":false,"#,
+                r#""derived":false,"exportable":true,"imported_key":false,"keys":{"2":3,"3":4},"latest_version":3,"#,
+                r#""min_available_version":0,"min_decryption_version":2,"min_encryption_version":0,"name":"orders","#,
+                r#""soft_deleted":false,"supports_decryption":true,"supports_derivation":true,"#,
+                r#""supports_encryption":true,"supports_signing":false,"type":"aes256-gcm-siv","usage":{"3":1024}}"#,
+            )
+        );
+    }
+
+    #[test]
+    fn derived_rings_say_how() {
+        let derived = ring(&described(true, false));
+        assert_eq!(derived.get("kdf"), Some(&json!("hkdf_sha256")));
+        assert_eq!(derived.get("convergent_encryption"), Some(&json!(false)));
+        assert_eq!(derived.get("convergent_encryption_version"), None);
+        let convergent = ring(&described(true, true));
+        assert_eq!(
+            convergent.get("convergent_encryption_version"),
+            Some(&json!(-1))
+        );
+    }
+
+    #[test]
+    fn mounts_are_shown_by_path_with_a_slash() {
+        let one = Mount {
+            id: MountId::from_bytes([0xab; 16]),
+            path: MountPath::parse("team/payments").unwrap(),
+            created_at: Timestamp::from_micros(0),
+            settings: MountSettings {
+                description: "x".to_owned(),
+                default_key_type: Some(KeyType::Aes256Gcm96),
+            },
+        };
+        let shown = by_path(std::slice::from_ref(&one));
+        let entry = shown.get("team/payments/").unwrap();
+        assert_eq!(entry.get("accessor"), Some(&json!("transit_abababab")));
+        assert_eq!(
+            entry.pointer("/options/default_key_type"),
+            Some(&json!("aes256-gcm96"))
+        );
+        assert_eq!(
+            tuning(&one).get("default_key_type"),
+            Some(&json!("aes256-gcm96"))
+        );
+    }
+
+    #[test]
+    fn instants_are_in_universal_time() {
+        let at = Timestamp::from_micros(1_700_000_000_123_456);
+        assert_eq!(instant(at).as_deref(), Some("2023-11-14T22:13:20.123456Z"));
+        assert_eq!(instant(Timestamp::from_micros(i64::MAX)), None);
+    }
+}

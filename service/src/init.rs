@@ -1,0 +1,85 @@
+//! `sealring init`: makes store and KEK ready, once.
+
+use std::sync::Arc;
+
+use keyring::name::MountPath;
+use keyring::observer::Unobserved;
+use keyring::secret::SecretBytes;
+use keyring::setup::{self, InitPlan, SetupError};
+use keyring::store::{KeyStore, StoreError};
+
+use crate::backends::{self, Absent, Store};
+use crate::config::Config;
+use crate::config::kek::Kek;
+use crate::failure::Failure;
+use crate::process;
+use crate::root_token::RootToken;
+use crate::telemetry::Telemetry;
+
+/// What initialising gave out. It is shown once and kept nowhere.
+#[derive(Debug)]
+pub struct Handover {
+    /// The unlock shares; `None` if an earlier run made them and then was cut off.
+    pub shares: Option<Vec<SecretBytes>>,
+    /// The first root token.
+    pub root_token: RootToken,
+}
+
+/// Makes store and KEK where they are missing, initialises them, and makes the first root token.
+///
+/// A run that was cut off before the root token can be made up for; a store that is ready is left as it is.
+pub fn run(config: Config, shares: u8, threshold: u8) -> Result<Handover, Failure> {
+    let runtime = backends::runtime()?;
+    let telemetry = Telemetry::start(&config.telemetry, runtime.handle())?;
+    process::lock_memory(config.process.require_locked_memory)?;
+    let plan = InitPlan {
+        shares,
+        threshold,
+        mount: MountPath::parse("transit").expect("the path fits the grammar"),
+    };
+    let outcome = runtime.block_on(async {
+        let store = Store::open(config.store).await?;
+        let outcome = hand_over(&store, config.kek, &plan).await;
+        store.close().await;
+        outcome
+    });
+    telemetry.flush();
+    outcome
+}
+
+async fn hand_over(store: &Store, kek: Kek, plan: &InitPlan) -> Result<Handover, Failure> {
+    let keys = store.keys();
+    let is_initialised = keys.header().await?.is_some();
+    if is_initialised && !was_cut_off(keys.as_ref()).await? {
+        return Err(SetupError::AlreadyInitialised.into());
+    }
+    // A KEK is made for a store without one only: another beside it would be a key that nobody uses.
+    let absent = if is_initialised {
+        Absent::Refuse
+    } else {
+        Absent::Create
+    };
+    let parts = backends::parts(store, kek, absent, Arc::new(Unobserved)).await?;
+    let shares = if is_initialised {
+        None
+    } else {
+        Some(setup::initialise(&parts, plan).await?.shares)
+    };
+    let root_token = RootToken::generate(parts.entropy.as_ref())
+        .map_err(|error| Failure::unexpected("no root token can be made", &error))?;
+    setup::replace_root_token(&parts, root_token.as_secret()).await?;
+    Ok(Handover { shares, root_token })
+}
+
+/// Without a root token nobody was ever let in, and then there are no rings.
+async fn was_cut_off(keys: &dyn KeyStore) -> Result<bool, StoreError> {
+    if !keys.root_tokens().await?.is_empty() {
+        return Ok(false);
+    }
+    for mount in keys.mounts().await? {
+        if !keys.list_rings(mount.id, None, 1).await?.is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

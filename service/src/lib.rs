@@ -1,0 +1,19 @@
+//! The service: speaks the Vault transit protocol over HTTP and knows no cipher.
+
+pub mod admission;
+pub mod app;
+pub mod backends;
+pub mod caller;
+pub mod cli;
+pub mod config;
+pub mod data_directory;
+pub mod detached;
+pub mod dev;
+pub mod failure;
+pub mod http;
+pub mod init;
+pub mod metrics;
+pub mod process;
+pub mod root_token;
+pub mod signals;
+pub mod telemetry;

@@ -1,0 +1,385 @@
+//! Every metric: its name, its labels, its help. No label has a value that a caller could choose.
+//!
+//! Whatever a request touches is resolved when the process starts, so that counting is an addition.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyring::history::{Action, Cause};
+use keyring::observer::{KekVerb, Observer, Outcome};
+use prometheus::core::Collector;
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+
+use admitted::Admitted;
+use timings::{Timings, TimingsVec};
+
+use crate::admission::Admission;
+use crate::http::{Answered, Operation, RequestObserver};
+
+mod admitted;
+mod timings;
+
+/// All metrics of the process.
+pub struct Metrics {
+    registry: Registry,
+    engine: EngineMetrics,
+    requests: RequestMetrics,
+}
+
+impl Metrics {
+    /// All metrics at zero; what is admitted is read off there.
+    pub fn new(admission: Admission) -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let engine = EngineMetrics::register(&registry)?;
+        let requests = RequestMetrics::register(&registry)?;
+        registry.register(Box::new(Admitted::new(admission)?))?;
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        build_info(&registry)?.set(1);
+        Ok(Self {
+            registry,
+            engine,
+            requests,
+        })
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl RequestObserver for Metrics {
+    fn answered(&self, answered: Answered) {
+        let requests = self.requests.of_operation(answered.operation);
+        let outcome = match answered.status {
+            0..400 => &requests.done,
+            400..500 => &requests.refused,
+            500.. => &requests.failed,
+        };
+        outcome.inc();
+        requests.seconds.observe(answered.took);
+        if answered.items > 0 {
+            let items = u64::try_from(answered.items).unwrap_or(u64::MAX);
+            requests.items.inc_by(items);
+        }
+    }
+
+    fn prometheus_text(&self) -> String {
+        let families = self.registry.gather();
+        match TextEncoder::new().encode_to_string(&families) {
+            Ok(text) => text,
+            Err(error) => {
+                tracing::error!(%error, "the metrics cannot be written");
+                String::new()
+            }
+        }
+    }
+}
+
+/// What the HTTP front reports, by operation.
+struct RequestMetrics {
+    by_operation: Vec<OperationMetrics>,
+    nowhere: OperationMetrics,
+}
+
+/// One operation's counts.
+struct OperationMetrics {
+    done: IntCounter,
+    failed: IntCounter,
+    items: IntCounter,
+    refused: IntCounter,
+    seconds: Arc<Timings>,
+}
+
+impl RequestMetrics {
+    fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let answers = counters(
+            registry,
+            "transit_operations_total",
+            "Requests answered: done, refused (4xx) or failed (5xx).",
+            &["operation", "outcome"],
+        )?;
+        let items = counters(
+            registry,
+            "transit_items_total",
+            "Items worked on in answered requests.",
+            &["operation"],
+        )?;
+        let words = || Operation::ALL.iter().map(|operation| operation.word());
+        let seconds = added(
+            registry,
+            TimingsVec::new(
+                "transit_operation_seconds",
+                "From a request's head to its answer.",
+                "operation",
+                words().chain([NOWHERE]),
+            )?,
+        )?;
+        let of = |word: &str| OperationMetrics {
+            done: answers.with_label_values(&[word, DONE]),
+            failed: answers.with_label_values(&[word, FAILED]),
+            items: items.with_label_values(&[word]),
+            refused: answers.with_label_values(&[word, REFUSED]),
+            seconds: seconds.child(word),
+        };
+        Ok(Self {
+            by_operation: words().map(of).collect(),
+            nowhere: of(NOWHERE),
+        })
+    }
+
+    fn of_operation(&self, operation: Option<Operation>) -> &OperationMetrics {
+        operation
+            .and_then(|operation| self.by_operation.get(operation.index()))
+            .unwrap_or(&self.nowhere)
+    }
+}
+
+/// What the engine reports.
+struct EngineMetrics {
+    cache_bytes: IntGauge,
+    cache_rings: IntGauge,
+    kek_unwraps: Calls,
+    kek_wraps: Calls,
+    ring_changes: IntCounterVec,
+    ring_loads: ByOutcome,
+    rings_overdue: IntGauge,
+    store_polls: ByOutcome,
+}
+
+impl EngineMetrics {
+    fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let kek_calls = counters(
+            registry,
+            "kek_calls_total",
+            "Calls of the key-encryption key.",
+            &["operation", "outcome"],
+        )?;
+        let kek_seconds = added(
+            registry,
+            TimingsVec::new(
+                "kek_call_seconds",
+                "How long calls of the key-encryption key took.",
+                "operation",
+                [WRAP, UNWRAP],
+            )?,
+        )?;
+        Ok(Self {
+            cache_bytes: gauge(
+                registry,
+                "ring_cache_bytes",
+                "Bytes of opened rings in the cache, as estimated.",
+            )?,
+            cache_rings: gauge(registry, "ring_cache_rings", "Opened rings in the cache.")?,
+            kek_unwraps: Calls::of(UNWRAP, &kek_calls, &kek_seconds),
+            kek_wraps: Calls::of(WRAP, &kek_calls, &kek_seconds),
+            ring_changes: counters(
+                registry,
+                "ring_changes_total",
+                "Changes of rings made by this node.",
+                &["action", "cause"],
+            )?,
+            ring_loads: ByOutcome::of(&counters(
+                registry,
+                "ring_cache_loads_total",
+                "Rings read from the store because they were not in the cache.",
+                &["outcome"],
+            )?),
+            rings_overdue: gauge(
+                registry,
+                "rotation_overdue_rings",
+                "Rings that should have been rotated more than a second ago.",
+            )?,
+            store_polls: ByOutcome::of(&counters(
+                registry,
+                "store_polls_total",
+                "How often the store was asked what changed.",
+                &["outcome"],
+            )?),
+        })
+    }
+}
+
+impl Observer for Metrics {
+    fn ring_loaded(&self, outcome: Outcome, _took: Duration) {
+        self.engine.ring_loads.of_outcome(outcome).inc();
+    }
+
+    fn kek_called(&self, verb: KekVerb, outcome: Outcome, took: Duration) {
+        let calls = match verb {
+            KekVerb::Wrap => &self.engine.kek_wraps,
+            KekVerb::Unwrap => &self.engine.kek_unwraps,
+        };
+        calls.counts.of_outcome(outcome).inc();
+        calls.seconds.observe(took);
+    }
+
+    fn ring_changed(&self, action: Action, cause: Cause) {
+        let labels = [action.word(), cause.word()];
+        self.engine.ring_changes.with_label_values(&labels).inc();
+    }
+
+    fn store_polled(&self, outcome: Outcome) {
+        self.engine.store_polls.of_outcome(outcome).inc();
+    }
+
+    fn rotations_overdue(&self, rings: u64) {
+        self.engine.rings_overdue.set(signed(rings));
+    }
+
+    fn cache_size(&self, rings: u64, bytes: u64) {
+        self.engine.cache_rings.set(signed(rings));
+        self.engine.cache_bytes.set(signed(bytes));
+    }
+}
+
+/// A counter for each outcome of one thing.
+struct ByOutcome {
+    done: IntCounter,
+    failed: IntCounter,
+}
+
+impl ByOutcome {
+    fn of(counters: &IntCounterVec) -> Self {
+        Self {
+            done: counters.with_label_values(&[DONE]),
+            failed: counters.with_label_values(&[FAILED]),
+        }
+    }
+
+    fn of_operation(operation: &str, counters: &IntCounterVec) -> Self {
+        Self {
+            done: counters.with_label_values(&[operation, DONE]),
+            failed: counters.with_label_values(&[operation, FAILED]),
+        }
+    }
+
+    fn of_outcome(&self, outcome: Outcome) -> &IntCounter {
+        match outcome {
+            Outcome::Done => &self.done,
+            Outcome::Failed => &self.failed,
+        }
+    }
+}
+
+/// How often something was called and how long that took.
+struct Calls {
+    counts: ByOutcome,
+    seconds: Arc<Timings>,
+}
+
+impl Calls {
+    fn of(operation: &'static str, counters: &IntCounterVec, seconds: &TimingsVec) -> Self {
+        Self {
+            counts: ByOutcome::of_operation(operation, counters),
+            seconds: seconds.child(operation),
+        }
+    }
+}
+
+fn build_info(registry: &Registry) -> prometheus::Result<IntGauge> {
+    let opts = Opts::new("build_info", "Always 1; says which version this is.")
+        .const_label("version", env!("CARGO_PKG_VERSION"));
+    added(registry, IntGauge::with_opts(opts)?)
+}
+
+fn counters(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> prometheus::Result<IntCounterVec> {
+    added(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+    added(registry, IntGauge::new(name, help)?)
+}
+
+fn added<T: Collector + Clone + 'static>(registry: &Registry, metric: T) -> prometheus::Result<T> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+const DONE: &str = "done";
+/// A request that led to no operation.
+const NOWHERE: &str = "none";
+const REFUSED: &str = "refused";
+const FAILED: &str = "failed";
+const UNWRAP: &str = "unwrap";
+const WRAP: &str = "wrap";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metrics() -> Metrics {
+        Metrics::new(Admission::new(10, 10)).unwrap()
+    }
+
+    #[test]
+    fn an_answer_is_counted_by_operation_and_outcome() {
+        let metrics = metrics();
+        for (status, items) in [(200, 3), (400, 0), (503, 0)] {
+            metrics.answered(Answered {
+                operation: Some(Operation::Encrypt),
+                status,
+                items,
+                took: Duration::from_micros(30),
+            });
+        }
+        let text = metrics.prometheus_text();
+        for line in [
+            "transit_operations_total{operation=\"encrypt\",outcome=\"done\"} 1\n",
+            "transit_operations_total{operation=\"encrypt\",outcome=\"refused\"} 1\n",
+            "transit_operations_total{operation=\"encrypt\",outcome=\"failed\"} 1\n",
+            "transit_items_total{operation=\"encrypt\"} 3\n",
+            "transit_operation_seconds_bucket{operation=\"encrypt\",le=\"0.00005\"} 3\n",
+            "transit_operation_seconds_bucket{operation=\"encrypt\",le=\"+Inf\"} 3\n",
+        ] {
+            assert!(text.contains(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_the_engine_reports_is_shown() {
+        let metrics = metrics();
+        metrics.kek_called(KekVerb::Unwrap, Outcome::Failed, Duration::from_millis(2));
+        metrics.ring_loaded(Outcome::Done, Duration::ZERO);
+        metrics.ring_changed(Action::Rotate, Cause::Timer);
+        metrics.store_polled(Outcome::Failed);
+        metrics.rotations_overdue(4);
+        metrics.cache_size(5, 6);
+        let text = metrics.prometheus_text();
+        for line in [
+            "kek_calls_total{operation=\"unwrap\",outcome=\"failed\"} 1\n",
+            "kek_call_seconds_count{operation=\"unwrap\"} 1\n",
+            "ring_cache_loads_total{outcome=\"done\"} 1\n",
+            "ring_changes_total{action=\"rotate\",cause=\"timer\"} 1\n",
+            "store_polls_total{outcome=\"failed\"} 1\n",
+            "rotation_overdue_rings 4\n",
+            "ring_cache_rings 5\n",
+            "ring_cache_bytes 6\n",
+        ] {
+            assert!(text.contains(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_in_flight_is_read_off_the_admission() {
+        let admission = Admission::new(1, 0);
+        let metrics = Metrics::new(admission.clone()).unwrap();
+        let _held = admission.enter().unwrap();
+        assert!(admission.enter().is_none());
+        let text = metrics.prometheus_text();
+        assert!(text.contains("http_requests_in_flight 1\n"));
+        assert!(text.contains("http_requests_rejected_total 1\n"));
+    }
+}

@@ -1,0 +1,9 @@
+//! What the endpoints answer: exact statuses, exact texts.
+
+mod batches;
+mod data;
+mod history;
+mod keys;
+mod mounts;
+mod requests;
+mod sys;

@@ -1,0 +1,273 @@
+//! Values that a caller got wrong are never repeated: not in an answer, not in a log.
+
+use serde_json::{Value, json};
+
+use crate::app::TestApp;
+
+/// Stands in fields of every kind. Contains what base64 has and what a name cannot have.
+const CANARY: &str = "Q0FOQVJZ+Q0FOQVJZ/Q0FOQVJZ=";
+
+const FIELDS: [(&str, &[&str]); 10] = [
+    (
+        "transit/keys/canary-new",
+        &[
+            "type",
+            "derived",
+            "convergent_encryption",
+            "exportable",
+            "allow_plaintext_backup",
+            "auto_rotate_period",
+            "key_size",
+            "context",
+            "name",
+        ],
+    ),
+    (
+        "transit/keys/KEY/config",
+        &[
+            "min_decryption_version",
+            "min_encryption_version",
+            "deletion_allowed",
+            "exportable",
+            "allow_plaintext_backup",
+            "auto_rotate_period",
+            "name",
+        ],
+    ),
+    ("transit/keys/KEY/rotate", &["if_version", "name"]),
+    ("transit/keys/KEY/trim", &["min_available_version", "name"]),
+    (
+        "transit/encrypt/KEY",
+        &[
+            "plaintext",
+            "context",
+            "associated_data",
+            "key_version",
+            "type",
+            "convergent_encryption",
+            "partial_failure_response_code",
+            "batch_input",
+            "name",
+            "nonce",
+        ],
+    ),
+    (
+        "transit/decrypt/KEY",
+        &[
+            "ciphertext",
+            "context",
+            "associated_data",
+            "partial_failure_response_code",
+            "batch_input",
+            "name",
+        ],
+    ),
+    (
+        "transit/rewrap/KEY",
+        &[
+            "ciphertext",
+            "context",
+            "associated_data",
+            "new_associated_data",
+            "key_version",
+            "batch_input",
+            "name",
+        ],
+    ),
+    (
+        "transit/datakey/plaintext/KEY",
+        &[
+            "bits",
+            "context",
+            "key_version",
+            "associated_data",
+            "name",
+            "plaintext",
+        ],
+    ),
+    (
+        "sys/mounts/canary-mount",
+        &[
+            "type",
+            "description",
+            "config",
+            "options",
+            "default_key_type",
+            "local",
+        ],
+    ),
+    (
+        "sys/mounts/KEY/tune",
+        &["description", "config", "options", "default_key_type"],
+    ),
+];
+
+const ITEM_FIELDS: [(&str, &str, &[&str]); 3] = [
+    (
+        "encrypt",
+        "plaintext",
+        &[
+            "plaintext",
+            "context",
+            "associated_data",
+            "key_version",
+            "reference",
+        ],
+    ),
+    (
+        "decrypt",
+        "ciphertext",
+        &["ciphertext", "context", "associated_data", "reference"],
+    ),
+    (
+        "rewrap",
+        "ciphertext",
+        &[
+            "ciphertext",
+            "context",
+            "associated_data",
+            "new_associated_data",
+            "key_version",
+        ],
+    ),
+];
+
+/// The canary in every JSON type that can hold it.
+fn wrong_values() -> Vec<Value> {
+    vec![
+        json!(CANARY),
+        json!([CANARY]),
+        json!({CANARY: CANARY}),
+        json!([{CANARY: [CANARY]}]),
+        json!(format!("vault:v1:{CANARY}")),
+        json!(format!("{CANARY}h")),
+    ]
+}
+
+#[test]
+fn no_field_of_any_endpoint_repeats_a_wrong_value() {
+    let app = TestApp::fresh(&[("SEALRING_TELEMETRY__LOG_FILTER", "trace")]);
+    let key = app.ring(json!({}));
+    let check = |path: &str, body: &Value| {
+        let path = path.replace(
+            "KEY",
+            if path.ends_with("tune") {
+                "transit"
+            } else {
+                &key
+            },
+        );
+        let answer = app.post(&path, body);
+        assert!(
+            !answer.text().contains("Q0FOQVJZ"),
+            "{path} {body}: {}",
+            answer.text()
+        );
+        assert!(
+            (200..501).contains(&answer.status),
+            "{path} {body}: {}",
+            answer.status
+        );
+        if answer.status < 300 {
+            assert_ne!(body.as_object().unwrap().len(), 0, "{path} {body}");
+        }
+    };
+    for (path, fields) in FIELDS {
+        for field in fields {
+            for value in wrong_values() {
+                check(path, &json!({*field: value}));
+            }
+        }
+    }
+    for (verb, needed, fields) in ITEM_FIELDS {
+        for field in fields {
+            // What a reference holds comes back; that is what it is for.
+            for value in wrong_values()
+                .into_iter()
+                .skip(usize::from(*field == "reference"))
+            {
+                let mut item = json!({needed: ""});
+                item[*field] = value;
+                if !(*field == "reference" && item["reference"].is_string()) {
+                    check(
+                        &format!("transit/{verb}/KEY"),
+                        &json!({"batch_input": [item]}),
+                    );
+                }
+            }
+        }
+        for wrong in wrong_values() {
+            check(
+                &format!("transit/{verb}/KEY"),
+                &json!({"batch_input": wrong}),
+            );
+            check(
+                &format!("transit/{verb}/KEY"),
+                &json!({"batch_input": [wrong]}),
+            );
+        }
+    }
+    let log = app.stop();
+    assert!(!log.contains("Q0FOQVJZ"), "the log repeats a value");
+}
+
+#[test]
+fn a_value_in_the_place_of_a_name_is_not_repeated() {
+    let app = TestApp::fresh(&[("SEALRING_TELEMETRY__LOG_FILTER", "trace")]);
+    let key = app.ring(json!({}));
+    let broken = format!("{{\"plaintext\": \"{CANARY}\" \"{CANARY}\"}}");
+    for body in [
+        json!({CANARY: 1}).to_string(),
+        broken,
+        format!("plaintext={CANARY}"),
+        CANARY.to_owned(),
+    ] {
+        for path in ["encrypt", "decrypt", "rewrap", "keys"] {
+            let answer = app.post(&format!("transit/{path}/{key}"), body.as_str());
+            assert!(
+                !answer.text().contains("Q0FOQVJZ"),
+                "{path}: {}",
+                answer.text()
+            );
+        }
+    }
+    for path in [
+        format!("transit/keys/{CANARY}"),
+        format!("transit/{CANARY}/x"),
+        format!("{CANARY}/keys/x"),
+        format!("sys/{CANARY}"),
+        format!("sys/mounts/{CANARY}"),
+        format!("transit/datakey/{CANARY}/x"),
+        format!("transit/keys?list={CANARY}"),
+        format!("transit/keys?list=true&limit={CANARY}"),
+        format!("transit/keys/{key}/history?after={CANARY}"),
+        format!("sys/health?activecode={CANARY}"),
+        format!("sys/metrics?format={CANARY}"),
+    ] {
+        for method in ["GET", "POST", "DELETE", "PATCH"] {
+            let answer = app.request(method, &path).send();
+            assert!(
+                !answer.text().contains("Q0FOQVJZ"),
+                "{method} {path}: {}",
+                answer.text()
+            );
+        }
+    }
+    for header in [
+        "X-Vault-Token",
+        "Authorization",
+        "X-Vault-Namespace",
+        "X-Vault-Wrap-TTL",
+        "X-Sealring-Reason",
+    ] {
+        let request = app.request("POST", &format!("transit/keys/{key}/rotate"));
+        let answer = request.header(header, &format!("{CANARY}\u{e9}")).send();
+        assert!(
+            !answer.text().contains("Q0FOQVJZ"),
+            "{header}: {}",
+            answer.text()
+        );
+    }
+    let log = app.stop();
+    assert!(!log.contains("Q0FOQVJZ"), "the log repeats a value");
+}
