@@ -162,3 +162,26 @@ fn wipe(bytes: &mut Vec<u8>) {
     bytes.resize(bytes.capacity(), 0);
     optimization_barrier(bytes.as_slice());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wiping_reaches_the_whole_capacity_and_moves_nothing() {
+        let mut bytes = Vec::with_capacity(100);
+        bytes.extend_from_slice(&[7; 100]);
+        bytes.truncate(40);
+        let place = bytes.as_ptr();
+        wipe(&mut bytes);
+        assert_eq!(bytes, vec![0; bytes.capacity()]);
+        assert_eq!(bytes.as_ptr(), place);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_no_text() {
+        let mut bytes = WipedBytes::with_capacity(1);
+        bytes.push(0xff);
+        assert!(WipedText::new(bytes).is_none());
+    }
+}
