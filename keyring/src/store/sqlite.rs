@@ -214,7 +214,9 @@ mod tests {
         let mut full = store.writes.begin_with(SqliteStore::BEGIN).await.unwrap();
         let filler = sqlx::query("INSERT INTO filler VALUES (randomblob(1000000))");
         let refused = filler.execute(&mut *full).await.unwrap_err();
-        let code = refused.as_database_error().and_then(|error| error.code());
+        let code = refused
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code);
         assert_eq!(code.as_deref(), Some("13"));
         drop(full);
         store.writes.begin_with(SqliteStore::BEGIN).await.unwrap();
