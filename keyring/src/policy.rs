@@ -97,9 +97,6 @@ pub enum RuleViolation {
     /// A trim above the minimum for decryption.
     #[error("minimum available version cannot be greater than minimum decryption version")]
     TrimAboveMinDecryption,
-    /// A trim to below zero.
-    #[error("minimum available version cannot be negative")]
-    TrimNegative,
     /// A trim to zero.
     #[error("minimum available version should be positive")]
     TrimZero,
@@ -205,11 +202,7 @@ impl RingPolicy {
                 .min_available
                 .map_or(0, |version| i64::from(version.number()))
         {
-            return Err(if asked < 0 {
-                RuleViolation::TrimNegative
-            } else {
-                RuleViolation::TrimBackwards
-            });
+            return Err(RuleViolation::TrimBackwards);
         }
         let Some(min_encryption) = self.min_encryption else {
             return Err(RuleViolation::TrimWithoutMinEncryption);

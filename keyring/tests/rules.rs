@@ -380,7 +380,7 @@ async fn each_rule_of_trimming_refuses_with_its_text_and_changes_nothing() {
         (
             &new,
             Some(-1),
-            "minimum available version cannot be negative",
+            "minimum available version cannot be decremented",
         ),
         (
             &new,

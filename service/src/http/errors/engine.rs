@@ -103,7 +103,6 @@ impl Problem {
             | RuleViolation::TrimAboveMinEncryption
             | RuleViolation::TrimBackwards
             | RuleViolation::TrimMissing
-            | RuleViolation::TrimNegative
             | RuleViolation::TrimWithoutMinEncryption
             | RuleViolation::TrimZero => Self::bad(violation.to_string()),
         }

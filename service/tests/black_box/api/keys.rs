@@ -386,7 +386,7 @@ fn a_trim_obeys_its_rules_in_their_order() {
     };
     let missing = app.trim(&key, "").refusal();
     assert_eq!(missing, (400, "missing min_available_version".to_owned()));
-    refused(json!(-1), "minimum available version cannot be negative");
+    refused(json!(-1), "minimum available version cannot be decremented");
     let unset =
         "minimum available version cannot be set when minimum encryption version is not set";
     refused(json!(1), unset);
