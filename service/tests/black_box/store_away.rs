@@ -171,7 +171,7 @@ struct Frozen(Vec<Pid>);
 impl Drop for Frozen {
     fn drop(&mut self) {
         for process in &self.0 {
-            drop(kill_process(*process, Signal::CONT));
+            let _ = kill_process(*process, Signal::CONT);
         }
     }
 }
@@ -189,7 +189,7 @@ fn freeze(url: &str) -> Frozen {
         .collect();
     for process in &all {
         // One that has ended meanwhile answers nothing either.
-        drop(kill_process(*process, Signal::STOP));
+        let _ = kill_process(*process, Signal::STOP);
     }
     Frozen(all)
 }
