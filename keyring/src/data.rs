@@ -30,11 +30,25 @@ pub(crate) struct DataPath {
 }
 
 impl DataPath {
-    pub(crate) async fn run(&self, verb: Verb, at: &Address, job: Job) -> Result<Outcomes, Error> {
+    pub(crate) async fn run(
+        &self,
+        verb: Verb,
+        at: &Address,
+        mut job: Job,
+    ) -> Result<Outcomes, Error> {
         let keys = self.keys(verb, at, &job).await?;
         self.book(verb, &keys, &job).await?;
         let nonces = self.nonces(verb, &keys, job.len())?;
-        self.work(verb, keys, job, nonces).await
+        let Settings {
+            inline_items,
+            inline_bytes,
+            ..
+        } = self.settings;
+        if job.len() <= inline_items && job.bytes() <= inline_bytes {
+            Ok(inline(verb, &keys, &mut job, &nonces).await)
+        } else {
+            self.pooled(verb, keys, job, nonces).await
+        }
     }
 
     pub(crate) async fn data_key(
@@ -63,7 +77,7 @@ impl DataPath {
     }
 
     /// The ring with every version open that the job may use.
-    async fn keys(&self, verb: Verb, at: &Address, job: &Job) -> Result<Keys, Error> {
+    pub(crate) async fn keys(&self, verb: Verb, at: &Address, job: &Job) -> Result<Keys, Error> {
         let began = self.loader.clock.uptime();
         let mut ring = self.ring(verb, at, job, began).await?;
         if job.items().any(|item| is_newer(verb, item, ring.latest)) && ring.read_at < began {
@@ -175,21 +189,6 @@ impl DataPath {
         Ok(nonces)
     }
 
-    async fn work(
-        &self,
-        verb: Verb,
-        keys: Keys,
-        job: Job,
-        nonces: Nonces,
-    ) -> Result<Outcomes, Error> {
-        let small = job.len() <= INLINE_ITEMS && job.bytes() <= INLINE_BYTES;
-        if small {
-            Ok(inline(verb, &keys, job, &nonces).await)
-        } else {
-            self.pooled(verb, keys, job, nonces).await
-        }
-    }
-
     async fn pooled(
         &self,
         verb: Verb,
@@ -198,8 +197,8 @@ impl DataPath {
         nonces: Nonces,
     ) -> Result<Outcomes, Error> {
         let task = move || {
-            let nonce_len = keys.ring.key_type.nonce_len();
-            let slices: Vec<_> = sliced(job.chunks, &nonces, nonce_len).collect();
+            let mut job = job;
+            let slices: Vec<_> = sliced(&mut job, &nonces, &keys).collect();
             let done = slices
                 .into_par_iter()
                 .map(|(chunk, nonces)| seal::run(verb, &keys, chunk, nonces));
@@ -212,9 +211,9 @@ impl DataPath {
 }
 
 /// Runs the job where the request is, and lets other requests of this worker have a turn after each chunk.
-async fn inline(verb: Verb, keys: &Keys, job: Job, nonces: &[u8]) -> Outcomes {
+async fn inline(verb: Verb, keys: &Keys, job: &mut Job, nonces: &[u8]) -> Outcomes {
     let mut outcomes = Outcomes::default();
-    for (chunk, nonces) in sliced(job.chunks, nonces, keys.ring.key_type.nonce_len()) {
+    for (chunk, nonces) in sliced(job, nonces, keys) {
         if !outcomes.chunks.is_empty() {
             tokio::task::yield_now().await;
         }
@@ -224,12 +223,13 @@ async fn inline(verb: Verb, keys: &Keys, job: Job, nonces: &[u8]) -> Outcomes {
 }
 
 /// Each chunk with the nonces of its items.
-fn sliced(
-    chunks: SmallVec<[Chunk; 1]>,
-    nonces: &[u8],
-    nonce_len: usize,
-) -> impl Iterator<Item = (Chunk, &[u8])> {
-    chunks.into_iter().scan(nonces, move |rest, chunk| {
+fn sliced<'a>(
+    job: &'a mut Job,
+    nonces: &'a [u8],
+    keys: &Keys,
+) -> impl Iterator<Item = (&'a mut Chunk, &'a [u8])> + use<'a> {
+    let nonce_len = keys.ring.key_type.nonce_len();
+    job.chunks.iter_mut().scan(nonces, move |rest, chunk| {
         let (own, others) = rest
             .split_at_checked(chunk.items.len() * nonce_len)
             .unwrap_or((&[], &[]));
@@ -281,8 +281,3 @@ type OpenVersions = SmallVec<[Arc<OpenVersion>; 2]>;
 
 /// How often a request begins anew because its ring changed while it was opened.
 const ATTEMPTS: usize = 16;
-
-/// Larger jobs go to the pool: more items than this, or more bytes. Some 200 microseconds of work, twenty times
-/// what the way to the pool and back costs; see `benches/batch.rs`.
-const INLINE_ITEMS: usize = 1024;
-const INLINE_BYTES: usize = 256 * 1024;

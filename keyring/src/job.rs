@@ -6,12 +6,12 @@
 use std::ops::Range;
 
 use smallvec::SmallVec;
-use zeroize::Zeroizing;
 
 use crate::algorithm::TAG_LEN;
 use crate::base64::decode_append;
 use crate::ciphertext;
 use crate::error::ItemError;
+use crate::secret::{WipedBytes, WipedText};
 use crate::version::Version;
 
 /// A plaintext to seal; all texts are base64, empty for none.
@@ -123,7 +123,7 @@ impl Job {
 /// A few items and the one buffer their bytes are in.
 #[derive(Debug)]
 pub(crate) struct Chunk {
-    pub(crate) arena: Zeroizing<Vec<u8>>,
+    pub(crate) arena: WipedBytes,
     pub(crate) items: SmallVec<[Result<Item, ItemError>; 1]>,
 }
 
@@ -143,7 +143,7 @@ pub(crate) struct Item {
 impl Chunk {
     fn with_capacity(capacity: usize) -> Self {
         Self {
-            arena: Zeroizing::new(Vec::with_capacity(capacity)),
+            arena: WipedBytes::with_capacity(capacity),
             items: SmallVec::new(),
         }
     }
@@ -250,7 +250,7 @@ pub struct Outcomes {
 /// What came of the items of one chunk: their texts in one buffer, wiped on drop.
 #[derive(Debug)]
 pub(crate) struct ChunkOutcome {
-    pub(crate) text: Zeroizing<String>,
+    pub(crate) text: WipedText,
     pub(crate) items: SmallVec<[ItemOutcome; 1]>,
 }
 

@@ -59,13 +59,14 @@ impl MountTable {
             .collect())
     }
 
+    /// Adds a mount; answers all mounts that are gone.
     pub(crate) async fn enable(
         &self,
         path: MountPath,
         settings: MountSettings,
         clock: &dyn Clock,
         entropy: &dyn Entropy,
-    ) -> Result<(), MountError> {
+    ) -> Result<HashSet<MountId>, MountError> {
         let unavailable = |_| {
             MountError::Store(StoreError::Unavailable(
                 "the random source failed".to_owned(),
@@ -79,18 +80,17 @@ impl MountTable {
             settings,
         };
         self.store.enable_mount(&mount).await?;
-        self.refresh().await?;
-        Ok(())
+        Ok(self.refresh_after_change().await)
     }
 
+    /// Replaces a mount's settings; answers all mounts that are gone.
     pub(crate) async fn tune(
         &self,
         mount: MountId,
         settings: &MountSettings,
-    ) -> Result<(), MountError> {
+    ) -> Result<HashSet<MountId>, MountError> {
         self.store.tune_mount(mount, settings).await?;
-        self.refresh().await?;
-        Ok(())
+        Ok(self.refresh_after_change().await)
     }
 
     /// Whether there was one, and all mounts that are gone.
@@ -100,8 +100,16 @@ impl MountTable {
         clock: &dyn Clock,
     ) -> Result<(bool, HashSet<MountId>), MountError> {
         let found = self.store.disable_mount(path, clock.now()).await?;
-        let gone = self.refresh().await?;
-        Ok((found, gone))
+        Ok((found, self.refresh_after_change().await))
+    }
+
+    /// Shows this node's own change at once. The change has been made: if reading it back fails, the next poll
+    /// does it.
+    async fn refresh_after_change(&self) -> HashSet<MountId> {
+        self.refresh().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "changed mounts could not be read back");
+            HashSet::new()
+        })
     }
 }
 

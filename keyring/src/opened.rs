@@ -1,6 +1,7 @@
 //! A ring opened for use: its settings beside the keys of the versions in use, in memory only.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ pub struct OpenVersion {
 #[derive(Debug)]
 pub enum OpenKey {
     /// A cipher ready to use.
-    Ready(Box<Cipher>),
+    Ready(Cipher),
     /// A key that every context derives its own from.
     Root(crate::secret::SecretBytes),
 }
@@ -56,9 +57,7 @@ impl OpenVersion {
         let key = if ring.derived {
             OpenKey::Root(key)
         } else {
-            OpenKey::Ready(Box::new(
-                Cipher::new(ring.key_type, key.expose_secret()).ok()?,
-            ))
+            OpenKey::Ready(Cipher::new(ring.key_type, key.expose_secret()).ok()?)
         };
         Some(Self {
             version,
@@ -90,7 +89,7 @@ pub struct OpenRing {
     pub min_encryption: Option<Version>,
     /// When the read of these settings began, as uptime.
     pub read_at: Duration,
-    opened: ArcSwap<HashMap<Version, Arc<OpenVersion>>>,
+    opened: ArcSwap<Opened>,
 }
 
 impl OpenRing {
@@ -122,7 +121,7 @@ impl OpenRing {
 
     /// The version, if it has been opened.
     pub fn opened(&self, version: Version) -> Option<Arc<OpenVersion>> {
-        self.opened.load().get(&version).cloned()
+        self.opened.load().get(version).cloned()
     }
 
     /// How many versions have been opened.
@@ -135,16 +134,12 @@ impl OpenRing {
     pub fn add_opened(&self, version: Arc<OpenVersion>) -> Arc<OpenVersion> {
         let number = version.version;
         self.opened.rcu(|opened| {
-            let mut next: HashMap<_, _> = if opened.len() < Self::MAX_OPENED {
-                HashMap::clone(opened)
+            let mut next = if opened.len() < Self::MAX_OPENED {
+                Opened::clone(opened)
             } else {
-                opened
-                    .iter()
-                    .filter(|(number, _)| **number == self.latest)
-                    .map(|(k, v)| (*k, Arc::clone(v)))
-                    .collect()
+                opened.kept(|number| number == self.latest)
             };
-            next.entry(number).or_insert_with(|| Arc::clone(&version));
+            next.add(&version);
             next
         });
         self.opened(number).unwrap_or(version)
@@ -155,14 +150,11 @@ impl OpenRing {
         if earlier.id != self.id {
             return;
         }
-        let kept = earlier.opened.load();
-        let kept = kept
-            .iter()
-            .filter(|(version, _)| **version >= self.min_decryption && **version <= self.latest);
-        self.opened.store(Arc::new(
-            kept.map(|(version, open)| (*version, Arc::clone(open)))
-                .collect(),
-        ));
+        let kept = earlier
+            .opened
+            .load()
+            .kept(|version| version >= self.min_decryption && version <= self.latest);
+        self.opened.store(Arc::new(kept));
     }
 
     /// The version a caller's `key_version` means for encryption; 0 is the latest.
@@ -202,4 +194,73 @@ impl OpenRing {
 
     /// How many opened versions one ring keeps.
     pub const MAX_OPENED: usize = 4096;
+}
+
+/// Opened versions by number. The newest one has a place of its own: most rings have no other, and most
+/// requests want no other.
+#[derive(Clone, Debug, Default)]
+struct Opened {
+    newest: Option<Arc<OpenVersion>>,
+    older: HashMap<Version, Arc<OpenVersion>, BuildHasherDefault<NumberHasher>>,
+}
+
+impl Opened {
+    fn get(&self, version: Version) -> Option<&Arc<OpenVersion>> {
+        match &self.newest {
+            Some(newest) if newest.version == version => Some(newest),
+            Some(_) | None => self.older.get(&version),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.older.len() + usize::from(self.newest.is_some())
+    }
+
+    /// Adds a version, unless one of that number is there.
+    fn add(&mut self, version: &Arc<OpenVersion>) {
+        let number = version.version;
+        match self.newest.as_ref().map(|newest| newest.version) {
+            Some(newest) if newest == number => {}
+            Some(newest) if newest > number => {
+                self.older
+                    .entry(number)
+                    .or_insert_with(|| Arc::clone(version));
+            }
+            Some(_) | None => {
+                let replaced = self.newest.replace(Arc::clone(version));
+                self.older
+                    .extend(replaced.map(|older| (older.version, older)));
+            }
+        }
+    }
+
+    /// Only the versions whose numbers are wanted.
+    fn kept(&self, wanted: impl Fn(Version) -> bool) -> Self {
+        let mut kept = Self::default();
+        let all = self.newest.iter().chain(self.older.values());
+        for version in all.filter(|version| wanted(version.version)) {
+            kept.add(version);
+        }
+        kept
+    }
+}
+
+/// Spreads version numbers. They are dense and given out by the engine, so nobody can aim at one place.
+#[derive(Default)]
+struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }

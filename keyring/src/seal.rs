@@ -13,6 +13,7 @@ use crate::derive::{ConvergentKeys, subkey};
 use crate::error::ItemError;
 use crate::job::{Chunk, ChunkOutcome, Item, Parts};
 use crate::opened::{OpenKey, OpenRing, OpenVersion};
+use crate::secret::{WipedBytes, WipedText};
 use crate::version::Version;
 
 /// What to do with each item.
@@ -48,27 +49,28 @@ impl Keys {
 }
 
 /// Does the chunk's work. `nonces` holds one nonce for each item that seals, in order.
-pub(crate) fn run(verb: Verb, keys: &Keys, mut chunk: Chunk, nonces: &[u8]) -> ChunkOutcome {
+pub(crate) fn run(verb: Verb, keys: &Keys, chunk: &mut Chunk, nonces: &[u8]) -> ChunkOutcome {
     let mut work = Work {
         keys,
         nonces: nonces.chunks_exact(keys.ring.key_type.nonce_len()),
-        text: Vec::with_capacity(text_bound(&chunk)),
-        scratch: Vec::new(),
+        text: WipedBytes::with_capacity(text_bound(chunk)),
+        scratch: Vec::with_capacity(SCRATCH),
     };
-    let mut items = SmallVec::with_capacity(chunk.items.len());
-    for item in &chunk.items {
+    let Chunk {
+        arena,
+        items: wanted,
+    } = chunk;
+    let mut items = SmallVec::with_capacity(wanted.len());
+    for item in wanted {
         let start = work.text.len();
-        let done = item.as_ref().map_err(|error| *error).and_then(|item| {
-            let parts = Chunk::parts(&mut chunk.arena, item).ok_or(ItemError::TooLong)?;
+        let done = item.as_mut().map_err(|error| *error).and_then(|item| {
+            let parts = Chunk::parts(arena, item).ok_or(ItemError::TooLong)?;
             work.item(verb, item, parts)
         });
         items.push(done.map(|version| (start..work.text.len(), version)));
     }
-    let text = String::from_utf8(work.text).expect("prefixes and base64 are ASCII");
-    ChunkOutcome {
-        text: Zeroizing::new(text),
-        items,
-    }
+    let text = WipedText::new(work.text).expect("prefixes and base64 are ASCII");
+    ChunkOutcome { text, items }
 }
 
 /// The texts of a chunk in at most this many bytes, so that the buffer never grows and leaves no copy.
@@ -84,7 +86,7 @@ fn text_bound(chunk: &Chunk) -> usize {
 struct Work<'a> {
     keys: &'a Keys,
     nonces: std::slice::ChunksExact<'a, u8>,
-    text: Vec<u8>,
+    text: WipedBytes,
     scratch: Vec<u8>,
 }
 
@@ -237,3 +239,5 @@ const LONGEST_NONCE: usize = 24;
 const LONGEST_KEY: usize = 32;
 /// `vault:v4294967295:`, a nonce and a tag.
 const TEXT_OVERHEAD: usize = 18 + LONGEST_NONCE + TAG_LEN;
+/// Enough for what is bound into a ciphertext whose caller brings little or no associated data.
+const SCRATCH: usize = 96;

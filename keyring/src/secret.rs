@@ -1,8 +1,9 @@
 //! Secret bytes as types: wiped on drop, never printed, cloned, compared or serialised.
 
-use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::{fmt, mem};
 
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing, optimization_barrier};
 
 use crate::entropy::{Entropy, EntropyError};
 
@@ -77,5 +78,110 @@ impl SecretBytes {
 impl fmt::Debug for SecretBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretBytes(..)")
+    }
+}
+
+/// A buffer for what callers send and get, wiped on drop with all of its capacity. Whoever fills it reserves
+/// enough beforehand: a buffer that grows leaves a copy behind.
+#[derive(Default)]
+pub(crate) struct WipedBytes(Vec<u8>);
+
+impl WipedBytes {
+    pub(crate) fn with_capacity(capacity: usize) -> Self {
+        Self(Vec::with_capacity(capacity))
+    }
+}
+
+impl Deref for WipedBytes {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        &self.0
+    }
+}
+
+impl DerefMut for WipedBytes {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.0
+    }
+}
+
+impl Drop for WipedBytes {
+    fn drop(&mut self) {
+        wipe(&mut self.0);
+    }
+}
+
+impl fmt::Debug for WipedBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WipedBytes(..)")
+    }
+}
+
+/// Text out of such a buffer.
+#[derive(Default)]
+pub(crate) struct WipedText(String);
+
+impl WipedText {
+    /// `None` if the bytes are not UTF-8.
+    pub(crate) fn new(mut bytes: WipedBytes) -> Option<Self> {
+        match String::from_utf8(mem::take(&mut bytes.0)) {
+            Ok(text) => Some(Self(text)),
+            Err(error) => {
+                bytes.0 = error.into_bytes();
+                None
+            }
+        }
+    }
+}
+
+impl Deref for WipedText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for WipedText {
+    fn drop(&mut self) {
+        wipe(&mut mem::take(&mut self.0).into_bytes());
+    }
+}
+
+impl fmt::Debug for WipedText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WipedText(..)")
+    }
+}
+
+/// Zeroes the whole capacity, and the compiler cannot leave that out. `Zeroize` for vectors does the same byte by
+/// byte, which for a short message takes longer than its cipher does.
+fn wipe(bytes: &mut Vec<u8>) {
+    bytes.clear();
+    bytes.resize(bytes.capacity(), 0);
+    optimization_barrier(bytes.as_slice());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wiping_reaches_the_whole_capacity_and_moves_nothing() {
+        let mut bytes = Vec::with_capacity(100);
+        bytes.extend_from_slice(&[7; 100]);
+        bytes.truncate(40);
+        let place = bytes.as_ptr();
+        wipe(&mut bytes);
+        assert_eq!(bytes, vec![0; bytes.capacity()]);
+        assert_eq!(bytes.as_ptr(), place);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_no_text() {
+        let mut bytes = WipedBytes::with_capacity(1);
+        bytes.push(0xff);
+        assert!(WipedText::new(bytes).is_none());
     }
 }

@@ -122,7 +122,7 @@ fn with_version(ciphertext: &str, version: u32) -> String {
 fn cases() -> ProptestConfig {
     ProptestConfig {
         failure_persistence: None,
-        ..ProptestConfig::with_cases(u32::try_from(rounds(64, 2000)).unwrap_or(64))
+        ..ProptestConfig::with_cases(u32::try_from(rounds(64, 1000)).unwrap_or(64))
     }
 }
 

@@ -56,12 +56,11 @@ async fn sixteen_timers_give_one_version() {
     let clock = Arc::new(ManualClock::at(1_000_000));
     let nodes = nodes(16, &clock).await;
     let at = nodes[0].create("ring", &hourly()).await;
-    for round in 2..=u32::try_from(rounds(3, 50)).unwrap() {
+    for round in 2..=u32::try_from(rounds(6, 50)).unwrap() {
         clock.advance(HOUR);
         eventually("the rotation", async || nodes[0].latest(&at).await == round).await;
-        for node in &nodes {
-            node.looked_for_due_rings(2).await;
-        }
+        let looks = nodes.iter().map(|node| node.looked_for_due_rings(2));
+        futures_util::future::join_all(looks).await;
         let expected: Vec<_> = (2..=round).map(|version| (version, Cause::Timer)).collect();
         assert_eq!(rotations(&nodes[0], &at).await, expected);
     }

@@ -180,7 +180,7 @@ async fn what_is_left_of_every_cached_ring_is_given_back_at_shutdown() {
     let store = Arc::new(MemoryStore::new());
     let node = TestEngine::on(store, quick()).await;
     let mut rings = Vec::new();
-    for number in 0..rounds(1000, 20_000) {
+    for number in 0..rounds(1000, 4000) {
         let at = node
             .create(&format!("ring{number}"), &NewRing::default())
             .await;

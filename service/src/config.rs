@@ -101,6 +101,7 @@ impl Config {
             refuse_at_uses: self.rotation.refuse_at_uses,
             worker_threads: self.limits.worker_threads,
             worker_queue: self.limits.worker_queue,
+            ..Settings::default()
         }
     }
 }

@@ -13,7 +13,7 @@ pub(super) mod failure;
 mod feed;
 mod header;
 mod mounts;
-mod rings;
+pub(super) mod rings;
 pub(super) mod statements;
 mod usage;
 

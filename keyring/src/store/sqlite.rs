@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
+use std::future::ready;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool};
+use sqlx::{Connection as _, Sqlite, SqliteConnection, SqlitePool};
 
 use super::sql::{SqlStore, StoreSetupError};
 
@@ -28,7 +29,8 @@ impl SqliteStore {
         create(path).map_err(|error| unusable(path, &error.to_string()))?;
         let writes = SqlitePoolOptions::new()
             .max_connections(1)
-            .acquire_timeout(WRITE_PATIENCE);
+            .acquire_timeout(WRITE_PATIENCE)
+            .before_acquire(|connection, _| Box::pin(ready(Ok(is_clean(connection)))));
         let writes = lasting(writes)
             .connect_with(options(path))
             .await
@@ -46,6 +48,19 @@ impl SqliteStore {
             writes,
             _lock: lock,
         })
+    }
+
+    /// Creates all of these rings in one transaction.
+    #[cfg(feature = "test-support")]
+    pub async fn create_rings(
+        &self,
+        rings: Vec<(
+            crate::ring::StoredRing,
+            crate::ring::StoredVersion,
+            crate::history::HistoryEvent,
+        )>,
+    ) -> Result<(), crate::store::StoreError> {
+        super::sql::rings::create_many(self, rings).await
     }
 
     /// Waits for running transactions and closes the file.
@@ -142,6 +157,12 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .pragma("secure_delete", "ON")
 }
 
+/// When the disk is full SQLite rolls back by itself. sqlx does not notice, and the connection would refuse every
+/// transaction from then on.
+fn is_clean(connection: &SqliteConnection) -> bool {
+    !connection.is_in_transaction()
+}
+
 /// Connections to a file do not go stale.
 fn lasting(options: SqlitePoolOptions) -> SqlitePoolOptions {
     options.idle_timeout(None).max_lifetime(None)
@@ -172,3 +193,32 @@ const READ_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a change waits for those before it.
 const WRITE_PATIENCE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_disk_that_was_full_is_written_to_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("keys.db"))
+            .await
+            .unwrap();
+        for statement in [
+            "CREATE TABLE filler (bytes)",
+            // No page more than there are.
+            "PRAGMA max_page_count = 1",
+        ] {
+            sqlx::query(statement).execute(&store.writes).await.unwrap();
+        }
+        let mut full = store.writes.begin_with(SqliteStore::BEGIN).await.unwrap();
+        let filler = sqlx::query("INSERT INTO filler VALUES (randomblob(1000000))");
+        let refused = filler.execute(&mut *full).await.unwrap_err();
+        let code = refused
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code);
+        assert_eq!(code.as_deref(), Some("13"));
+        drop(full);
+        store.writes.begin_with(SqliteStore::BEGIN).await.unwrap();
+    }
+}

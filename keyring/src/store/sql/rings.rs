@@ -128,6 +128,26 @@ async fn create<S: SqlStore>(db: &mut Connection<S>, new: &NewRing) -> Result<()
     Ok(record::<S>(db, &new.event).await?)
 }
 
+/// Creates all of these rings in one transaction; a sync for each would take a large store hours.
+#[cfg(feature = "test-support")]
+pub(in crate::store) async fn create_many<S: SqlStore>(
+    store: &S,
+    rings: Vec<(StoredRing, StoredVersion, HistoryEvent)>,
+) -> Result<(), StoreError> {
+    let rings = rings
+        .into_iter()
+        .map(|(ring, first, event)| NewRing { ring, first, event });
+    transaction(store, rings.collect::<Vec<_>>(), |db, rings| {
+        Box::pin(async move {
+            for new in rings {
+                create::<S>(db, new).await?;
+            }
+            Ok(())
+        })
+    })
+    .await
+}
+
 async fn apply<S: SqlStore>(db: &mut Connection<S>, change: &RingChange) -> Result<(), Failure> {
     if update_ring(db, &change.ring, change.read_at).await? == 0 {
         return Err(StoreError::Conflict.into());
