@@ -338,7 +338,7 @@ fn a_configuration_has_the_effects_the_protocol_gives_it() {
             json!(0),
         ),
         (
-            json!({"deletion_allowed": 2}),
+            json!({"deletion_allowed": 1}),
             "deletion_allowed",
             json!(true),
         ),

@@ -172,6 +172,20 @@ fn the_content_type_of_a_request_matters_only_for_forms() {
         (400, "missing plaintext to encrypt".to_owned())
     );
     assert_eq!(send("text/plain", "plaintext=aGVsbG8%3D").status, 400);
+    let many = "a=b&".repeat(257) + "plaintext=";
+    for broken in [
+        "plaintext=&associated_data=%zz",
+        "plaintext=%ff",
+        "%f=1",
+        many.as_str(),
+    ] {
+        let refusal = send(form, broken).refusal();
+        assert_eq!(
+            refusal,
+            (400, "failed to decode form input".to_owned()),
+            "{broken}"
+        );
+    }
     let created = app
         .request("POST", "transit/keys/from-a-form")
         .header("Content-Type", form);

@@ -126,6 +126,7 @@ fn limits_are_published() {
     let data = app.get("sys/limits").data();
     assert_eq!(data["batch_items"], 100_000);
     assert_eq!(data["body_bytes"], 32 << 20);
+    assert_eq!(data["plain_body_bytes"], 1 << 20);
     assert_eq!(data["json_depth"], 32);
 }
 

@@ -33,14 +33,20 @@ fn a_body_as_long_as_the_limit_is_read_and_a_longer_one_is_not() {
     );
     assert_eq!(answer.header("connection"), Some("close"));
     let default = TestApp::shared();
-    let head = format!(
-        "POST /v1/transit/keys/too-large HTTP/1.1\r\nHost: x\r\nX-Vault-Token: {}\r\nContent-Length: {}\r\n\r\n",
-        default.token,
-        (32 << 20) + 1
-    );
-    let mut wire = Wire::connect(&default.address).unwrap();
-    wire.send(head.as_bytes()).unwrap();
-    assert_eq!(wire.answer(false).unwrap().status, 413);
+    for (path, length) in [
+        ("encrypt/too-large", 32 << 20),
+        ("keys/too-large", 1 << 20),
+        ("keys/too-large/rotate", 1 << 20),
+    ] {
+        let head = format!(
+            "POST /v1/transit/{path} HTTP/1.1\r\nHost: x\r\nX-Vault-Token: {}\r\nContent-Length: {}\r\n\r\n",
+            default.token,
+            length + 1
+        );
+        let mut wire = Wire::connect(&default.address).unwrap();
+        wire.send(head.as_bytes()).unwrap();
+        assert_eq!(wire.answer(false).unwrap().status, 413, "{path}");
+    }
     assert_eq!(default.read("too-large").status, 404);
 }
 
