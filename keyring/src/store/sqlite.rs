@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
+use std::future::ready;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,7 +30,7 @@ impl SqliteStore {
         let writes = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(WRITE_PATIENCE)
-            .before_acquire(|connection, _| Box::pin(is_clean(connection)));
+            .before_acquire(|connection, _| Box::pin(ready(Ok(is_clean(connection)))));
         let writes = lasting(writes)
             .connect_with(options(path))
             .await
@@ -145,8 +146,8 @@ fn options(path: &Path) -> SqliteConnectOptions {
 
 /// When the disk is full SQLite rolls back by itself. sqlx does not notice, and the connection would refuse every
 /// transaction from then on.
-async fn is_clean(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-    Ok(!connection.is_in_transaction())
+fn is_clean(connection: &SqliteConnection) -> bool {
+    !connection.is_in_transaction()
 }
 
 /// Connections to a file do not go stale.
@@ -182,6 +183,8 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
+    use sqlx::error::DatabaseError;
+
     use super::*;
 
     #[tokio::test]
@@ -200,7 +203,7 @@ mod tests {
         let mut full = store.writes.begin_with(SqliteStore::BEGIN).await.unwrap();
         let filler = sqlx::query("INSERT INTO filler VALUES (randomblob(1000000))");
         let refused = filler.execute(&mut *full).await.unwrap_err();
-        let code = refused.as_database_error().and_then(|error| error.code());
+        let code = refused.as_database_error().and_then(DatabaseError::code);
         assert_eq!(code.as_deref(), Some("13"));
         drop(full);
         store.writes.begin_with(SqliteStore::BEGIN).await.unwrap();
