@@ -1,0 +1,49 @@
+//! Describes rings, always as the store has them.
+
+use super::Lifecycle;
+use crate::binding::Origin;
+use crate::error::Error;
+use crate::store::LoadedRing;
+use crate::transit::{Address, Description};
+
+impl Lifecycle {
+    pub(crate) async fn describe(&self, at: &Address) -> Result<Description, Error> {
+        let loaded = self.read(at).await?;
+        self.described(at, loaded).await
+    }
+
+    /// Describes a ring after a change. If that fails the change has still been made, or may have been; except that
+    /// somebody may have deleted the ring since, and nothing of the change is left.
+    pub(crate) async fn describe_change(&self, at: &Address) -> Result<Description, Error> {
+        self.describe(at).await.map_err(|error| {
+            if matches!(error, Error::NotFound) {
+                return error;
+            }
+            tracing::warn!(key = %at.name, %error, "a changed ring could not be read back");
+            Error::OutcomeUnknown
+        })
+    }
+
+    pub(super) async fn described(
+        &self,
+        at: &Address,
+        loaded: LoadedRing,
+    ) -> Result<Description, Error> {
+        self.keys.check_ring(at, &loaded.ring)?;
+        let imported = self.latest(&loaded)?.origin == Origin::Imported;
+        let ring = loaded.ring;
+        let from = ring.policy.min_decryption;
+        let (mut versions, usage) = tokio::try_join!(
+            self.store.versions(ring.id, from),
+            self.store.usage(ring.id, from)
+        )?;
+        // The ring was read before: it may have been rotated in between.
+        versions.retain(|version| version.version <= ring.latest);
+        Ok(Description {
+            ring,
+            imported,
+            versions,
+            usage,
+        })
+    }
+}

@@ -1,0 +1,87 @@
+//! Adds versions to rings.
+
+use super::event::{What, event};
+use super::{ATTEMPTS, Lifecycle, Place};
+use crate::error::Error;
+use crate::history::{Action, Provenance};
+use crate::policy::RuleViolation;
+use crate::store::{LoadedRing, RingChange, StoreError};
+use crate::transit::Address;
+use crate::version::Generation;
+
+/// Which rotation is meant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum RotateIf {
+    /// One more version, whatever the latest is.
+    Always,
+    /// Only if this version is the latest.
+    Version(i64),
+    /// Only if the ring is still at this generation.
+    Generation(Generation),
+}
+
+impl Lifecycle {
+    /// Adds a version; retries if somebody else changed the ring meanwhile, unless that is what was asked about.
+    /// `false`: the ring was no longer at the generation asked for.
+    pub(crate) async fn rotate(
+        &self,
+        at: &Address,
+        which: RotateIf,
+        by: &Provenance,
+    ) -> Result<bool, Error> {
+        let place = self.place(at);
+        let _turn = place.slot.changing.lock().await;
+        for _ in 0..ATTEMPTS {
+            let loaded = self.read(at).await?;
+            match which {
+                RotateIf::Always => {}
+                RotateIf::Version(asked) if asked == i64::from(loaded.ring.latest.number()) => {}
+                RotateIf::Version(_) => {
+                    return Err(RuleViolation::IfVersion {
+                        latest: loaded.ring.latest,
+                    }
+                    .into());
+                }
+                RotateIf::Generation(asked) if asked == loaded.ring.generation => {}
+                RotateIf::Generation(_) => return Ok(false),
+            }
+            match self.rotate_from(&place, &loaded, by).await {
+                Err(Error::StoreUnavailable(StoreError::Conflict)) => {}
+                result => return result.map(|()| true),
+            }
+        }
+        Err(Error::Busy)
+    }
+
+    async fn rotate_from(
+        &self,
+        place: &Place<'_>,
+        loaded: &LoadedRing,
+        by: &Provenance,
+    ) -> Result<(), Error> {
+        let ring = &loaded.ring;
+        let latest = self.latest(loaded)?;
+        // The seal id belongs to the ring and is kept with every version's material.
+        let seal_id = self.keys.open_version(ring, latest).await?.seal_id;
+        let now = self.keys.clock.now();
+        let next = self.signed(ring.rotated(now, self.jitter()?)?);
+        let (version, material) = self
+            .keys
+            .make_version(&next, next.latest, seal_id, now)
+            .await?;
+        let what = What {
+            action: Action::Rotate,
+            span: (Some(ring.latest), Some(next.latest)),
+            settings: &[],
+        };
+        let event = event(&next, now, by, what);
+        let change = RingChange {
+            read_at: ring.generation,
+            ring: next,
+            added: Some(version),
+            trimmed_below: None,
+            event,
+        };
+        self.commit(place, change, by, Some(material)).await
+    }
+}
