@@ -26,7 +26,7 @@ use crate::secret::{Dek, SecretBytes};
 use crate::shares::{SplitError, split};
 use crate::store::{StoreError, StoreHeader, StoredRootToken, StoredSecret};
 use crate::store_keys::{Purpose, StoreKeys, TokenPepper};
-use crate::transit::{Parts, Settings, Transit};
+use crate::transit::{Parts, RootToken, Settings, Transit};
 use crate::usage::{Limits, UsageLedger, WornVersion};
 use crate::workers::Workers;
 
@@ -244,6 +244,7 @@ async fn start(
     let mounts_epoch = parts.store.changes_since(cursor).await?.mounts_epoch;
     let mounts = Arc::new(MountTable::read(Arc::clone(&parts.store)).await?);
     let root_tokens = parts.store.root_tokens().await?;
+    let root_tokens = root_tokens.into_iter().map(by_hash).collect();
     let data = DataPath {
         loader: Arc::clone(&loader),
         workers: Workers::new(settings.worker_threads, settings.worker_queue)
@@ -276,6 +277,22 @@ async fn start(
         settings,
         stop,
     })
+}
+
+fn by_hash(token: StoredRootToken) -> ([u8; 32], RootToken) {
+    let StoredRootToken {
+        hash,
+        accessor,
+        created_at,
+    } = token;
+    let accessor = accessor.into();
+    (
+        hash,
+        RootToken {
+            accessor,
+            created_at,
+        },
+    )
 }
 
 /// Opens the store's own keys.

@@ -1,5 +1,6 @@
 //! The one door: every verb the service offers over named rings.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +26,7 @@ use crate::policy::PolicyChange;
 use crate::ring::StoredRing;
 use crate::seal::Verb;
 use crate::secret::SecretBytes;
-use crate::store::{KeyStore, StoreError, StoredRootToken, VersionSummary};
+use crate::store::{KeyStore, StoreError, VersionSummary};
 use crate::version::Version;
 
 /// What a [`Transit`] is built from.
@@ -170,8 +171,8 @@ pub struct DataKey {
 /// The root token as far as it may be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RootToken {
-    /// Names the token without giving it away.
-    pub accessor: String,
+    /// Names the token without giving it away. Shared, because every request asks for it.
+    pub accessor: Arc<str>,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -197,7 +198,8 @@ pub struct Transit {
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) data: DataPath,
     pub(crate) mounts: Arc<MountTable>,
-    pub(crate) root_tokens: Vec<StoredRootToken>,
+    /// By the hashes of the tokens.
+    pub(crate) root_tokens: HashMap<[u8; 32], RootToken>,
     pub(crate) settings: Settings,
     pub(crate) stop: watch::Sender<bool>,
 }
@@ -381,11 +383,7 @@ impl Transit {
     /// The root token this text is, if it is one. Touches neither store nor KEK.
     pub fn root_token(&self, token: &str) -> Option<RootToken> {
         let hash = self.loader.keys.store.tokens.hash(token.as_bytes());
-        let found = self.root_tokens.iter().find(|known| known.hash == hash)?;
-        Some(RootToken {
-            accessor: found.accessor.clone(),
-            created_at: found.created_at,
-        })
+        self.root_tokens.get(&hash).cloned()
     }
 
     /// Whether the store has answered within the time decryption may go on without it.

@@ -1,5 +1,7 @@
 //! Who is asking: the one place that turns a request's token into a caller.
 
+use std::sync::Arc;
+
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use keyring::clock::Timestamp;
 use keyring::transit::Transit;
@@ -10,7 +12,7 @@ pub struct Caller {
     /// What the caller is called in histories and logs.
     pub display_name: &'static str,
     /// Names the token without giving it away.
-    pub accessor: String,
+    pub accessor: Arc<str>,
     /// When the token was made.
     pub token_created_at: Timestamp,
 }

@@ -210,7 +210,7 @@ impl Request<'_> {
         let caller = self.known_caller()?;
         Ok(Provenance {
             actor: caller.display_name.to_owned(),
-            accessor: Some(caller.accessor.clone()),
+            accessor: Some(caller.accessor.to_string()),
             request_id: Some(self.id.to_string()),
             cause: ring_history::Cause::Manual,
             reason: head::reason(self.headers)?,

@@ -12,7 +12,7 @@ use crate::caller;
 pub(super) fn lookup_self(request: &Request<'_>) -> Answer {
     let caller = request.known_caller()?;
     let data = json!({
-        "accessor": caller.accessor,
+        "accessor": &*caller.accessor,
         "creation_time": caller.token_created_at.seconds(),
         "creation_ttl": 0,
         "display_name": caller.display_name,
