@@ -16,6 +16,8 @@ use crate::name::{KeyName, MountPath};
 use crate::ring::{StoredRing, StoredVersion};
 use crate::version::{Generation, Version};
 
+pub mod audit;
+pub mod identity;
 pub mod memory;
 mod overlap;
 pub mod postgres;
