@@ -17,6 +17,7 @@ use crate::backends::{self, Absent, Store};
 use crate::config::Config;
 use crate::detached::Detached;
 use crate::failure::Failure;
+use crate::gate::{Gate, Opened};
 use crate::http::{self, Front, Limits, ServerInfo};
 use crate::metrics::Metrics;
 use crate::process;
@@ -103,7 +104,9 @@ impl Foundation {
         let transit = runtime.block_on(open_engine(self.parts, self.settings, root))?;
         let server = runtime.block_on(server_info(keys.as_ref(), &self.house.store))?;
         let front = Front {
-            transit: Arc::new(transit),
+            gate: Arc::new(Gate::open(Opened {
+                transit: Arc::new(transit),
+            })),
             metrics: self.metrics,
             limits: self.limits,
             admission: self.admission,
@@ -174,7 +177,9 @@ impl House {
         let closed = self.runtime.block_on(async {
             let close = async {
                 front.detached.drained().await;
-                front.transit.shutdown().await;
+                if let Some(opened) = front.gate.close() {
+                    opened.transit.shutdown().await;
+                }
                 self.store.close().await;
             };
             tokio::time::timeout(CLOSE_TIMEOUT, close).await

@@ -10,6 +10,7 @@ pub mod data_directory;
 pub mod detached;
 pub mod dev;
 pub mod failure;
+pub mod gate;
 pub mod http;
 pub mod init;
 pub mod metrics;
