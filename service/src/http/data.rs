@@ -1,7 +1,7 @@
 //! The data operations: encrypt, decrypt, rewrap, and data keys.
 
 use keyring::error::Error;
-use keyring::job::{Job, Outcomes};
+use keyring::job::{Job, Outcomes, Summary};
 use keyring::transit::NewDataKey;
 
 use super::batch::{self, Prepared};
@@ -103,5 +103,5 @@ pub(super) async fn data_key(request: &Request<'_>, key: &KeyTarget) -> Answer {
     }
     bytes.push(b'}');
     close_envelope(&mut bytes, &fields.warnings());
-    Ok(Reply::json(bytes))
+    Ok(Reply::json(bytes).with_used(Summary::of_one(made.version)))
 }

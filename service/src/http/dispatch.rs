@@ -71,7 +71,7 @@ pub(super) async fn dispatch(
     shell.front.metrics.answered(Answered {
         operation: seen.get(),
         status: reply.status.as_u16(),
-        items: reply.items,
+        items: reply.used.items,
         took: began.elapsed(),
     });
     reply.into_response(room)

@@ -7,7 +7,7 @@ use super::Limits;
 use super::dispatch::Request;
 use super::errors::Problem;
 use super::fields::Fields;
-use super::reply::{Answer, Content, Reply};
+use super::reply::{Answer, Reply};
 
 /// `GET sys/health`: 200 if this node can serve, else what a sealed node answers; each can be set by the query.
 pub(super) fn health(request: &Request<'_>) -> Answer {
@@ -125,11 +125,7 @@ pub(super) fn metrics(request: &Request<'_>) -> Answer {
             "metrics are offered with format=prometheus only",
         ));
     }
-    Ok(Reply {
-        status: StatusCode::OK,
-        content: Content::Prometheus(request.front.metrics.prometheus_text()),
-        items: 1,
-    })
+    Ok(Reply::prometheus(request.front.metrics.prometheus_text()))
 }
 
 #[cfg(test)]
