@@ -1,0 +1,6 @@
+//! Who may do what: tokens, policies, and what administrators write about them.
+
+pub mod cidr;
+pub mod policy_set;
+pub mod token_params;
+pub mod ttl;
