@@ -16,6 +16,5 @@ pub mod identity;
 pub mod init;
 pub mod metrics;
 pub mod process;
-pub mod root_token;
 pub mod signals;
 pub mod telemetry;
