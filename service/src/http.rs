@@ -15,7 +15,7 @@ mod laws;
 mod mounts;
 mod open;
 mod operation;
-mod path;
+pub(crate) mod path;
 mod query;
 mod reply;
 mod route;
@@ -26,7 +26,7 @@ mod sys;
 mod text;
 mod token;
 mod view;
-mod weak;
+pub(crate) mod weak;
 
 use std::fmt;
 use std::io;

@@ -4,6 +4,7 @@ pub mod cidr;
 pub mod entries;
 #[cfg(test)]
 mod fixtures;
+pub mod policy;
 pub mod policy_set;
 pub mod token;
 pub mod token_params;
