@@ -7,6 +7,7 @@ use std::path::Path;
 
 use keyring::transit::Settings;
 
+pub mod audit;
 pub mod cache;
 pub mod coherence;
 pub mod kek;
@@ -35,6 +36,8 @@ pub struct Config {
     pub store: store::Store,
     /// `[kek]`
     pub kek: kek::Kek,
+    /// `[audit]`
+    pub audit: audit::Audit,
     /// `[cache]`
     pub cache: cache::Cache,
     /// `[coherence]`
@@ -64,6 +67,7 @@ impl Config {
         let server = server::Server::read(&mut layers.section("server"));
         let store = store::Store::read(&mut layers.section("store"));
         let kek = kek::Kek::read(&mut layers.section("kek"));
+        let audit = audit::Audit::read(&mut layers);
         let cache = cache::Cache::read(&mut layers.section("cache"));
         let coherence = coherence::Coherence::read(&mut layers.section("coherence"));
         let rotation = rotation::Rotation::read(&mut layers.section("rotation"));
@@ -76,6 +80,7 @@ impl Config {
             server,
             store: store.expect("a store that was not read left a mistake"),
             kek: kek.expect("a KEK that was not read left a mistake"),
+            audit,
             cache,
             coherence,
             rotation,
