@@ -208,8 +208,10 @@ impl Layers {
     fn add_value(&mut self, section: &str, key: String, value: toml::Value) {
         let place = self.place_in_file(section, &key);
         let Some(value) = Value::from_toml(value) else {
-            self.mistakes
-                .add(place, "must be a string, an integer or a boolean");
+            self.mistakes.add(
+                place,
+                "must be a string, an integer, a boolean or a list of strings",
+            );
             return;
         };
         let given = Given {
@@ -330,7 +332,7 @@ mod tests {
         layers.named("audit", "b").required::<u64>("path");
         assert_eq!(
             mistakes(layers),
-            "FILE: audit.a.deeper: must be a string, an integer or a boolean\n\
+            "FILE: audit.a.deeper: must be a string, an integer, a boolean or a list of strings\n\
              FILE: audit.a.mode: must be a whole number, not negative\n\
              SEALRING_AUDIT__B__MODE: audit.b.mode: must be a whole number, not negative\n\
              FILE: audit.b.path: is missing; it must be a whole number, not negative\n\

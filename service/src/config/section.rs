@@ -127,9 +127,14 @@ impl<'a> Section<'a> {
     pub fn kind<T: FromValue>(&mut self) -> Option<T> {
         let kind = self.required("kind");
         if kind.is_none() {
-            self.layers.pass_over(&self.name);
+            self.pass_over();
         }
         kind
+    }
+
+    /// Leaves all keys that are not read unread: whether they are right depends on one that is missing.
+    pub fn pass_over(&mut self) {
+        self.layers.pass_over(&self.name);
     }
 
     fn take(&mut self, key: &str) -> Option<Given> {
