@@ -5,6 +5,7 @@ pub mod engine;
 pub mod entries;
 #[cfg(test)]
 mod fixtures;
+pub mod glob;
 pub mod policies;
 pub mod policy_set;
 pub mod powers;
