@@ -4,6 +4,7 @@
 //! The tests with hvac are in `service/tests/clients/hvac`, one file for each area; each runs against a service of its own.
 
 mod python;
+mod vaultrs;
 
 use std::fs;
 use std::path::{Path, PathBuf};
