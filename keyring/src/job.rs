@@ -254,6 +254,33 @@ pub(crate) struct ChunkOutcome {
     pub(crate) items: SmallVec<[ItemOutcome; 1]>,
 }
 
+/// How many items there were, how they went, and which versions sealed or opened them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// How many items there were.
+    pub items: usize,
+    /// How many of them failed.
+    pub failed: usize,
+    /// The lowest and the highest version that sealed or opened; absent if none did.
+    pub versions: Option<(Version, Version)>,
+}
+
+impl Summary {
+    fn add_version(&mut self, version: Version) {
+        let (low, high) = self.versions.unwrap_or((version, version));
+        self.versions = Some((low.min(version), high.max(version)));
+    }
+
+    /// One item that was done with this version.
+    pub fn of_one(version: Version) -> Self {
+        Self {
+            items: 1,
+            failed: 0,
+            versions: Some((version, version)),
+        }
+    }
+}
+
 /// Where an item's text is in its chunk's, and the version that sealed or opened it.
 pub(crate) type ItemOutcome = Result<(Range<usize>, Version), ItemError>;
 
@@ -271,6 +298,19 @@ impl Outcomes {
     /// Length of all texts together in bytes, to reserve a buffer.
     pub fn text_len(&self) -> usize {
         self.chunks.iter().map(|chunk| chunk.text.len()).sum()
+    }
+
+    /// What an audit record says of them.
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary::default();
+        for item in self.chunks.iter().flat_map(|chunk| &chunk.items) {
+            summary.items += 1;
+            match item {
+                Ok((_, version)) => summary.add_version(*version),
+                Err(_) => summary.failed += 1,
+            }
+        }
+        summary
     }
 
     /// Each item's outcome, in order.

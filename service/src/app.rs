@@ -16,11 +16,12 @@ use crate::backends::{self, Absent, Store};
 use crate::config::Config;
 use crate::detached::Detached;
 use crate::failure::Failure;
+use crate::gate::{Gate, Opened};
 use crate::http::{self, Front, Limits, ServerInfo};
+use crate::identity::token::text::TokenText;
 use crate::listener::{Bound, Listener, Reach, SocketFile};
 use crate::metrics::Metrics;
 use crate::process;
-use crate::root_token::RootToken;
 use crate::signals::{ReloadSignal, StopSignals};
 use crate::telemetry::Telemetry;
 use crate::tls::{self, TlsObserver};
@@ -102,14 +103,16 @@ impl Foundation {
     }
 
     /// Opens the engine. A root token given here is the store's only one from then on.
-    pub fn build(self, root: Option<&RootToken>) -> Result<App, Failure> {
+    pub fn build(self, root: Option<&TokenText>) -> Result<App, Failure> {
         let runtime = &self.house.runtime;
         let clock = Arc::clone(&self.parts.clock);
         let keys = Arc::clone(&self.parts.store);
         let transit = runtime.block_on(open_engine(self.parts, self.settings, root))?;
         let server = runtime.block_on(server_info(keys.as_ref(), &self.house.store))?;
         let front = Front {
-            transit: Arc::new(transit),
+            gate: Arc::new(Gate::open(Opened {
+                transit: Arc::new(transit),
+            })),
             metrics: self.metrics,
             limits: self.limits,
             admission: self.admission,
@@ -177,7 +180,9 @@ impl House {
         let closed = self.runtime.block_on(async {
             let close = async {
                 front.detached.drained().await;
-                front.transit.shutdown().await;
+                if let Some(opened) = front.gate.close() {
+                    opened.transit.shutdown().await;
+                }
                 self.store.close().await;
             };
             tokio::time::timeout(CLOSE_TIMEOUT, close).await
@@ -223,7 +228,7 @@ async fn server_info(keys: &dyn KeyStore, store: &Store) -> Result<ServerInfo, S
 async fn open_engine(
     parts: Parts,
     settings: Settings,
-    root: Option<&RootToken>,
+    root: Option<&TokenText>,
 ) -> Result<Transit, SetupError> {
     let transit = setup::open(parts.clone(), settings.clone()).await?;
     let Some(root) = root else {

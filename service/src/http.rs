@@ -37,11 +37,11 @@ use actix_web::dev::Server;
 use actix_web::http::KeepAlive;
 use actix_web::{App, HttpServer, web};
 use keyring::clock::Clock;
-use keyring::transit::Transit;
 
 use self::dispatch::Shell;
 use crate::admission::Admission;
 use crate::detached::Detached;
+use crate::gate::Gate;
 use crate::listener::{Listener, Socket};
 
 pub use self::operation::Operation;
@@ -49,8 +49,8 @@ pub use self::operation::Operation;
 /// All that the front works with.
 #[derive(Clone, Debug)]
 pub struct Front {
-    /// The engine.
-    pub transit: Arc<Transit>,
+    /// The way to the engine, while the store is not sealed.
+    pub gate: Arc<Gate>,
     /// Where answers are counted.
     pub metrics: Arc<dyn RequestObserver>,
     /// What this node takes on.

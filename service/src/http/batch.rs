@@ -75,10 +75,11 @@ pub(super) fn answer(
     outcomes: &Outcomes,
     notes: &Notes,
 ) -> Answer {
-    match &notes.batch {
-        Some(references) => Ok(batch_answer(operation, id, outcomes, references, notes)),
-        None => single_answer(operation, id, outcomes, &notes.warnings),
-    }
+    let reply = match &notes.batch {
+        Some(references) => batch_answer(operation, id, outcomes, references, notes),
+        None => single_answer(operation, id, outcomes, &notes.warnings)?,
+    };
+    Ok(reply.with_used(outcomes.summary()))
 }
 
 fn single_answer(
@@ -122,10 +123,7 @@ fn batch_answer(
     let (status, warning) = tally.status(operation, notes.partial_status);
     let warnings: Vec<String> = notes.warnings.iter().cloned().chain(warning).collect();
     close_envelope(&mut bytes, &warnings);
-    Reply {
-        items: outcomes.len(),
-        ..Reply::json(bytes).with_status(status)
-    }
+    Reply::json(bytes).with_status(status)
 }
 
 fn push_item(

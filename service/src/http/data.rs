@@ -1,7 +1,7 @@
 //! The data operations: encrypt, decrypt, rewrap, and data keys.
 
 use keyring::error::Error;
-use keyring::job::{Job, Outcomes};
+use keyring::job::{Job, Outcomes, Summary};
 use keyring::transit::NewDataKey;
 
 use super::batch::{self, Prepared};
@@ -17,21 +17,21 @@ use crate::admission::Held;
 
 /// `POST encrypt/:name`
 pub(super) async fn encrypt(request: &Request<'_>, key: &KeyTarget) -> Answer {
-    let engine = &request.front.transit;
+    let engine = request.transit()?;
     let seal = |job| engine.encrypt(&key.address, job);
     transform(request, key, seal::prepare, seal).await
 }
 
 /// `POST decrypt/:name`
 pub(super) async fn decrypt(request: &Request<'_>, key: &KeyTarget) -> Answer {
-    let engine = &request.front.transit;
+    let engine = request.transit()?;
     let open = |job| engine.decrypt(&key.address, job);
     transform(request, key, open::prepare_decrypt, open).await
 }
 
 /// `POST rewrap/:name`
 pub(super) async fn rewrap(request: &Request<'_>, key: &KeyTarget) -> Answer {
-    let engine = &request.front.transit;
+    let engine = request.transit()?;
     let rewrap = |job| engine.rewrap(&key.address, job);
     transform(request, key, open::prepare_rewrap, rewrap).await
 }
@@ -86,7 +86,7 @@ pub(super) async fn data_key(request: &Request<'_>, key: &KeyTarget) -> Answer {
         associated_data: Text::as_str(&associated_data),
         key_version: fields.int("key_version")?.unwrap_or_default(),
     };
-    let made = request.front.transit.data_key(&key.address, new).await;
+    let made = request.transit()?.data_key(&key.address, new).await;
     let made = made.map_err(|error| request.failed(key, error))?;
     let mut bytes = open_envelope(
         request.id,
@@ -103,5 +103,5 @@ pub(super) async fn data_key(request: &Request<'_>, key: &KeyTarget) -> Answer {
     }
     bytes.push(b'}');
     close_envelope(&mut bytes, &fields.warnings());
-    Ok(Reply::json(bytes))
+    Ok(Reply::json(bytes).with_used(Summary::of_one(made.version)))
 }

@@ -1,6 +1,7 @@
 //! One request from head to answer: admission, route, token, body, handler.
 
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
@@ -25,6 +26,8 @@ use super::reply::{Answer, Reply, RequestId};
 use super::route::{KeyTarget, Route, Target, Verb};
 use super::{Answered, Front, REQUEST_SPAN, data, head, history, keys, mounts, query, sys, token};
 use crate::caller::Caller;
+use crate::connection::{ClientCertificates, Connection};
+use crate::gate::Opened;
 use crate::telemetry;
 
 /// What all workers share.
@@ -37,10 +40,15 @@ pub(super) struct Shell {
 #[derive(Debug)]
 pub(super) struct Request<'r> {
     pub(super) front: &'r Front,
+    pub(super) opened: Option<&'r Opened>,
     pub(super) id: RequestId,
     pub(super) operation: Operation,
     pub(super) caller: Option<Caller>,
     pub(super) headers: &'r HeaderMap,
+    /// Where the caller is; absent on a Unix socket.
+    pub(super) remote: Option<IpAddr>,
+    /// What the caller has shown of itself while connecting over TLS.
+    pub(super) client_certificates: Option<Arc<ClientCertificates>>,
     pub(super) query: &'r str,
     pub(super) body: Body,
 }
@@ -67,7 +75,7 @@ pub(super) async fn dispatch(
     shell.front.metrics.answered(Answered {
         operation: seen.get(),
         status: reply.status.as_u16(),
-        items: reply.items,
+        items: reply.used.items,
         took: began.elapsed(),
     });
     reply.into_response(room)
@@ -119,12 +127,23 @@ impl Shell {
         let verb = Verb::parse(http.method(), query::first(query, "list").as_deref())?;
         head::check(http.headers())?;
         let front = self.front.as_ref();
-        let route = Route::find(verb, &path, &front.transit.mounts());
+        let opened = front.gate.opened();
+        let mounts = opened.as_ref().map(|opened| opened.transit.mounts());
+        let route = Route::find(verb, &path, mounts.as_deref().map_or(&[], Vec::as_slice));
         if let Ok(route) = &route {
             seen.set(Some(route.operation));
             telemetry::name_trace(&Span::current(), route.operation.word());
         }
-        let caller = Caller::identify(&front.transit, http.headers());
+        let caller = opened
+            .as_ref()
+            .and_then(|opened| Caller::identify(&opened.transit, http.headers()));
+        if opened.is_none()
+            && !route
+                .as_ref()
+                .is_ok_and(|route| route.operation.answers_sealed())
+        {
+            return Err(Problem::sealed());
+        }
         // Strangers are not told which paths there are, and nobody reads what they send.
         let route = match (route, &caller) {
             (Ok(route), Some(_)) => route,
@@ -139,12 +158,16 @@ impl Shell {
         } else {
             Body::none(held)
         };
+        let connection = http.conn_data::<Connection>();
         let request = Request {
             front,
+            opened: opened.as_deref(),
             id,
             operation: route.operation,
             caller,
             headers: http.headers(),
+            remote: connection.and_then(|known| known.client_address(http.headers())),
+            client_certificates: connection.and_then(|known| known.certificates.clone()),
             query,
             body,
         };
@@ -183,16 +206,26 @@ impl Request<'_> {
             Operation::Metrics => sys::metrics(self),
             Operation::MountDisable => mounts::disable(self, target.path()?).await,
             Operation::MountEnable => mounts::enable(self, target.path()?).await,
-            Operation::MountList => Ok(mounts::list(self)),
+            Operation::MountList => mounts::list(self),
             Operation::MountOfPath => mounts::of_path(self, target.path()?),
             Operation::MountRead => mounts::read(self, target.path()?),
             Operation::MountTune => mounts::tune(self, target.path()?).await,
             Operation::MountTuneRead => mounts::tune_read(self, target.path()?),
-            Operation::MountsVisible => Ok(mounts::visible(self)),
+            Operation::MountsVisible => mounts::visible(self),
             Operation::Rewrap => data::rewrap(self, target.key()?).await,
             Operation::SealStatus => Ok(sys::seal_status(self)),
             Operation::TokenLookupSelf => token::lookup_self(self),
         }
+    }
+
+    /// What the node works with while it is open.
+    pub(super) fn opened(&self) -> Result<&Opened, Problem> {
+        self.opened.ok_or_else(Problem::sealed)
+    }
+
+    /// The engine.
+    pub(super) fn transit(&self) -> Result<&Arc<Transit>, Problem> {
+        Ok(&self.opened()?.transit)
     }
 
     /// The fields of the query.
@@ -227,7 +260,7 @@ impl Request<'_> {
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let work = work(Arc::clone(&self.front.transit), key.address.clone());
+        let work = work(Arc::clone(self.transit()?), key.address.clone());
         let result = self.front.detached.run(work).await?;
         result.map_err(|error| self.failed(key, error))
     }

@@ -97,6 +97,11 @@ impl Problem {
         )
     }
 
+    /// The store is sealed.
+    pub(super) const fn sealed() -> Self {
+        Self::unavailable("Vault is sealed")
+    }
+
     /// More than this node takes on at once.
     pub(super) const fn busy() -> Self {
         Self::unavailable("too many requests are in flight; try again")

@@ -104,7 +104,7 @@ pub(super) async fn list(request: &Request<'_>, mount: &Mount) -> Answer {
     let limit = fields.int("limit")?.filter(|limit| *limit > 0);
     // Clients of the protocol expect all names unless they ask for pages.
     let limit = limit.map_or(u32::MAX, |limit| u32::try_from(limit).unwrap_or(u32::MAX));
-    let engine = Arc::clone(&request.front.transit);
+    let engine = Arc::clone(request.transit()?);
     let id = mount.id;
     let names = request.front.detached.run(async move {
         let after = after.as_ref().map(Text::as_str);

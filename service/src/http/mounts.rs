@@ -18,30 +18,30 @@ use super::text::Text;
 use super::view;
 
 /// `GET sys/mounts`
-pub(super) fn list(request: &Request<'_>) -> Reply {
-    let mounts = request.front.transit.mounts();
-    Reply::data_twice(request.id, &view::by_path(&mounts))
+pub(super) fn list(request: &Request<'_>) -> Answer {
+    let mounts = request.transit()?.mounts();
+    Ok(Reply::data_twice(request.id, &view::by_path(&mounts)))
 }
 
 /// `GET sys/mounts/:path`
 pub(super) fn read(request: &Request<'_>, path: &MountPath) -> Answer {
-    let mount = find(request, path)
+    let mount = find(request, path)?
         .ok_or_else(|| Problem::bad(format!("No secret engine mount at {path}/")))?;
     Ok(Reply::data_twice(request.id, &view::mount(&mount)))
 }
 
 /// `GET sys/internal/ui/mounts`: all mounts, or none to who shows no token.
-pub(super) fn visible(request: &Request<'_>) -> Reply {
+pub(super) fn visible(request: &Request<'_>) -> Answer {
     let data = match &request.caller {
-        Some(_) => json!({"secret": view::by_path(&request.front.transit.mounts()), "auth": {}}),
+        Some(_) => json!({"secret": view::by_path(&request.transit()?.mounts()), "auth": {}}),
         None => json!({"secret": {}, "auth": {}}),
     };
-    Reply::data(request.id, &data, &[])
+    Ok(Reply::data(request.id, &data, &[]))
 }
 
 /// `GET sys/internal/ui/mounts/:path`: the mount that a path lies on.
 pub(super) fn of_path(request: &Request<'_>, path: &MountPath) -> Answer {
-    let mounts = request.front.transit.mounts();
+    let mounts = request.transit()?.mounts();
     let segments: Vec<&str> = path.as_str().split('/').collect();
     let (mount, _) = mount_of(&segments, &mounts).ok_or_else(|| Problem::preflight_denied(path))?;
     let mut data = view::mount(mount);
@@ -107,19 +107,19 @@ async fn change<F>(
 where
     F: Future<Output = Result<(), MountError>> + Send + 'static,
 {
-    let work = work(Arc::clone(&request.front.transit));
+    let work = work(Arc::clone(request.transit()?));
     let result = request.front.detached.run(work).await?;
     result.map_err(|error| Problem::mount(path, error))?;
     Ok(Reply::nothing())
 }
 
-fn find(request: &Request<'_>, path: &MountPath) -> Option<Mount> {
-    let mounts = request.front.transit.mounts();
-    mounts.iter().find(|mount| mount.path == *path).cloned()
+fn find(request: &Request<'_>, path: &MountPath) -> Result<Option<Mount>, Problem> {
+    let mounts = request.transit()?.mounts();
+    Ok(mounts.iter().find(|mount| mount.path == *path).cloned())
 }
 
 fn found(request: &Request<'_>, path: &MountPath) -> Result<Mount, Problem> {
-    find(request, path).ok_or_else(|| Problem::mount(path, MountError::NotFound))
+    find(request, path)?.ok_or_else(|| Problem::mount(path, MountError::NotFound))
 }
 
 /// The settings after what the fields say. The default key type may stand at the top, or where clients can only

@@ -94,6 +94,19 @@ impl Operation {
         matches!(self, Self::Decrypt | Self::Encrypt | Self::Rewrap)
     }
 
+    /// Whether it is answered while the store is sealed.
+    pub(super) const fn answers_sealed(self) -> bool {
+        matches!(
+            self,
+            Self::Health
+                | Self::Initialise
+                | Self::InitStatus
+                | Self::Leader
+                | Self::Limits
+                | Self::SealStatus
+        )
+    }
+
     /// Whether a token is needed; without one it answers what anybody may know.
     pub const fn needs_token(self) -> bool {
         !matches!(

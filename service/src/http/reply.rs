@@ -5,6 +5,7 @@ use std::io::Write as _;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
+use keyring::job::Summary;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -34,8 +35,8 @@ impl std::fmt::Display for RequestId {
 pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) content: Content,
-    /// How many items were worked on, for counting.
-    pub(super) items: usize,
+    /// What was worked on, for counting and for the audit.
+    pub(super) used: Summary,
 }
 
 /// The body of an answer.
@@ -51,11 +52,20 @@ pub(super) type Answer = Result<Reply, Problem>;
 
 impl Reply {
     /// JSON bytes with status 200.
-    pub(super) fn json(bytes: Vec<u8>) -> Self {
+    pub(super) const fn json(bytes: Vec<u8>) -> Self {
+        Self::of(Content::Json(bytes))
+    }
+
+    /// The metrics' text.
+    pub(super) const fn prometheus(text: String) -> Self {
+        Self::of(Content::Prometheus(text))
+    }
+
+    const fn of(content: Content) -> Self {
         Self {
             status: StatusCode::OK,
-            content: Content::Json(bytes),
-            items: 1,
+            content,
+            used: ONE,
         }
     }
 
@@ -96,7 +106,7 @@ impl Reply {
         Self {
             status: StatusCode::NO_CONTENT,
             content: Content::Nothing,
-            items: 1,
+            used: ONE,
         }
     }
 
@@ -114,10 +124,15 @@ impl Reply {
             Message::WithRequestId(text) => Some(format!("{text} (request {id})")),
         };
         Self {
-            items: 0,
+            used: Summary::default(),
             ..Self::bare(&serde_json::json!({"errors": text.as_slice()}))
         }
         .with_status(problem.status)
+    }
+
+    /// The same answer, having used this.
+    pub(super) fn with_used(self, used: Summary) -> Self {
+        Self { used, ..self }
     }
 
     /// Room for this answer until the client has taken it: none is needed for a short one.
@@ -154,6 +169,13 @@ impl Reply {
         }
     }
 }
+
+/// What most requests work on: one thing, of which no version is used.
+const ONE: Summary = Summary {
+    items: 1,
+    failed: 0,
+    versions: None,
+};
 
 // hvac compares this text, so it must not say a charset.
 const JSON: (HeaderName, HeaderValue) = (

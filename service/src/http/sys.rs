@@ -1,32 +1,33 @@
 //! What the server says of itself: health, seal, leader, init, limits, metrics.
 
 use actix_web::http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Limits;
 use super::dispatch::Request;
 use super::errors::Problem;
 use super::fields::Fields;
-use super::reply::{Answer, Content, Reply};
+use super::reply::{Answer, Reply};
 
 /// `GET sys/health`: 200 if this node can serve, else what a sealed node answers; each can be set by the query.
 pub(super) fn health(request: &Request<'_>) -> Answer {
-    let current = request.front.transit.is_current();
+    let current = request
+        .opened
+        .is_some_and(|opened| opened.transit.is_current());
     let status = health_status(&mut request.query_fields(), current)?;
     let server = &request.front.server;
-    let body = json!({
+    let mut body = json!({
         "initialized": true,
-        "sealed": false,
+        "sealed": request.opened.is_none(),
         "standby": false,
         "performance_standby": false,
         "replication_performance_mode": "disabled",
         "replication_dr_mode": "disabled",
         "server_time_utc": request.front.clock.now().seconds(),
         "version": server.version,
-        "cluster_name": server.cluster_name,
-        "cluster_id": request.front.transit.store_id(),
         "store_current": current,
     });
+    name_cluster(request, &mut body);
     Ok(Reply::bare(&body).with_status(status))
 }
 
@@ -57,10 +58,10 @@ fn health_status(query: &mut Fields<'_>, current: bool) -> Result<StatusCode, Pr
 /// `GET sys/seal-status`
 pub(super) fn seal_status(request: &Request<'_>) -> Reply {
     let server = &request.front.server;
-    Reply::bare(&json!({
+    let mut body = json!({
         "type": "shamir",
         "initialized": true,
-        "sealed": false,
+        "sealed": request.opened.is_none(),
         "t": server.unlock_threshold,
         "n": server.unlock_shares,
         "progress": 0,
@@ -68,11 +69,20 @@ pub(super) fn seal_status(request: &Request<'_>) -> Reply {
         "version": server.version,
         "build_date": server.build_date,
         "migration": false,
-        "cluster_name": server.cluster_name,
-        "cluster_id": request.front.transit.store_id(),
         "recovery_seal": false,
         "storage_type": server.storage_type,
-    }))
+    });
+    name_cluster(request, &mut body);
+    Reply::bare(&body)
+}
+
+/// A sealed node does not say which cluster it belongs to.
+fn name_cluster(request: &Request<'_>, body: &mut Value) {
+    if let (Some(opened), Some(body)) = (request.opened, body.as_object_mut()) {
+        let name = request.front.server.cluster_name.as_str();
+        body.insert("cluster_name".to_owned(), name.into());
+        body.insert("cluster_id".to_owned(), opened.transit.store_id().into());
+    }
 }
 
 /// `GET sys/leader`: replicas are alike and none leads.
@@ -115,11 +125,7 @@ pub(super) fn metrics(request: &Request<'_>) -> Answer {
             "metrics are offered with format=prometheus only",
         ));
     }
-    Ok(Reply {
-        status: StatusCode::OK,
-        content: Content::Prometheus(request.front.metrics.prometheus_text()),
-        items: 1,
-    })
+    Ok(Reply::prometheus(request.front.metrics.prometheus_text()))
 }
 
 #[cfg(test)]
