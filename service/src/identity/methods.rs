@@ -1,0 +1,4 @@
+//! How callers prove who they are.
+
+pub mod approle;
+pub mod userpass;

@@ -1,0 +1,4 @@
+//! A name and a password.
+
+pub mod lockout;
+pub mod password;
