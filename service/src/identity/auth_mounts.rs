@@ -1,0 +1,3 @@
+//! Auth methods, mounted.
+
+pub mod mount;
