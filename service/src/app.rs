@@ -19,9 +19,9 @@ use crate::detached::Detached;
 use crate::failure::Failure;
 use crate::gate::{Gate, Opened};
 use crate::http::{self, Front, Limits, ServerInfo};
+use crate::identity::token::text::TokenText;
 use crate::metrics::Metrics;
 use crate::process;
-use crate::root_token::RootToken;
 use crate::signals::StopSignals;
 use crate::telemetry::Telemetry;
 
@@ -97,7 +97,7 @@ impl Foundation {
     }
 
     /// Opens the engine. A root token given here is the store's only one from then on.
-    pub fn build(self, root: Option<&RootToken>) -> Result<App, Failure> {
+    pub fn build(self, root: Option<&TokenText>) -> Result<App, Failure> {
         let runtime = &self.house.runtime;
         let clock = Arc::clone(&self.parts.clock);
         let keys = Arc::clone(&self.parts.store);
@@ -250,7 +250,7 @@ fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
 async fn open_engine(
     parts: Parts,
     settings: Settings,
-    root: Option<&RootToken>,
+    root: Option<&TokenText>,
 ) -> Result<Transit, SetupError> {
     let transit = setup::open(parts.clone(), settings.clone()).await?;
     let Some(root) = root else {
