@@ -1,10 +1,14 @@
 //! Who may do what: tokens, policies, and what administrators write about them.
 
+pub mod auth_mounts;
 pub mod cidr;
 pub mod entries;
 #[cfg(test)]
 mod fixtures;
+pub mod methods;
+pub mod parts;
 pub mod policy_set;
 pub mod token;
 pub mod token_params;
 pub mod ttl;
+pub mod wrapping;

@@ -31,19 +31,17 @@ impl Default for LockoutRule {
     }
 }
 
-/// Somebody who tries to log in, by what it is called once and for all: the accessor of the auth mount and the name in lower case.
+/// Somebody who tries to log in, by what it is called once and for all.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Contender {
-    /// The auth mount's accessor.
+    /// The accessor of the auth mount.
     pub mount: String,
     /// The canonical name.
     pub name: String,
-    /// Whether there is such a user. Names that are nobody's are remembered in a room of their own, so that a flood of them
-    /// cannot push out the count of somebody who exists.
-    pub exists: bool,
 }
 
-/// Failed logins of this node.
+/// Failed logins of this node. Names that are nobody's are remembered in a room of their own, so that a flood of them cannot
+/// push out the count of somebody who exists.
 #[derive(Debug)]
 pub struct Lockouts {
     users: Cache<Contender, Failures>,
@@ -69,30 +67,32 @@ impl Lockouts {
         }
     }
 
-    /// Whether this one is locked out now.
+    /// Whether this one is locked out now, whether or not there is such a user.
     pub fn is_locked(&self, who: &Contender, rule: LockoutRule, clock: &dyn Clock) -> bool {
-        let Some(failures) = self.room(who).get(who) else {
-            return false;
+        let locks = |failures: Failures| {
+            let age = clock.uptime().saturating_sub(failures.last);
+            failures.count >= rule.threshold && age < rule.duration
         };
-        let age = clock.uptime().saturating_sub(failures.last);
-        rule.enabled && failures.count >= rule.threshold && age < rule.duration
+        rule.enabled
+            && [&self.users, &self.strangers]
+                .into_iter()
+                .filter_map(|room| room.get(who))
+                .any(locks)
     }
 
-    /// Counts a failure.
-    pub fn failed(&self, who: Contender, rule: LockoutRule, clock: &dyn Clock) {
+    /// Counts a failure of somebody who exists or does not.
+    pub fn failed(&self, who: Contender, exists: bool, rule: LockoutRule, clock: &dyn Clock) {
         if !rule.enabled {
             return;
         }
         let now = clock.uptime();
-        let room = self.room(&who);
+        let room = if exists { &self.users } else { &self.strangers };
         room.entry(who).and_upsert_with(|known| {
             let before = known.map(moka::Entry::into_value);
             let counts = |it: &Failures| now.saturating_sub(it.last) < rule.counter_reset;
+            let count = before.filter(counts).map_or(0, |it| it.count);
             Failures {
-                count: before
-                    .filter(counts)
-                    .map_or(0, |it| it.count)
-                    .saturating_add(1),
+                count: count.saturating_add(1),
                 last: now,
             }
         });
@@ -100,15 +100,7 @@ impl Lockouts {
 
     /// Forgets what came before a success.
     pub fn succeeded(&self, who: &Contender) {
-        self.room(who).invalidate(who);
-    }
-
-    fn room(&self, who: &Contender) -> &Cache<Contender, Failures> {
-        if who.exists {
-            &self.users
-        } else {
-            &self.strangers
-        }
+        self.users.invalidate(who);
     }
 }
 
@@ -124,17 +116,17 @@ mod tests {
 
     use super::*;
 
-    fn who(name: &str, exists: bool) -> Contender {
+    fn who(name: &str) -> Contender {
         Contender {
             mount: "auth_userpass_00000000".to_owned(),
             name: name.to_owned(),
-            exists,
         }
     }
 
     fn fail(lockouts: &Lockouts, name: &Contender, times: u32, clock: &dyn Clock) {
         for _ in 0..times {
-            lockouts.failed(name.clone(), LockoutRule::default(), clock);
+            let exists = name.name == "ada";
+            lockouts.failed(name.clone(), exists, LockoutRule::default(), clock);
         }
     }
 
@@ -145,23 +137,23 @@ mod tests {
     #[test]
     fn five_failures_in_a_row_lock_a_name_out_for_a_quarter_of_an_hour() {
         let (lockouts, clock) = (Lockouts::new(), ManualClock::default());
-        for name in [who("ada", true), who("nobody", false)] {
+        for name in [who("ada"), who("nobody")] {
             fail(&lockouts, &name, 4, &clock);
             assert!(!locked(&lockouts, &name, &clock));
             fail(&lockouts, &name, 1, &clock);
             assert!(locked(&lockouts, &name, &clock));
         }
-        assert!(!locked(&lockouts, &who("bob", true), &clock));
+        assert!(!locked(&lockouts, &who("bob"), &clock));
         clock.advance(Duration::from_mins(15) - Duration::from_millis(1));
-        assert!(locked(&lockouts, &who("ada", true), &clock));
+        assert!(locked(&lockouts, &who("ada"), &clock));
         clock.advance(Duration::from_millis(1));
-        assert!(!locked(&lockouts, &who("ada", true), &clock));
+        assert!(!locked(&lockouts, &who("ada"), &clock));
     }
 
     #[test]
     fn a_success_and_a_quiet_time_make_the_count_begin_again() {
         let (lockouts, clock) = (Lockouts::new(), ManualClock::default());
-        let ada = who("ada", true);
+        let ada = who("ada");
         fail(&lockouts, &ada, 4, &clock);
         lockouts.succeeded(&ada);
         fail(&lockouts, &ada, 4, &clock);
@@ -174,10 +166,10 @@ mod tests {
     #[test]
     fn a_flood_of_names_that_are_nobodys_pushes_nobody_out() {
         let (lockouts, clock) = (Lockouts::new(), ManualClock::default());
-        let ada = who("ada", true);
+        let ada = who("ada");
         fail(&lockouts, &ada, 5, &clock);
         for number in 0..Lockouts::REMEMBERED * 2 {
-            fail(&lockouts, &who(&number.to_string(), false), 1, &clock);
+            fail(&lockouts, &who(&number.to_string()), 1, &clock);
         }
         lockouts.strangers.run_pending_tasks();
         assert!(lockouts.strangers.entry_count() <= Lockouts::REMEMBERED);
@@ -191,9 +183,9 @@ mod tests {
             enabled: false,
             ..LockoutRule::default()
         };
-        let ada = who("ada", true);
+        let ada = who("ada");
         for _ in 0..10 {
-            lockouts.failed(ada.clone(), off, &clock);
+            lockouts.failed(ada.clone(), true, off, &clock);
         }
         assert!(!lockouts.is_locked(&ada, off, &clock));
         assert!(!locked(&lockouts, &ada, &clock));
