@@ -1,5 +1,6 @@
 //! Who may do what: tokens, policies, and what administrators write about them.
 
+pub mod auth_methods;
 pub mod auth_mounts;
 pub mod cidr;
 pub mod entries;

@@ -153,6 +153,9 @@ impl AuthMounts {
         path: &MountPath,
         mut edit: impl FnMut(AuthMountConfig) -> Result<AuthMountConfig, E>,
     ) -> Result<Result<(), E>, AuthMountError> {
+        if path.as_str() == TOKEN {
+            return Err(AuthMountError::BuiltIn);
+        }
         let tuned = self.parts.entries.put(SHELF, path.as_str(), |there| {
             let there: StoredMount = there.ok_or(None)?;
             if there.is_retiring {
@@ -176,6 +179,9 @@ impl AuthMounts {
         &self,
         path: &MountPath,
     ) -> Result<Option<AuthMount>, AuthMountError> {
+        if path.as_str() == TOKEN {
+            return Err(AuthMountError::BuiltIn);
+        }
         let mark = self.parts.entries.put(SHELF, path.as_str(), |there| {
             let there: StoredMount = there.ok_or(AuthMountError::NotFound)?;
             Ok(there.retiring())

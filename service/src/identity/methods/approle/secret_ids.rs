@@ -75,8 +75,7 @@ impl AppRoles {
         mount: &str,
         name: &KeyName,
         max_ttl: Duration,
-        terms: SecretIdTerms,
-        chosen: Option<SecretBytes>,
+        (terms, chosen): (SecretIdTerms, Option<SecretBytes>),
     ) -> Result<NewSecretId, AppRoleError> {
         let role = self.role(mount, name).await?.ok_or(AppRoleError::NoRole)?;
         let (body, num_uses) = SecretIdBody::granted(terms, &role, max_ttl)?;
