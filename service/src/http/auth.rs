@@ -51,7 +51,7 @@ pub(super) const fn table(kind: MethodKind) -> &'static [Endpoint] {
 
 /// The auth methods of this node.
 pub(super) fn methods<'r>(request: &'r Request<'_>) -> Result<&'r Arc<AuthMethods>, Problem> {
-    Ok(&request.opened()?.identity.methods)
+    Ok(&request.identity()?.methods)
 }
 
 /// The name of a role or a user in a path; what is no name is no path.

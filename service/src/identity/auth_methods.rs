@@ -1,5 +1,7 @@
 //! All auth methods of a node, and what concerns several of them at once.
 
+use std::num::NonZero;
+
 use keyring::name::MountPath;
 
 use super::auth_mounts::mount::MethodKind;
@@ -36,14 +38,17 @@ pub enum DisableError {
 }
 
 impl AuthMethods {
-    /// The methods as the store has them. Checks at most this many passwords at once.
-    pub async fn open(parts: Parts, passwords_at_once: usize) -> Result<Self, EntryError> {
-        Ok(Self {
-            mounts: AuthMounts::read(parts.clone()).await?,
+    /// No method yet but the built-in one: see [`entries_changed`](Self::entries_changed).
+    pub fn new(parts: &Parts) -> Self {
+        // Half of the cores for passwords at most; the others go on serving.
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let hasher = PasswordHasher::new(cores.div_ceil(2));
+        Self {
+            mounts: AuthMounts::new(parts.clone()),
             approles: AppRoles::new(parts.clone()),
-            users: Users::new(parts.clone(), PasswordHasher::new(passwords_at_once)),
-            wrapping: Wrapping::new(parts),
-        })
+            users: Users::new(parts.clone(), hasher),
+            wrapping: Wrapping::new(parts.clone()),
+        }
     }
 
     /// To be called when entries have changed: forgets what was read from them, and reads the table of methods again.

@@ -60,14 +60,13 @@ impl AuthMounts {
     /// How many methods can be mounted.
     pub const MAX_MOUNTS: u32 = 1000;
 
-    /// The table as the store has it.
-    pub async fn read(parts: Parts) -> Result<Self, EntryError> {
-        let table = read(&parts).await?;
-        Ok(Self {
+    /// A table with the built-in method alone, until it is [refreshed](Self::refresh).
+    pub fn new(parts: Parts) -> Self {
+        Self {
             parts,
-            table: ArcSwap::from_pointee(table),
+            table: ArcSwap::from_pointee(built_in().collect()),
             reading: tokio::sync::Mutex::default(),
-        })
+        }
     }
 
     /// All methods by path, the built-in one included.
@@ -221,9 +220,14 @@ async fn read(parts: &Parts) -> Result<Vec<Arc<AuthMount>>, EntryError> {
     let entries = parts.entries.list::<StoredMount>(SHELF, None, limit).await?;
     let enabled = entries.into_iter().filter(|entry| !entry.value.is_retiring);
     let mut table: Vec<_> = enabled.filter_map(mounted).map(Arc::new).collect();
-    table.extend(MountPath::parse(TOKEN).map(AuthMount::built_in_token).map(Arc::new));
+    table.extend(built_in());
     table.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(table)
+}
+
+fn built_in() -> impl Iterator<Item = Arc<AuthMount>> {
+    let token = MountPath::parse(TOKEN).map(AuthMount::built_in_token);
+    token.map(Arc::new).into_iter()
 }
 
 /// `None` for an entry whose name is no path, which nobody here has written.

@@ -53,7 +53,7 @@ pub(super) async fn handle(
     verb: Verb,
     rest: &[&str],
 ) -> Answer {
-    match (verb, *rest) {
+    match (verb, rest) {
         (Verb::Write, ["login"]) => login(request, mount).await,
         (Verb::List, ["role"]) => role::list(request, mount).await,
         (Verb::Write, ["tidy", "secret-id"]) => Ok(tidy(request)),
@@ -65,7 +65,7 @@ pub(super) async fn handle(
             let field = RoleField::parse(field).ok_or_else(nowhere)?;
             role_field::handle(request, mount, verb, &named(name)?, field).await
         }
-        (_, ["role", name, ref rest @ ..]) => {
+        (_, ["role", name, rest @ ..]) => {
             secret_id::handle(request, mount, verb, &named(name)?, rest).await
         }
         _ => Err(nowhere()),

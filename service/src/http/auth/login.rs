@@ -41,7 +41,7 @@ pub(super) async fn log_in<F>(
 where
     F: Future<Output = Result<Proven, Problem>> + Send + 'static,
 {
-    let identity = Arc::clone(&request.opened()?.identity);
+    let identity = Arc::clone(request.identity()?);
     let proof = proof(Arc::clone(&identity));
     let limits = AuthMountLimits {
         ttl: mount.config.limits(),

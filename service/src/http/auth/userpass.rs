@@ -36,7 +36,7 @@ pub(super) async fn handle(
     verb: Verb,
     rest: &[&str],
 ) -> Answer {
-    match (verb, *rest) {
+    match (verb, rest) {
         (Verb::Write, ["login", name]) => login(request, mount, &named(name)?).await,
         (Verb::List, ["users"]) => list(request, mount).await,
         (Verb::Delete, ["users", name]) => delete(request, mount, &named(name)?).await,

@@ -101,7 +101,7 @@ impl From<WrapError> for Problem {
                 Self::internal("the system's random source failed").alarmed(&source)
             }
             WrapError::NotThere | WrapError::TooLong => Self::bad(error.to_string()),
-            WrapError::Store(source) => Self::from(crate::identity::entries::EntryError::Store(source)),
+            WrapError::Store(source) => Self::identity_store(&source),
             WrapError::Tampered => Self::internal(
                 "stored identity data failed its integrity check; an operator must look at it",
             )

@@ -102,7 +102,7 @@ pub(super) async fn put(
     request: &Request<'_>,
     mount: &AuthMount,
     name: &KeyName,
-    edit: impl Fn(Draft, &mut Fields<'_>) -> Result<Role, Problem> + Send + 'static,
+    edit: impl Fn(Draft, &mut Fields<'_>) -> Result<Role, Problem> + Send + Sync + 'static,
 ) -> Answer {
     let methods = methods(request)?.clone();
     let (accessor, name) = (mount.accessor.clone(), name.clone());

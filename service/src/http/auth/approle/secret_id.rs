@@ -34,7 +34,7 @@ pub(super) async fn handle(
         mount: mount.clone(),
         name: name.clone(),
     };
-    match (verb, *rest) {
+    match (verb, rest) {
         (Verb::Write, ["secret-id"]) => add(request, role, false).await,
         (Verb::Write, ["custom-secret-id"]) => add(request, role, true).await,
         (Verb::List, ["secret-id"]) => list(request, &role).await,
