@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod app;
+pub mod audit;
 pub mod backends;
 pub mod caller;
 pub mod cli;

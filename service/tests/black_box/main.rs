@@ -19,6 +19,7 @@ mod api;
 mod app;
 mod bad_input;
 mod client;
+mod clients;
 mod durability;
 mod pkcs11;
 mod restart;
