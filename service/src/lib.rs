@@ -12,6 +12,7 @@ pub mod dev;
 pub mod failure;
 pub mod gate;
 pub mod http;
+pub mod identity;
 pub mod init;
 pub mod metrics;
 pub mod process;

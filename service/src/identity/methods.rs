@@ -1,0 +1,3 @@
+//! The ways to log in.
+
+pub mod jose;
