@@ -1,4 +1,9 @@
-//! Who may do what.
+//! Who may do what: tokens, policies, and what administrators write about them.
 
+pub mod cidr;
 pub mod glob;
 pub mod methods;
+pub mod outbound;
+pub mod policy_set;
+pub mod token_params;
+pub mod ttl;
