@@ -1,3 +1,4 @@
-//! The ways to log in.
+//! How callers prove who they are.
 
 pub mod jose;
+pub mod jwt;

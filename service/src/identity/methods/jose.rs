@@ -7,7 +7,7 @@ pub mod claims;
 pub mod jws;
 pub mod key;
 pub mod key_set;
-mod strict_json;
+pub(super) mod strict_json;
 pub mod times;
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ pub struct Claims {
 
 impl Claims {
     /// Checks the types of the registered claims; `None` if one is wrong. A claim of a wrong type never counts as absent.
-    pub(super) fn read(fields: Map<String, Value>) -> Option<Self> {
+    pub(in crate::identity::methods) fn read(fields: Map<String, Value>) -> Option<Self> {
         for name in ["iss", "sub", "jti"] {
             if fields.get(name).is_some_and(|value| !value.is_string()) {
                 return None;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 const MAX_DEPTH: u8 = 16;
 
 /// Reads an object; `None` if the bytes are not exactly one, a key stands twice in it, or it is nested too deep.
-pub(super) fn read_object(bytes: &[u8]) -> Option<Map<String, Value>> {
+pub(in crate::identity::methods) fn read_object(bytes: &[u8]) -> Option<Map<String, Value>> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = Reader { depth: MAX_DEPTH }.deserialize(&mut json).ok()?;
     json.end().ok()?;
