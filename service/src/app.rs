@@ -1,7 +1,6 @@
-//! The running service: a bound listener, a runtime for the engine, and the way both go up and down.
+//! The running service: bound listeners, a runtime for the engine, and the way both go up and down.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,11 +18,13 @@ use crate::detached::Detached;
 use crate::failure::Failure;
 use crate::gate::{Gate, Opened};
 use crate::http::{self, Front, Limits, ServerInfo};
+use crate::identity::token::text::TokenText;
+use crate::listener::{Bound, Listener, Reach, SocketFile};
 use crate::metrics::Metrics;
 use crate::process;
-use crate::root_token::RootToken;
-use crate::signals::StopSignals;
+use crate::signals::{ReloadSignal, StopSignals};
 use crate::telemetry::Telemetry;
+use crate::tls::{self, TlsObserver};
 
 /// Everything but the engine: what it stands on, and what may be set up before it is opened.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub struct Foundation {
     admission: Admission,
     house: House,
     limits: Limits,
-    listener: TcpListener,
+    listeners: Vec<Listener>,
     metrics: Arc<Metrics>,
     parts: Parts,
     public_metrics: bool,
@@ -41,22 +42,24 @@ pub struct Foundation {
 /// What lives from the first moment to the last.
 #[derive(Debug)]
 struct House {
-    address: SocketAddr,
     drain_timeout: Duration,
+    reach: Vec<Reach>,
     runtime: Runtime,
+    socket_files: Vec<SocketFile>,
     store: Store,
     telemetry: Telemetry,
     workers: usize,
 }
 
 impl Foundation {
-    /// Binds the listener, so that a taken port is known before anything else happens; then opens store and KEK.
+    /// Binds the listeners, so that a taken port is known before anything else happens; then opens store and KEK.
     pub fn lay(config: Config, absent: Absent) -> Result<Self, Failure> {
         process::raise_open_files()?;
-        let (listener, address) = bind(config.server.listen)?;
+        let bound = Bound::bind(config.listeners.clone())?;
         let settings = config.engine_settings();
         let limits = http_limits(&config);
         let runtime = backends::runtime()?;
+        let reload = ReloadSignal::listen(runtime.handle())?;
         let telemetry = Telemetry::start(&config.telemetry, runtime.handle())?;
         let locked = process::lock_memory(config.process.require_locked_memory)?;
         tracing::info!(locked, "memory");
@@ -64,21 +67,24 @@ impl Foundation {
         let metrics = Metrics::new(admission.clone())
             .map(Arc::new)
             .map_err(|error| Failure::unexpected("metrics cannot be set up", &error))?;
+        let observer: Arc<dyn TlsObserver> = Arc::<Metrics>::clone(&metrics);
+        runtime.spawn(tls::keep_current(bound.tls(), reload.subscribe(), observer));
         let observer: Arc<dyn Observer> = Arc::<Metrics>::clone(&metrics);
         let store = runtime.block_on(Store::open(config.store))?;
         let parts = runtime.block_on(backends::parts(&store, config.kek, absent, observer))?;
         Ok(Self {
             admission,
             house: House {
-                address,
                 drain_timeout: config.server.drain_timeout,
+                reach: bound.reach,
                 runtime,
+                socket_files: bound.files,
                 store,
                 telemetry,
                 workers: workers(config.server.workers),
             },
             limits,
-            listener,
+            listeners: bound.listeners,
             metrics,
             parts,
             public_metrics: config.telemetry.unauthenticated_metrics,
@@ -97,7 +103,7 @@ impl Foundation {
     }
 
     /// Opens the engine. A root token given here is the store's only one from then on.
-    pub fn build(self, root: Option<&RootToken>) -> Result<App, Failure> {
+    pub fn build(self, root: Option<&TokenText>) -> Result<App, Failure> {
         let runtime = &self.house.runtime;
         let clock = Arc::clone(&self.parts.clock);
         let keys = Arc::clone(&self.parts.store);
@@ -118,7 +124,7 @@ impl Foundation {
         Ok(App {
             front: Arc::new(front),
             house: self.house,
-            listener: self.listener,
+            listeners: self.listeners,
         })
     }
 }
@@ -128,7 +134,7 @@ impl Foundation {
 pub struct App {
     front: Arc<Front>,
     house: House,
-    listener: TcpListener,
+    listeners: Vec<Listener>,
 }
 
 impl App {
@@ -137,14 +143,9 @@ impl App {
         Foundation::lay(config, Absent::Refuse)?.build(None)
     }
 
-    /// Where it listens; the port is a real one, also if the configuration says 0.
-    pub fn address(&self) -> SocketAddr {
-        self.house.address
-    }
-
-    /// The port it listens on.
-    pub fn port(&self) -> u16 {
-        self.house.address.port()
+    /// Where it listens, in the order of the configuration: at least one place.
+    pub fn reach(&self) -> &[Reach] {
+        &self.house.reach
     }
 
     /// The signals that ask it to stop, taken over from now on.
@@ -158,11 +159,13 @@ impl App {
         let Self {
             front,
             house,
-            listener,
+            listeners,
         } = self;
-        tracing::info!(address = %house.address, "ready");
+        for reach in &house.reach {
+            tracing::info!(address = %reach, "ready");
+        }
         let outcome = actix_web::rt::System::new().block_on(async {
-            let server = http::serve(Arc::clone(&front), listener, house.workers)?;
+            let server = http::serve(Arc::clone(&front), listeners, house.workers)?;
             serve(server, house.drain_timeout, stop).await
         });
         tracing::info!("stopped serving");
@@ -187,6 +190,7 @@ impl House {
         if closed.is_err() {
             tracing::warn!("the store was not closed in time");
         }
+        drop(self.socket_files);
         tracing::info!("stopped");
         self.telemetry.flush();
         self.runtime.shutdown_timeout(CLOSE_TIMEOUT);
@@ -221,36 +225,10 @@ async fn server_info(keys: &dyn KeyStore, store: &Store) -> Result<ServerInfo, S
     })
 }
 
-fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
-    let listen = || {
-        let listener = TcpListener::bind(address)?;
-        // The standard library's queue of 128 overflows when a thousand clients connect at once; they would wait a second.
-        rustix::net::listen(&listener, BACKLOG)?;
-        // Connections inherit it.
-        rustix::net::sockopt::set_tcp_user_timeout(&listener, UNTAKEN_MILLIS)?;
-        let bound = listener.local_addr()?;
-        Ok((listener, bound))
-    };
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "io::ErrorKind is non-exhaustive"
-    )]
-    listen().map_err(|error: io::Error| {
-        let sentence = format!("cannot listen on {address}: {error}");
-        match error.kind() {
-            io::ErrorKind::AddrInUse => Failure::Unavailable(sentence),
-            io::ErrorKind::AddrNotAvailable | io::ErrorKind::PermissionDenied => {
-                Failure::SetUp(sentence)
-            }
-            _ => Failure::Unexpected(sentence),
-        }
-    })
-}
-
 async fn open_engine(
     parts: Parts,
     settings: Settings,
-    root: Option<&RootToken>,
+    root: Option<&TokenText>,
 ) -> Result<Transit, SetupError> {
     let transit = setup::open(parts.clone(), settings.clone()).await?;
     let Some(root) = root else {
@@ -303,8 +281,5 @@ async fn end_now(handle: &ServerHandle) {
     handle.stop(false).await;
 }
 
-const BACKLOG: i32 = 4096;
-/// A client that has taken nothing of its answer for this long loses the connection.
-const UNTAKEN_MILLIS: u32 = 30_000;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 const SAME_REQUEST: Duration = Duration::from_secs(1);

@@ -2,3 +2,5 @@
 
 pub mod jose;
 pub mod jwt;
+#[cfg(test)]
+mod stub_server;

@@ -151,6 +151,14 @@ impl Outbound {
         built.map(Self).map_err(|_| ClientFault::NoCertificates)
     }
 
+    /// A client without a CA that gives up soon.
+    #[cfg(test)]
+    pub(crate) fn impatient(url: &OutboundUrl, after: Duration) -> Self {
+        let built = Client::builder().no_proxy().timeout(after);
+        assert!(url.is_loopback(), "tests stay on this machine");
+        Self(built.tls_certs_only([]).build().unwrap())
+    }
+
     /// The JSON at an address.
     pub async fn get(&self, url: &OutboundUrl) -> Result<Vec<u8>, FetchFault> {
         let request = self.0.get(url.0.clone()).header(ACCEPT, JSON);
@@ -243,14 +251,26 @@ mod tests {
 
     #[test]
     fn other_schemes_and_credentials_are_refused() {
-        for unreadable in ["", "keys", "/keys", "file:///etc/passwd", "ftp://a/", "https:///", "unix:/x"] {
+        for unreadable in [
+            "",
+            "keys",
+            "/keys",
+            "file:///etc/passwd",
+            "ftp://a/",
+            "https:///",
+            "unix:/x",
+        ] {
             let parsed = OutboundUrl::parse(unreadable);
             assert!(
                 matches!(parsed, Err(UrlFault::Unreadable | UrlFault::Plain)),
                 "{unreadable} {parsed:?}"
             );
         }
-        for named in ["https://user@a/", "https://user:secret@a/", "https://:secret@a/"] {
+        for named in [
+            "https://user@a/",
+            "https://user:secret@a/",
+            "https://:secret@a/",
+        ] {
             assert_eq!(OutboundUrl::parse(named), Err(UrlFault::Credentials));
         }
     }
@@ -258,8 +278,15 @@ mod tests {
     #[test]
     fn a_client_needs_a_ca_that_reads() {
         let url = OutboundUrl::parse("https://127.0.0.1/").unwrap();
-        for ca in ["x", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
-            assert_eq!(Outbound::new(&url, ca).unwrap_err(), ClientFault::Ca, "{ca}");
+        for ca in [
+            "x",
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        ] {
+            assert_eq!(
+                Outbound::new(&url, ca).unwrap_err(),
+                ClientFault::Ca,
+                "{ca}"
+            );
         }
         let plain = OutboundUrl::parse("http://127.0.0.1/").unwrap();
         assert!(Outbound::new(&plain, "").is_ok());

@@ -11,7 +11,7 @@ use crate::identity::outbound::{OutboundUrl, UrlFault};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Config {
-    /// The issuer whose discovery document (OpenID Connect Discovery 1.0) names its keys.
+    /// The issuer whose discovery document (`OpenID` Connect Discovery 1.0) names its keys.
     pub oidc_discovery_url: String,
     /// The CA certificates that are trusted for it; empty for the system's.
     pub oidc_discovery_ca_pem: String,
@@ -69,7 +69,9 @@ pub enum ConfigFault {
     #[error("error parsing public key: {0}")]
     Key(#[from] KeyFault),
     /// No origin of keys is named, or several are.
-    #[error("exactly one of 'jwt_validation_pubkeys', 'jwks_url' or 'oidc_discovery_url' must be set")]
+    #[error(
+        "exactly one of 'jwt_validation_pubkeys', 'jwks_url' or 'oidc_discovery_url' must be set"
+    )]
     Origin,
     /// There are more keys than an issuer may have.
     #[error("more than {} public keys", KeySet::MAX_KEYS)]
@@ -80,7 +82,11 @@ impl Config {
     /// Where the keys come from.
     pub fn origin(&self) -> Result<KeyOrigin<'_>, ConfigFault> {
         let discovery = self.oidc_discovery_url.as_str();
-        match (discovery, self.jwks_url.as_str(), self.jwt_validation_pubkeys.as_slice()) {
+        match (
+            discovery,
+            self.jwks_url.as_str(),
+            self.jwt_validation_pubkeys.as_slice(),
+        ) {
             ("", "", keys @ [_, ..]) => Ok(KeyOrigin::Static(keys)),
             ("", url, []) if !url.is_empty() => Ok(KeyOrigin::Jwks {
                 url: OutboundUrl::parse(url).map_err(ConfigFault::JwksUrl)?,
@@ -136,7 +142,10 @@ mod tests {
             ..Config::default()
         };
         assert!(matches!(jwks.origin(), Ok(KeyOrigin::Jwks { .. })));
-        assert!(matches!(discovery.origin(), Ok(KeyOrigin::Discovery { .. })));
+        assert!(matches!(
+            discovery.origin(),
+            Ok(KeyOrigin::Discovery { .. })
+        ));
         let keys = vec!["x".to_owned()];
         for wrong in [
             Config::default(),
@@ -174,7 +183,10 @@ mod tests {
         let algorithms = with(&["RS256", "ES384"]).algorithms();
         assert_eq!(algorithms, Ok(vec![Algorithm::RS256, Algorithm::ES384]));
         for wrong in ["HS256", "none", "rs256", "ES512", ""] {
-            assert_eq!(with(&["RS256", wrong]).check(), Err(ConfigFault::Algorithms));
+            assert_eq!(
+                with(&["RS256", wrong]).check(),
+                Err(ConfigFault::Algorithms)
+            );
         }
     }
 }

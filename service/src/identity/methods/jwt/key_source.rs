@@ -92,7 +92,7 @@ impl KeySources {
     /// How many are kept.
     const KEPT: u64 = 1024;
     /// How long one is kept that nobody logs in by.
-    const IDLE: Duration = Duration::from_secs(2 * 3600);
+    const IDLE: Duration = Duration::from_hours(2);
 
     /// The source of a mount's configuration, made if there is none.
     pub fn of(
@@ -105,8 +105,8 @@ impl KeySources {
         if let Some(source) = self.0.get(&key) {
             return Ok(source);
         }
-        let made = self.0.try_get_with(key, || make().map(Arc::new));
-        made.map_err(|fault| *fault)
+        let source = self.0.try_get_with(key, || make().map(Arc::new));
+        source.map_err(|fault| *fault)
     }
 }
 

@@ -111,7 +111,11 @@ impl Role {
         user.ok_or_else(|| LoginFault::User(self.user_claim.clone()))
     }
 
-    fn metadata(&self, name: &str, claims: &Claims) -> Result<BTreeMap<String, String>, LoginFault> {
+    fn metadata(
+        &self,
+        name: &str,
+        claims: &Claims,
+    ) -> Result<BTreeMap<String, String>, LoginFault> {
         let mut metadata = BTreeMap::from([(ROLE.to_owned(), name.to_owned())]);
         for (from, to) in &self.claim_mappings {
             if let Some(claim) = claims.at(from) {
@@ -134,7 +138,9 @@ impl Role {
             Value::String(_) => true,
             Value::Bool(_) | Value::Null | Value::Number(_) | Value::Object(_) => false,
         };
-        is_texts.then_some(()).ok_or_else(|| LoginFault::Groups(name()))
+        is_texts
+            .then_some(())
+            .ok_or_else(|| LoginFault::Groups(name()))
     }
 }
 

@@ -93,9 +93,9 @@ pub enum VerifyFault {
 
 impl RemoteKeys {
     /// How old keys may be before they are fetched again, in the background.
-    pub const FRESH: Duration = Duration::from_secs(300);
+    pub const FRESH: Duration = Duration::from_mins(5);
     /// How old keys may be at most: so long an issuer may be away.
-    pub const KEPT: Duration = Duration::from_secs(3600);
+    pub const KEPT: Duration = Duration::from_hours(1);
     /// How long nothing is fetched after a fetch, however many tokens are signed by keys that nobody knows.
     pub const PAUSE: Duration = Duration::from_secs(10);
     /// How long nothing is fetched after a fetch that failed.
@@ -218,7 +218,8 @@ impl RemoteKeys {
         match fetched {
             Ok(keys) => {
                 // The answer is at least as old as the question.
-                self.current.store(Some(Arc::new(Fetched { keys, at: began })));
+                self.current
+                    .store(Some(Arc::new(Fetched { keys, at: began })));
                 Ok(())
             }
             Err(fault) => {

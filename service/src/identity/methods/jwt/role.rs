@@ -151,7 +151,13 @@ mod tests {
         for fine in [json!("x"), json!(1), json!(true), json!(["x", 1])] {
             assert_eq!(demanding(fine, BoundClaimsType::String).check(), Ok(()));
         }
-        for wrong in [json!(null), json!({}), json!([[]]), json!(1.5), json!(["x", null])] {
+        for wrong in [
+            json!(null),
+            json!({}),
+            json!([[]]),
+            json!(1.5),
+            json!(["x", null]),
+        ] {
             let fault = demanding(wrong, BoundClaimsType::String).check();
             assert_eq!(fault, Err(DemandFault::NotScalar.into()));
         }

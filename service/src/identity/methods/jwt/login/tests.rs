@@ -39,7 +39,10 @@ fn admit(role: &Role, fields: Value) -> Result<Admitted, LoginFault> {
 fn the_caller_is_who_the_user_claim_names() {
     let admitted = admit(&role(), json!({})).unwrap();
     assert_eq!(admitted.user, "s");
-    assert_eq!(admitted.metadata, [("role".to_owned(), "r".to_owned())].into());
+    assert_eq!(
+        admitted.metadata,
+        [("role".to_owned(), "r".to_owned())].into()
+    );
     let pointed = |user_claim: &str, user_claim_json_pointer| Role {
         user_claim: user_claim.to_owned(),
         user_claim_json_pointer,
@@ -50,7 +53,10 @@ fn the_caller_is_who_the_user_claim_names() {
     assert_eq!(user("/a/b", true).as_deref(), Ok("deep"));
     assert_eq!(user("/a/b", false).as_deref(), Ok("flat"));
     for missing in ["x", "n"] {
-        assert_eq!(user(missing, false), Err(LoginFault::UserMissing(missing.to_owned())));
+        assert_eq!(
+            user(missing, false),
+            Err(LoginFault::UserMissing(missing.to_owned()))
+        );
     }
     for wrong in ["i", "a", "e", "l"] {
         assert_eq!(user(wrong, false), Err(LoginFault::User(wrong.to_owned())));
@@ -63,7 +69,15 @@ fn audiences_are_compared_whole_and_in_both_forms() {
     for fine in [json!("a"), json!(["a"]), json!(["x", "b"])] {
         assert!(admit(&bound, json!({"aud": fine})).is_ok(), "{fine}");
     }
-    for wrong in [json!(""), json!([]), json!("A"), json!("a,b"), json!("a b"), json!(["x"]), json!(["ab"])] {
+    for wrong in [
+        json!(""),
+        json!([]),
+        json!("A"),
+        json!("a,b"),
+        json!("a b"),
+        json!(["x"]),
+        json!(["ab"]),
+    ] {
         let refused = admit(&bound, json!({"aud": wrong}));
         assert_eq!(refused, Err(LoginFault::Audience), "{wrong}");
     }
@@ -87,7 +101,10 @@ fn issuer_and_subject_must_be_the_bound_ones() {
     }
     let nobody = role().admit("r", &claims(json!({})), "https://i", now);
     assert_eq!(nobody, Err(LoginFault::Issuer));
-    assert_eq!(admit(&role(), json!({"sub": "S"})), Err(LoginFault::Subject));
+    assert_eq!(
+        admit(&role(), json!({"sub": "S"})),
+        Err(LoginFault::Subject)
+    );
 }
 
 #[test]
@@ -109,9 +126,14 @@ fn mapped_claims_become_metadata() {
             .into(),
         ..role()
     };
-    let metadata = admit(&mapping, json!({"a": {"b": "x"}, "c": "y"})).unwrap().metadata;
+    let metadata = admit(&mapping, json!({"a": {"b": "x"}, "c": "y"}))
+        .unwrap()
+        .metadata;
     let expected = [("deep", "x"), ("flat", "y"), ("role", "r")];
-    assert_eq!(metadata, expected.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
+    assert_eq!(
+        metadata,
+        expected.map(|(k, v)| (k.to_owned(), v.to_owned())).into()
+    );
     for wrong in [json!(1), json!(["x"]), json!("x".repeat(1025))] {
         let refused = admit(&mapping, json!({"c": wrong}));
         assert_eq!(refused, Err(LoginFault::Mapping("c".to_owned())));
@@ -131,7 +153,10 @@ fn a_named_groups_claim_must_be_texts() {
         let refused = admit(&grouped, json!({"g": wrong}));
         assert_eq!(refused, Err(LoginFault::Groups("g".to_owned())));
     }
-    assert_eq!(admit(&grouped, json!({})), Err(LoginFault::GroupsMissing("g".to_owned())));
+    assert_eq!(
+        admit(&grouped, json!({})),
+        Err(LoginFault::GroupsMissing("g".to_owned()))
+    );
 }
 
 fn demanding(demands: &[(&str, Value)], kind: BoundClaimsType) -> Role {
@@ -146,7 +171,11 @@ fn demanding(demands: &[(&str, Value)], kind: BoundClaimsType) -> Role {
 #[test]
 fn every_demanded_claim_must_have_one_of_its_values() {
     let role = demanding(
-        &[("a", json!(["x", "y"])), ("/b/c", json!(true)), ("n", json!(7))],
+        &[
+            ("a", json!(["x", "y"])),
+            ("/b/c", json!(true)),
+            ("n", json!(7)),
+        ],
         BoundClaimsType::String,
     );
     for fine in [
