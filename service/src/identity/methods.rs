@@ -2,5 +2,6 @@
 
 pub mod jose;
 pub mod jwt;
+pub mod kubernetes;
 #[cfg(test)]
 mod stub_server;

@@ -151,6 +151,12 @@ impl Outbound {
         built.map(Self).map_err(|_| ClientFault::NoCertificates)
     }
 
+    /// A client that trusts no server, where none is asked.
+    pub fn to_nobody() -> Self {
+        let built = Client::builder().tls_certs_only([]).build();
+        Self(built.expect("a client without certificates can always be made"))
+    }
+
     /// A client without a CA that gives up soon.
     #[cfg(test)]
     pub(crate) fn impatient(url: &OutboundUrl, after: Duration) -> Self {

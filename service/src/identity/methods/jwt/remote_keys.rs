@@ -120,9 +120,10 @@ impl RemoteKeys {
 
     /// Fetches the keys now, unless that was done a moment ago: whether they can be fetched at all.
     pub async fn probe(self: &Arc<Self>, on: &Detached) -> Result<(), RemoteFault> {
+        let seen = self.newest();
         match self.kept() {
             Some(_) => Ok(()),
-            None => self.refresh(None, on).await,
+            None => self.refresh(seen, on).await,
         }
     }
 
@@ -133,8 +134,8 @@ impl RemoteKeys {
         allowed: &[Algorithm],
         on: &Detached,
     ) -> Result<Claims, VerifyFault> {
-        let known = self.kept();
-        if let Some(known) = &known {
+        let seen = self.newest();
+        if let Some(known) = &self.kept() {
             match known.keys.verify(token, allowed) {
                 Err(JwsFault::Signature) => {}
                 decided => {
@@ -144,12 +145,17 @@ impl RemoteKeys {
             }
         }
         // Signed by a key that is not known, perhaps not yet.
-        let fetched = self.refresh(known.as_deref(), on).await;
+        let fetched = self.refresh(seen, on).await;
         match (self.kept(), fetched) {
             (Some(now_known), _) => Ok(now_known.keys.verify(token, allowed)?),
             (None, Err(fault)) => Err(VerifyFault::NoKeys(fault)),
             (None, Ok(())) => Err(VerifyFault::NoKeys(RemoteFault::NotRun)),
         }
+    }
+
+    /// When the keys at hand were fetched, however old they are.
+    fn newest(&self) -> Option<Duration> {
+        self.current.load().as_ref().map(|fetched| fetched.at)
     }
 
     /// The keys at hand, unless they are too old.
@@ -174,15 +180,14 @@ impl RemoteKeys {
         }
     }
 
-    /// Fetches keys, or waits for who does; unless others have come since `known`, or the last try was a moment ago.
+    /// Fetches keys, or waits for who does; unless newer ones than those `seen` have come, or the last try was a moment ago.
     async fn refresh(
         self: &Arc<Self>,
-        known: Option<&Fetched>,
+        seen: Option<Duration>,
         on: &Detached,
     ) -> Result<(), RemoteFault> {
         let turn = Arc::clone(&self.turn).lock_owned().await;
-        let newest = self.current.load().as_ref().map(|fetched| fetched.at);
-        if newest > known.map(|known| known.at) {
+        if self.newest() > seen {
             return Ok(());
         }
         self.may_try(*turn)?;

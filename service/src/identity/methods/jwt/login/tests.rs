@@ -7,7 +7,7 @@ use crate::identity::methods::jwt::bound_claims::{BoundClaims, BoundClaimsType};
 
 const NOW: i64 = 1_700_000_000;
 
-fn claims(fields: Value) -> Claims {
+fn claims(fields: &Value) -> Claims {
     let mut all = json!({"sub": "s", "iat": NOW, "exp": NOW + 100});
     for (name, value) in fields.as_object().unwrap() {
         all[name] = value.clone();
@@ -32,7 +32,7 @@ fn bound_to(audiences: &[&str]) -> Role {
 
 fn admit(role: &Role, fields: Value) -> Result<Admitted, LoginFault> {
     let now = Timestamp::from_micros(NOW * 1_000_000);
-    role.admit("r", &claims(fields), "", now)
+    role.admit("r", &claims(&fields), "", now)
 }
 
 #[test]
@@ -94,12 +94,12 @@ fn audiences_are_compared_whole_and_in_both_forms() {
 #[test]
 fn issuer_and_subject_must_be_the_bound_ones() {
     let now = Timestamp::from_micros(NOW * 1_000_000);
-    let by = |issuer: Value| role().admit("r", &claims(json!({"iss": issuer})), "https://i", now);
+    let by = |issuer: Value| role().admit("r", &claims(&json!({"iss": issuer})), "https://i", now);
     assert!(by(json!("https://i")).is_ok());
     for other in ["https://i/", "https://I", "", "https://evil"] {
         assert_eq!(by(json!(other)), Err(LoginFault::Issuer), "{other}");
     }
-    let nobody = role().admit("r", &claims(json!({})), "https://i", now);
+    let nobody = role().admit("r", &claims(&json!({})), "https://i", now);
     assert_eq!(nobody, Err(LoginFault::Issuer));
     assert_eq!(
         admit(&role(), json!({"sub": "S"})),

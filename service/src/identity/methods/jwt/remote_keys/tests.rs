@@ -67,7 +67,7 @@ impl Bench {
     fn at(server: StubServer, place: Place, url: &OutboundUrl, ca_pem: &str) -> Self {
         let clock = Arc::new(ManualClock::at(1_700_000_000));
         let client = Outbound::new(url, ca_pem).unwrap();
-        let keys = Arc::new(RemoteKeys::new(place, client, Arc::clone(&clock) as _));
+        let keys = Arc::new(RemoteKeys::new(place, client, clock.clone()));
         Self {
             server,
             keys,
@@ -176,7 +176,7 @@ async fn an_issuer_that_is_away_is_not_felt_for_an_hour_and_may_come_back() {
     bench.server.leave().await;
     bench
         .clock
-        .advance(RemoteKeys::KEPT - Duration::from_micros(1));
+        .advance(RemoteKeys::KEPT.saturating_sub(Duration::from_micros(1)));
     assert!(bench.verify(&signer).await.is_ok());
     bench.quiet().await;
     assert_eq!(bench.keys.fetches(), 2);
