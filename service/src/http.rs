@@ -1,5 +1,6 @@
 //! The HTTP front: from bytes of a connection to calls of the engine, and back.
 
+mod auth;
 mod batch;
 mod body;
 mod data;

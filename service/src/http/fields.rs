@@ -1,6 +1,7 @@
 //! The fields of a request, whatever they came as: JSON, a form or a query; read one by one with weak typing.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::json::{self, JsonFault, Value};
@@ -169,6 +170,50 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// Texts: a list, or one text with commas between them; spaces around them and `null` count for nothing.
+    pub(super) fn comma_list(
+        &mut self,
+        field: &'static str,
+    ) -> Result<Option<Vec<String>>, FieldFault> {
+        let texts = match self.take(field) {
+            None => return Ok(None),
+            Some(Value::Text(text)) => split_commas(&text),
+            Some(value) => texts_of(value).ok_or(FieldFault::unreadable(field))?,
+        };
+        let texts = texts.iter().map(|text| text.trim().to_owned());
+        Ok(Some(texts.collect()))
+    }
+
+    /// Texts: a list, or one text, which is one of them whatever is in it.
+    pub(super) fn list(&mut self, field: &'static str) -> Result<Option<Vec<String>>, FieldFault> {
+        match self.take(field) {
+            None => Ok(None),
+            Some(Value::Text(text)) if text.is_empty() => Ok(Some(Vec::new())),
+            Some(Value::Text(text)) => Ok(Some(vec![text.into_owned()])),
+            Some(value) => texts_of(value)
+                .map(Some)
+                .ok_or(FieldFault::unreadable(field)),
+        }
+    }
+
+    /// Texts by name: an object of scalars, or `name=value` once or in a list; `null` counts as absent.
+    pub(super) fn pairs(
+        &mut self,
+        field: &'static str,
+    ) -> Result<Option<BTreeMap<String, String>>, FieldFault> {
+        let pairs = match self.take(field) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::Object(entries)) => entries
+                .into_iter()
+                .map(|(name, value)| Some((name.into_owned(), text_of(value)?)))
+                .collect(),
+            Some(Value::Text(text)) => pairs_of(&split_commas(&text)),
+            Some(value @ Value::List(_)) => texts_of(value).and_then(|texts| pairs_of(&texts)),
+            Some(Value::Bool(_) | Value::Fraction | Value::Integer(_)) => None,
+        };
+        pairs.map(Some).ok_or(FieldFault::unreadable(field))
+    }
+
     /// What is to be said about fields that were not read, and about those the path replaced.
     pub(super) fn warnings(self) -> Vec<String> {
         let mut unknown: Vec<&str> = self.entries.iter().map(|(name, _)| shown(name)).collect();
@@ -203,6 +248,46 @@ impl FieldFault {
             negative: false,
         }
     }
+}
+
+fn split_commas(text: &str) -> Vec<String> {
+    if text.trim().is_empty() {
+        return Vec::new();
+    }
+    text.split(',').map(str::to_owned).collect()
+}
+
+/// The texts of a list of scalars, or of one scalar.
+fn texts_of(value: Value<'_>) -> Option<Vec<String>> {
+    match value {
+        Value::List(list) => list.into_iter().map(text_of).collect(),
+        Value::Null => Some(Vec::new()),
+        scalar @ (Value::Bool(_) | Value::Integer(_) | Value::Text(_)) => {
+            Some(vec![text_of(scalar)?])
+        }
+        Value::Fraction | Value::Object(_) => None,
+    }
+}
+
+/// A scalar spelled out.
+fn text_of(value: Value<'_>) -> Option<String> {
+    match value {
+        Value::Text(text) => Some(text.into_owned()),
+        Value::Integer(number) => Some(number.to_string()),
+        Value::Bool(value) => Some(if value { "1" } else { "0" }.to_owned()),
+        Value::Null => Some(String::new()),
+        Value::Fraction | Value::List(_) | Value::Object(_) => None,
+    }
+}
+
+fn pairs_of(texts: &[String]) -> Option<BTreeMap<String, String>> {
+    texts
+        .iter()
+        .map(|text| {
+            let (name, value) = text.split_once('=')?;
+            Some((name.to_owned(), value.to_owned()))
+        })
+        .collect()
 }
 
 // Who mixes up keys and values should not find a value in an answer: only what looks like a name is repeated.
@@ -327,6 +412,57 @@ mod tests {
             ]
         );
         assert!(Fields::default().warnings().is_empty());
+    }
+
+    #[test]
+    fn lists_come_as_lists_or_texts() {
+        for (json, commas, plain) in [
+            (r#"["a"," b"]"#, vec!["a", "b"], vec!["a", " b"]),
+            (r#""a, b""#, vec!["a", "b"], vec!["a, b"]),
+            (
+                r#"["a,b",1,true]"#,
+                vec!["a,b", "1", "1"],
+                vec!["a,b", "1", "1"],
+            ),
+            (r#""""#, vec![], vec![]),
+            ("[]", vec![], vec![]),
+            ("null", vec![], vec![]),
+            ("7", vec!["7"], vec!["7"]),
+        ] {
+            let body = format!("{{\"x\":{json}}}");
+            let read = fields(&body).comma_list("x").unwrap().unwrap();
+            assert_eq!(read, commas, "{json}");
+            let read = fields(&body).list("x").unwrap().unwrap();
+            assert_eq!(read, plain, "{json}");
+        }
+        for json in ["{}", "1.5", "[[]]", "[{}]"] {
+            let body = format!("{{\"x\":{json}}}");
+            assert!(fields(&body).comma_list("x").is_err(), "{json}");
+            assert!(fields(&body).list("x").is_err(), "{json}");
+        }
+        assert_eq!(fields("{}").comma_list("x"), Ok(None));
+        assert_eq!(fields("{}").list("x"), Ok(None));
+    }
+
+    #[test]
+    fn pairs_come_as_an_object_or_with_equal_signs() {
+        let expected = [("a", "1"), ("b", "x=y")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+        for json in [
+            r#"{"a":1,"b":"x=y"}"#,
+            r#"["a=1","b=x=y"]"#,
+            r#""a=1,b=x=y""#,
+        ] {
+            let body = format!("{{\"x\":{json}}}");
+            let read = fields(&body).pairs("x").unwrap().unwrap();
+            assert_eq!(read, expected, "{json}");
+        }
+        for json in ["1", "true", r#""a""#, r#"["a"]"#, r#"{"a":{}}"#] {
+            let body = format!("{{\"x\":{json}}}");
+            assert!(fields(&body).pairs("x").is_err(), "{json}");
+        }
+        assert_eq!(fields(r#"{"x":null}"#).pairs("x"), Ok(None));
     }
 
     #[test]

@@ -12,6 +12,9 @@ use uuid::Uuid;
 use super::errors::{Message, Problem};
 use super::sliced::Sliced;
 use crate::admission::{Admission, Held};
+use crate::identity::token::grant::Issued;
+use crate::identity::token::text::TokenText;
+use crate::identity::ttl;
 
 /// Names a request in its answer, in the log and in the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +85,35 @@ impl Reply {
         let mut bytes = open_envelope(id, 1024);
         push_json(&mut bytes, data);
         close_envelope(&mut bytes, warnings);
+        Self::json(bytes)
+    }
+
+    /// A token for its owner, as the envelope's `auth`.
+    pub(super) fn auth(id: RequestId, issued: &Issued, warnings: &[String]) -> Self {
+        let mut bytes = open_envelope(id, 1024);
+        bytes.extend_from_slice(b"null");
+        let all = [issued.warnings.as_slice(), warnings].concat();
+        push_wrap_and_warnings(&mut bytes, &all);
+        bytes.extend_from_slice(b",\"auth\":");
+        let text = issued.text.as_ref().map(TokenText::expose_secret);
+        let policies: Vec<_> = issued.policies.iter().collect();
+        let auth = serde_json::json!({
+            "accessor": issued.accessor,
+            "client_token": text.unwrap_or_default(),
+            "entity_id": "",
+            "lease_duration": ttl::shown_seconds(issued.ttl),
+            "metadata": issued.meta,
+            "mfa_requirement": null,
+            "num_uses": issued.num_uses,
+            "orphan": issued.orphan,
+            "policies": policies,
+            "renewable": issued.renewable,
+            // vaultrs does not read the answer without it.
+            "token_policies": policies,
+            "token_type": issued.kind.word(),
+        });
+        push_json(&mut bytes, &auth);
+        bytes.extend_from_slice(b"}\n");
         Self::json(bytes)
     }
 
@@ -224,13 +256,17 @@ pub(super) fn close_envelope(bytes: &mut Vec<u8>, warnings: &[String]) {
 }
 
 fn push_envelope_tail(bytes: &mut Vec<u8>, warnings: &[String]) {
+    push_wrap_and_warnings(bytes, warnings);
+    bytes.extend_from_slice(b",\"auth\":null");
+}
+
+fn push_wrap_and_warnings(bytes: &mut Vec<u8>, warnings: &[String]) {
     bytes.extend_from_slice(b",\"wrap_info\":null,\"warnings\":");
     if warnings.is_empty() {
         bytes.extend_from_slice(b"null");
     } else {
         push_json(bytes, &Value::from(warnings));
     }
-    bytes.extend_from_slice(b",\"auth\":null");
 }
 
 /// Appends a JSON value.
@@ -268,6 +304,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::identity::policy_set::PolicySet;
+    use crate::identity::token_params::TokenKind;
 
     fn text(reply: &Reply) -> &str {
         match &reply.content {
@@ -285,6 +323,38 @@ mod tests {
              \"data\":{{\"a\":1}},\"wrap_info\":null,\"warnings\":[\"w\"],\"auth\":null}}\n"
         );
         assert_eq!(text(&reply), expected);
+    }
+
+    #[test]
+    fn a_token_is_told_to_its_owner_in_the_auth_block() {
+        let issued = Issued {
+            text: Some(TokenText::generate_root(&keyring::entropy::SystemEntropy).unwrap()),
+            accessor: "acc".to_owned(),
+            policies: PolicySet::new(["default", "app"]),
+            meta: None,
+            ttl: std::time::Duration::from_millis(59_001),
+            renewable: true,
+            kind: TokenKind::Service,
+            orphan: true,
+            num_uses: 0,
+            warnings: vec!["cut".to_owned()],
+        };
+        let reply = Reply::auth(RequestId::generate(), &issued, &["odd".to_owned()]);
+        let read: Value = serde_json::from_str(text(&reply)).unwrap();
+        assert_eq!(read.get("data"), Some(&Value::Null));
+        assert_eq!(
+            read.get("warnings"),
+            Some(&serde_json::json!(["cut", "odd"]))
+        );
+        let auth = read.get("auth").unwrap();
+        assert_eq!(
+            auth.get("token_policies"),
+            Some(&serde_json::json!(["app", "default"]))
+        );
+        assert_eq!(auth.get("lease_duration"), Some(&Value::from(60)));
+        assert_eq!(auth.get("metadata"), Some(&Value::Null));
+        assert_eq!(auth.as_object().unwrap().len(), 12);
+        assert_eq!(read.as_object().unwrap().len(), 8);
     }
 
     #[test]
