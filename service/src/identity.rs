@@ -1,5 +1,6 @@
 //! Who may do what: tokens, policies, and what administrators write about them.
 
+pub mod auth_mounts;
 pub mod cidr;
 pub mod engine;
 pub mod entries;
@@ -8,6 +9,7 @@ mod fixtures;
 pub mod glob;
 pub mod methods;
 pub mod outbound;
+pub mod parts;
 pub mod policies;
 pub mod policy_set;
 pub mod powers;
@@ -137,3 +139,4 @@ impl Identity {
         })
     }
 }
+pub mod wrapping;
