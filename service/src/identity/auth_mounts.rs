@@ -77,10 +77,7 @@ impl AuthMounts {
 
     /// The method these segments below `auth` lie on, and the segments below it. No path of a method lies on another's,
     /// unless two nodes enabled both at one instant: then the longer one goes first.
-    pub fn find<'p, 's>(
-        &self,
-        segments: &'p [&'s str],
-    ) -> Option<(Arc<AuthMount>, &'p [&'s str])> {
+    pub fn find<'p, 's>(&self, segments: &'p [&'s str]) -> Option<(Arc<AuthMount>, &'p [&'s str])> {
         let table = self.table.load();
         let on = table
             .iter()
@@ -212,10 +209,17 @@ impl AuthMounts {
 
 async fn read(parts: &Parts) -> Result<Vec<Arc<AuthMount>>, EntryError> {
     let limit = AuthMounts::MAX_MOUNTS.saturating_mul(2);
-    let entries = parts.entries.list::<StoredMount>(SHELF, None, limit).await?;
+    let entries = parts
+        .entries
+        .list::<StoredMount>(SHELF, None, limit)
+        .await?;
     let enabled = entries.into_iter().filter(|entry| !entry.value.is_retiring);
     let mut table: Vec<_> = enabled.filter_map(mounted).map(Arc::new).collect();
-    table.extend(MountPath::parse(TOKEN).map(AuthMount::built_in_token).map(Arc::new));
+    table.extend(
+        MountPath::parse(TOKEN)
+            .map(AuthMount::built_in_token)
+            .map(Arc::new),
+    );
     table.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(table)
 }

@@ -1,6 +1,7 @@
 //! How callers prove who they are.
 
 pub mod approle;
+pub mod cert;
 pub mod jose;
 pub mod jwt;
 pub mod kubernetes;
