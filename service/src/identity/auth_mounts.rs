@@ -60,14 +60,13 @@ impl AuthMounts {
     /// How many methods can be mounted.
     pub const MAX_MOUNTS: u32 = 1000;
 
-    /// The table as the store has it.
-    pub async fn read(parts: Parts) -> Result<Self, EntryError> {
-        let table = read(&parts).await?;
-        Ok(Self {
+    /// A table with the built-in method alone, until it is [refreshed](Self::refresh).
+    pub fn new(parts: Parts) -> Self {
+        Self {
             parts,
-            table: ArcSwap::from_pointee(table),
+            table: ArcSwap::from_pointee(built_in().collect()),
             reading: tokio::sync::Mutex::default(),
-        })
+        }
     }
 
     /// All methods by path, the built-in one included.
@@ -77,7 +76,10 @@ impl AuthMounts {
 
     /// The method these segments below `auth` lie on, and the segments below it. No path of a method lies on another's,
     /// unless two nodes enabled both at one instant: then the longer one goes first.
-    pub fn find<'p, 's>(&self, segments: &'p [&'s str]) -> Option<(Arc<AuthMount>, &'p [&'s str])> {
+    pub fn find<'p, 's>(
+        &self,
+        segments: &'p [&'s str],
+    ) -> Option<(Arc<AuthMount>, &'p [&'s str])> {
         let table = self.table.load();
         let on = table
             .iter()
@@ -150,6 +152,9 @@ impl AuthMounts {
         path: &MountPath,
         mut edit: impl FnMut(AuthMountConfig) -> Result<AuthMountConfig, E>,
     ) -> Result<Result<(), E>, AuthMountError> {
+        if path.as_str() == TOKEN {
+            return Err(AuthMountError::BuiltIn);
+        }
         let tuned = self.parts.entries.put(SHELF, path.as_str(), |there| {
             let there: StoredMount = there.ok_or(None)?;
             if there.is_retiring {
@@ -173,6 +178,9 @@ impl AuthMounts {
         &self,
         path: &MountPath,
     ) -> Result<Option<AuthMount>, AuthMountError> {
+        if path.as_str() == TOKEN {
+            return Err(AuthMountError::BuiltIn);
+        }
         let mark = self.parts.entries.put(SHELF, path.as_str(), |there| {
             let there: StoredMount = there.ok_or(AuthMountError::NotFound)?;
             Ok(there.retiring())
@@ -209,19 +217,17 @@ impl AuthMounts {
 
 async fn read(parts: &Parts) -> Result<Vec<Arc<AuthMount>>, EntryError> {
     let limit = AuthMounts::MAX_MOUNTS.saturating_mul(2);
-    let entries = parts
-        .entries
-        .list::<StoredMount>(SHELF, None, limit)
-        .await?;
+    let entries = parts.entries.list::<StoredMount>(SHELF, None, limit).await?;
     let enabled = entries.into_iter().filter(|entry| !entry.value.is_retiring);
     let mut table: Vec<_> = enabled.filter_map(mounted).map(Arc::new).collect();
-    table.extend(
-        MountPath::parse(TOKEN)
-            .map(AuthMount::built_in_token)
-            .map(Arc::new),
-    );
+    table.extend(built_in());
     table.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(table)
+}
+
+fn built_in() -> impl Iterator<Item = Arc<AuthMount>> {
+    let token = MountPath::parse(TOKEN).map(AuthMount::built_in_token);
+    token.map(Arc::new).into_iter()
 }
 
 /// `None` for an entry whose name is no path, which nobody here has written.

@@ -7,6 +7,7 @@ use keyring::entropy::Entropy;
 use keyring::identity_keys::IdentityKeys;
 use keyring::store::identity::{CredentialStore, EntryStore};
 
+use super::Foundation;
 use super::entries::Entries;
 
 /// Stores, keys, time and randomness. Clones share them.
@@ -27,6 +28,18 @@ pub struct Parts {
 }
 
 impl Parts {
+    /// What all of identity stands on, without what only tokens need.
+    pub fn of(on: &Foundation) -> Self {
+        Self {
+            entries: Entries::new(Arc::clone(&on.entries), Arc::clone(&on.keys)),
+            entry_store: Arc::clone(&on.entries),
+            credentials: Arc::clone(&on.credentials),
+            keys: Arc::clone(&on.keys),
+            clock: Arc::clone(&on.clock),
+            entropy: Arc::clone(&on.entropy),
+        }
+    }
+
     /// The time now.
     pub fn now(&self) -> Timestamp {
         self.clock.now()

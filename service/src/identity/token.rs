@@ -1,6 +1,7 @@
 //! Tokens: their text, what is known of them, and the verbs that make, find, renew and revoke them.
 
 pub mod body;
+pub mod create;
 pub mod entry;
 pub(crate) mod flights;
 pub mod grant;
@@ -9,4 +10,5 @@ pub mod lookup;
 pub mod registry;
 pub mod renew;
 pub mod revoke;
+pub mod role;
 pub mod text;

@@ -34,6 +34,17 @@ pub struct User {
     pub token: TokenParams,
 }
 
+/// Somebody who claims to be a user.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// The accessor of the auth mount.
+    pub mount: &'a str,
+    /// The name, however it is spelled.
+    pub name: &'a KeyName,
+    /// Where the caller is.
+    pub remote: Option<IpAddr>,
+}
+
 /// Who logged in, and what the token is to be like.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserLogin {
@@ -107,16 +118,14 @@ impl Users {
     /// Logs a user in. The same work is done for a name that is nobody's as for a wrong password.
     pub async fn log_in(
         &self,
-        mount: &str,
+        attempt: Attempt<'_>,
         rule: LockoutRule,
-        name: &KeyName,
         password: SecretBytes,
-        remote: Option<IpAddr>,
     ) -> Result<UserLogin, UserLoginError> {
         let clock = self.parts.clock.as_ref();
         let who = Contender {
-            mount: mount.to_owned(),
-            name: role_name(name),
+            mount: attempt.mount.to_owned(),
+            name: role_name(attempt.name),
         };
         if self.lockouts.is_locked(&who, rule, clock) {
             return Err(UserLoginError::Denied);
@@ -126,7 +135,7 @@ impl Users {
         if self.lockouts.is_locked(&who, rule, clock) {
             return Err(UserLoginError::Denied);
         }
-        let user = self.find(mount, &who.name).await?;
+        let user = self.find(attempt.mount, &who.name).await?;
         let record = user.as_ref().map(|user| user.password.clone());
         let is_right = turn.check(password, record).await?;
         let Some(user) = user.as_ref().filter(|_| is_right) else {
@@ -134,7 +143,7 @@ impl Users {
             return Err(UserLoginError::Invalid);
         };
         self.lockouts.succeeded(&who);
-        if !admits(&user.token.bound_cidrs, remote) {
+        if !admits(&user.token.bound_cidrs, attempt.remote) {
             return Err(UserLoginError::Denied);
         }
         Ok(UserLogin {
