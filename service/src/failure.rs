@@ -9,6 +9,8 @@ use keyring::store::StoreError;
 use keyring::store::sql::StoreSetupError;
 
 use crate::config::Mistakes;
+use crate::gate::OpenError;
+use crate::identity::entries::EntryError;
 
 /// Why a command ended early. The sentence is for the operator and holds no secret.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +55,16 @@ impl From<KekSetupError> for Failure {
 impl From<Mistakes> for Failure {
     fn from(mistakes: Mistakes) -> Self {
         Self::SetUp(mistakes.to_string())
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Engine(error) => error.into(),
+            OpenError::Identity(EntryError::Store(error)) => error.into(),
+            OpenError::Identity(error) => Self::SetUp(chain(&error)),
+        }
     }
 }
 

@@ -7,6 +7,10 @@ use keyring::transit::Transit;
 
 use crate::identity::Identity;
 
+mod opening;
+
+pub use opening::{OpenError, open};
+
 /// What a node works with while it is open. Requests hold on to it until they are answered; nothing else does, so
 /// closing the gate wipes every key soon after.
 #[derive(Debug)]
