@@ -1,6 +1,7 @@
 //! The HTTP front: from bytes of a connection to calls of the engine, and back.
 
 mod auth;
+mod auth_mounts;
 mod batch;
 mod body;
 mod data;
@@ -28,6 +29,7 @@ mod text;
 mod token;
 mod view;
 mod weak;
+mod wrapping;
 
 use std::fmt;
 use std::io;

@@ -28,6 +28,7 @@ use super::{Answered, Front, REQUEST_SPAN, data, head, history, keys, mounts, qu
 use crate::caller::Caller;
 use crate::connection::{ClientCertificates, Connection};
 use crate::gate::Opened;
+use crate::identity::Identity;
 use crate::telemetry;
 
 /// What all workers share.
@@ -226,6 +227,11 @@ impl Request<'_> {
     /// The engine.
     pub(super) fn transit(&self) -> Result<&Arc<Transit>, Problem> {
         Ok(&self.opened()?.transit)
+    }
+
+    /// Tokens, policies and auth methods.
+    pub(super) fn identity(&self) -> Result<&Arc<Identity>, Problem> {
+        Ok(&self.opened()?.identity)
     }
 
     /// The fields of the query.

@@ -1,6 +1,8 @@
 //! From what went wrong to a status and a text: the one place where that is decided.
 
 mod engine;
+mod identity;
+mod methods;
 
 use std::borrow::Cow;
 use std::fmt;

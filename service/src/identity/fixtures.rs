@@ -9,6 +9,7 @@ use std::time::Duration;
 use keyring::clock::{Clock as _, Timestamp};
 use keyring::entropy::SystemEntropy;
 use keyring::identity_keys::IdentityKeys;
+use keyring::name::KeyName;
 use keyring::secret::{Dek, SecretBytes};
 use keyring::store::identity::{CredentialHash, CredentialKind};
 use keyring::store::memory::MemoryStore;
@@ -17,6 +18,8 @@ use keyring::transit::RootToken;
 use tokio::runtime::Handle;
 
 use super::engine::Engine;
+use super::entries::Entries;
+use super::parts::Parts;
 use super::token::grant::{AuthMountLimits, Issued, NewToken};
 use super::token::lookup::{Found, Stored};
 use super::token::registry::Bounds;
@@ -152,4 +155,29 @@ impl Node {
 pub(crate) struct Token {
     pub(crate) text: String,
     pub(crate) hash: CredentialHash,
+}
+
+/// A store in memory with a clock that stands at 1,000,000 s, and what rooms of identity are built from on them.
+pub(crate) fn parts() -> (Parts, Arc<ManualClock>) {
+    let store = Arc::new(MemoryStore::new());
+    let clock = Arc::new(ManualClock::at(1_000_000));
+    let parts = Parts {
+        entries: Entries::new(Arc::clone(&store) as Arc<_>, keys()),
+        entry_store: Arc::clone(&store) as Arc<_>,
+        credentials: store,
+        keys: keys(),
+        clock: Arc::clone(&clock) as Arc<_>,
+        entropy: Arc::new(SystemEntropy),
+    };
+    (parts, clock)
+}
+
+/// A name.
+pub(crate) fn name(text: &str) -> KeyName {
+    KeyName::parse(text).unwrap()
+}
+
+/// A secret text.
+pub(crate) fn secret(text: &str) -> SecretBytes {
+    SecretBytes::new(text.as_bytes().to_vec())
 }

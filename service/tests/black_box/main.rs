@@ -19,6 +19,7 @@ mod api;
 mod app;
 mod bad_input;
 mod client;
+mod clients;
 mod durability;
 mod pkcs11;
 mod restart;
@@ -26,6 +27,7 @@ mod set_up;
 mod start_up;
 mod store_away;
 mod telemetry;
+mod tls;
 mod two_nodes;
 
 use std::time::{Duration, Instant};
