@@ -198,6 +198,24 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_stream_says_who_is_at_the_other_end() {
+        let origin = Origin {
+            listener: "local".into(),
+            trusted_proxies: Arc::new([]),
+        };
+        let (unix, _other) = UnixStream::pair().unwrap();
+        let connection = origin.connection(&unix);
+        let user = rustix::process::geteuid().as_raw();
+        assert_eq!((connection.remote, connection.user), (None, Some(user)));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stream = TcpStream::connect(address).await.unwrap();
+        let connection = origin.connection(&stream);
+        assert_eq!(connection.remote, Some(address.ip()));
+        assert!(!connection.is_encrypted && connection.certificates.is_none());
+    }
+
     #[test]
     fn a_proxy_on_a_unix_socket_is_believed_if_any_is() {
         let found = from(None, &["127.0.0.1/32"], &["203.0.113.7"]);

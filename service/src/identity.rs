@@ -9,6 +9,7 @@ pub mod entries;
 mod fixtures;
 pub mod glob;
 pub mod methods;
+pub mod outbound;
 pub mod parts;
 pub mod policies;
 pub mod policy_set;

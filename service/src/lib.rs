@@ -19,6 +19,7 @@ pub mod init;
 pub mod listener;
 pub mod metrics;
 pub mod process;
+pub mod quota;
 pub mod signals;
 pub mod telemetry;
 pub mod tls;

@@ -1,6 +1,12 @@
 //! How callers prove who they are.
 
 pub mod approle;
+pub mod cert;
+pub mod jose;
+pub mod jwt;
+pub mod kubernetes;
+#[cfg(test)]
+mod stub_server;
 pub mod userpass;
 
 use keyring::name::KeyName;

@@ -28,6 +28,7 @@ mod set_up;
 mod start_up;
 mod store_away;
 mod telemetry;
+mod tls;
 mod two_nodes;
 
 use std::time::{Duration, Instant};
