@@ -74,15 +74,12 @@ impl AuthMounts {
         self.table.load_full()
     }
 
-    /// The method these segments below `auth` lie on, and the segments below it. No path of a method lies on another's,
-    /// unless two nodes enabled both at one instant: then the longer one goes first.
-    pub fn find<'p, 's>(&self, segments: &'p [&'s str]) -> Option<(Arc<AuthMount>, &'p [&'s str])> {
-        let table = self.table.load();
-        let on = table
-            .iter()
-            .filter_map(|mount| Some((mount, below(segments, mount.path.as_str())?)));
-        let (mount, rest) = on.min_by_key(|(_, rest)| rest.len())?;
-        Some((Arc::clone(mount), rest))
+    /// The method these segments below `auth` lie on, and the segments below it.
+    pub fn find<'p, 's>(
+        &self,
+        segments: &'p [&'s str],
+    ) -> Option<(Arc<AuthMount>, &'p [&'s str])> {
+        mount_at(&self.table.load(), segments)
     }
 
     /// The method at exactly this path.
@@ -212,12 +209,22 @@ impl AuthMounts {
     }
 }
 
+/// The method of a table that these segments below `auth` lie on, and the segments below it. No path of a method lies on
+/// another's, unless two nodes enabled both at one instant: then the longer one goes first.
+pub fn mount_at<'p, 's>(
+    table: &[Arc<AuthMount>],
+    segments: &'p [&'s str],
+) -> Option<(Arc<AuthMount>, &'p [&'s str])> {
+    let on = table
+        .iter()
+        .filter_map(|mount| Some((mount, below(segments, mount.path.as_str())?)));
+    let (mount, rest) = on.min_by_key(|(_, rest)| rest.len())?;
+    Some((Arc::clone(mount), rest))
+}
+
 async fn read(parts: &Parts) -> Result<Vec<Arc<AuthMount>>, EntryError> {
     let limit = AuthMounts::MAX_MOUNTS.saturating_mul(2);
-    let entries = parts
-        .entries
-        .list::<StoredMount>(SHELF, None, limit)
-        .await?;
+    let entries = parts.entries.list::<StoredMount>(SHELF, None, limit).await?;
     let enabled = entries.into_iter().filter(|entry| !entry.value.is_retiring);
     let mut table: Vec<_> = enabled.filter_map(mounted).map(Arc::new).collect();
     table.extend(built_in());
