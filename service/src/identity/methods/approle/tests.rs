@@ -104,7 +104,9 @@ async fn a_secret_id_is_worth_nothing_with_any_other_role() {
 #[tokio::test]
 async fn of_64_logins_at_once_with_one_use_one_succeeds() {
     let (roles, _) = app_roles();
-    put(&roles, "web", |role| role.secret_id_num_uses = 1).await.unwrap();
+    put(&roles, "web", |role| role.secret_id_num_uses = 1)
+        .await
+        .unwrap();
     let id: Arc<str> = role_id(&roles, "web").await.into();
     for _ in 0..20 {
         let made = Arc::new(add(&roles, "web", SecretIdTerms::default()).await);
@@ -127,7 +129,11 @@ async fn of_64_logins_at_once_with_one_use_one_succeeds() {
 #[tokio::test]
 async fn a_secret_id_is_good_until_its_time_is_over() {
     let (roles, clock) = app_roles();
-    put(&roles, "web", |role| role.secret_id_ttl = Duration::from_mins(1)).await.unwrap();
+    put(&roles, "web", |role| {
+        role.secret_id_ttl = Duration::from_mins(1)
+    })
+    .await
+    .unwrap();
     let id = role_id(&roles, "web").await;
     let made = add(&roles, "web", SecretIdTerms::default()).await;
     clock.advance(Duration::from_mins(1) - Duration::from_micros(1));
@@ -135,8 +141,14 @@ async fn a_secret_id_is_good_until_its_time_is_over() {
     clock.advance(Duration::from_micros(1));
     assert!(is_invalid(log_in(&roles, &id, &made.text).await));
     let which = SecretIdRef::Text(&made.text);
-    assert_eq!(roles.secret_id(MOUNT, &name("web"), which).await.unwrap(), None);
-    let listed = roles.secret_id_accessors(MOUNT, &name("web")).await.unwrap();
+    assert_eq!(
+        roles.secret_id(MOUNT, &name("web"), which).await.unwrap(),
+        None
+    );
+    let listed = roles
+        .secret_id_accessors(MOUNT, &name("web"))
+        .await
+        .unwrap();
     assert_eq!(listed, [""; 0]);
 }
 
@@ -144,7 +156,9 @@ async fn a_secret_id_is_good_until_its_time_is_over() {
 async fn a_refused_address_takes_no_use() {
     let (roles, _) = app_roles();
     let away = vec![Cidr::parse("192.0.2.0/24").unwrap()];
-    put(&roles, "web", |role| role.secret_id_num_uses = 1).await.unwrap();
+    put(&roles, "web", |role| role.secret_id_num_uses = 1)
+        .await
+        .unwrap();
     let terms = SecretIdTerms {
         cidrs: away.clone(),
         ..SecretIdTerms::default()
@@ -158,7 +172,11 @@ async fn a_refused_address_takes_no_use() {
     let there = Some([192, 0, 2, 7].into());
     assert!(roles.log_in(MOUNT, &id, &made.text, there).await.is_ok());
 
-    put(&roles, "bound", |role| role.secret_id_bound_cidrs.clone_from(&away)).await.unwrap();
+    put(&roles, "bound", |role| {
+        role.secret_id_bound_cidrs.clone_from(&away)
+    })
+    .await
+    .unwrap();
     let made = add(&roles, "bound", SecretIdTerms::default()).await;
     let refused = log_in(&roles, &role_id(&roles, "bound").await, &made.text).await;
     assert!(matches!(refused, Err(LoginError::AddressOfRole(_))));
@@ -197,10 +215,18 @@ async fn a_secret_id_that_somebody_chose_works_for_its_role_and_can_be_chosen_ag
     assert!(is_invalid(log_in(&roles, &id, &secret("sesame")).await));
     choose("a").await.unwrap();
     assert!(log_in(&roles, &id, &secret("sesame")).await.is_ok());
-    assert!(matches!(choose("a").await, Err(AppRoleError::SecretIdTaken)));
+    assert!(matches!(
+        choose("a").await,
+        Err(AppRoleError::SecretIdTaken)
+    ));
     choose("b").await.unwrap();
     let which = SecretIdRef::Text(&secret("sesame"));
-    assert!(roles.destroy_secret_id(MOUNT, &name("a"), which).await.unwrap());
+    assert!(
+        roles
+            .destroy_secret_id(MOUNT, &name("a"), which)
+            .await
+            .unwrap()
+    );
     assert!(is_invalid(log_in(&roles, &id, &secret("sesame")).await));
     choose("a").await.unwrap();
     assert!(log_in(&roles, &id, &secret("sesame")).await.is_ok());
@@ -210,7 +236,11 @@ async fn a_secret_id_that_somebody_chose_works_for_its_role_and_can_be_chosen_ag
 async fn invented_ids_are_looked_up_only_so_often() {
     let (roles, _) = app_roles();
     put(&roles, "web", |_| {}).await.unwrap();
-    put(&roles, "custom", |role| "custom-id".clone_into(&mut role.role_id)).await.unwrap();
+    put(&roles, "custom", |role| {
+        "custom-id".clone_into(&mut role.role_id)
+    })
+    .await
+    .unwrap();
     let made = add(&roles, "custom", SecretIdTerms::default()).await;
     assert!(log_in(&roles, "custom-id", &made.text).await.is_ok());
     let mut busy = 0;
@@ -233,14 +263,20 @@ async fn invented_ids_are_looked_up_only_so_often() {
 #[tokio::test]
 async fn a_role_id_leads_to_one_role_and_follows_its_changes() {
     let (roles, _) = app_roles();
-    put(&roles, "a", |role| "one".clone_into(&mut role.role_id)).await.unwrap();
+    put(&roles, "a", |role| "one".clone_into(&mut role.role_id))
+        .await
+        .unwrap();
     let made = add(&roles, "a", SecretIdTerms::default()).await;
     let taken = put(&roles, "b", |role| "one".clone_into(&mut role.role_id)).await;
     assert!(matches!(taken, Err(AppRoleError::RoleIdTaken)));
-    put(&roles, "a", |role| "two".clone_into(&mut role.role_id)).await.unwrap();
+    put(&roles, "a", |role| "two".clone_into(&mut role.role_id))
+        .await
+        .unwrap();
     assert!(is_invalid(log_in(&roles, "one", &made.text).await));
     assert!(log_in(&roles, "two", &made.text).await.is_ok());
-    put(&roles, "b", |role| "one".clone_into(&mut role.role_id)).await.unwrap();
+    put(&roles, "b", |role| "one".clone_into(&mut role.role_id))
+        .await
+        .unwrap();
     assert!(is_invalid(log_in(&roles, "one", &made.text).await));
     assert!(log_in(&roles, "two", &made.text).await.is_ok());
 }
@@ -268,7 +304,10 @@ async fn retiring_a_mount_takes_all_secret_ids_of_its_roles() {
     for number in 0..3 {
         let role = format!("role-{number}");
         put(&roles, &role, |_| {}).await.unwrap();
-        made.push((role_id(&roles, &role).await, add(&roles, &role, SecretIdTerms::default()).await));
+        made.push((
+            role_id(&roles, &role).await,
+            add(&roles, &role, SecretIdTerms::default()).await,
+        ));
     }
     roles.retire_mount(MOUNT).await.unwrap();
     for (id, made) in made {
@@ -284,7 +323,9 @@ async fn another_node_follows_once_it_hears_that_entries_have_changed() {
     let made = add(&here, "web", SecretIdTerms::default()).await;
     let id = role_id(&here, "web").await;
     assert!(log_in(&there, &id, &made.text).await.is_ok());
-    put(&here, "web", |role| role.token.num_uses = 7).await.unwrap();
+    put(&here, "web", |role| role.token.num_uses = 7)
+        .await
+        .unwrap();
     there.entries_changed();
     let login = log_in(&there, &id, &made.text).await.unwrap();
     assert_eq!(login.params.num_uses, 7);

@@ -70,7 +70,11 @@ async fn five_guesses_lock_a_name_out_in_every_spelling_and_nobody_alike() {
     add(&users, "ada", "sesame", &TokenParams::default()).await;
     for spelled in ["ada", "Ada", "ADA", "adA", "aDA"] {
         assert!(log_in(&users, spelled, "guess").await.is_err());
-        assert!(log_in(&users, &spelled.replace('a', "b"), "guess").await.is_err());
+        assert!(
+            log_in(&users, &spelled.replace('a', "b"), "guess")
+                .await
+                .is_err()
+        );
     }
     for _ in 0..5 {
         assert!(log_in(&users, "nobody", "guess").await.is_err());
@@ -104,7 +108,10 @@ async fn of_many_guesses_at_once_few_more_than_five_are_checked() {
 #[tokio::test]
 async fn a_user_bound_to_addresses_logs_in_from_there_only() {
     let (users, _) = users();
-    for (user, block, fine) in [("home", "127.0.0.0/8", true), ("away", "192.0.2.0/24", false)] {
+    for (user, block, fine) in [
+        ("home", "127.0.0.0/8", true),
+        ("away", "192.0.2.0/24", false),
+    ] {
         let token = TokenParams {
             bound_cidrs: vec![Cidr::parse(block).unwrap()],
             ..TokenParams::default()
