@@ -149,19 +149,21 @@ fn run(core: Arc<Core>, outputs: Vec<Box<dyn Output>>, strict: bool) -> io::Resu
     Ok(AuditLog::new(core, strict, ended))
 }
 
-/// Until the log is closed. Goes on holding the sender until then, so that the sinks are waited for.
+/// Until the log is closed and nobody waits. Goes on holding the sender until then, so that the sinks are waited for.
 fn watch(core: &Core, _ends: &mpsc::Sender<()>) {
     let mut checkpoint = Instant::now();
-    while !core.closed.load(std::sync::atomic::Ordering::Acquire) {
+    loop {
         std::thread::park_timeout(WATCH);
         let now = Instant::now();
-        core.watch(now);
+        let somebody_waits = core.watch(now);
+        if core.is_closed() && !somebody_waits {
+            break;
+        }
         if now.saturating_duration_since(checkpoint) >= CHECKPOINT_INTERVAL {
             checkpoint = now;
             core.make_checkpoint_due();
         }
     }
-    core.watch(Instant::now());
 }
 
 pub(super) fn origin(settings: &Audit, basis: &Basis) -> Result<Origin, EntropyError> {
