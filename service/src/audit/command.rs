@@ -10,9 +10,11 @@ use keyring::clock::Timestamp;
 use keyring::store::audit::AuditHead;
 
 use super::encode::{from_hex, hex, parse_time};
+use super::kept;
 use super::line::{self, Body as _, Head, Line};
 use super::search::Wanted;
 use super::verify::{self, Chains, Report, Verifier};
+use crate::config::Config;
 use crate::failure::Failure;
 
 /// What can be asked.
@@ -33,7 +35,7 @@ pub enum AuditCommand {
 pub struct ConfigFile {
     /// The server's TOML file
     #[arg(long = "config", value_name = "FILE")]
-    pub(crate) file: PathBuf,
+    file: PathBuf,
 }
 
 /// `sealring audit verify`
@@ -91,48 +93,51 @@ fn time(text: &str) -> Result<Timestamp, &'static str> {
         .ok_or("must be a time like 2026-03-03T12:00:00Z or a day like 2026-03-03")
 }
 
-/// What a store says of its audit logs.
-#[derive(Debug, Default)]
-pub struct Kept {
-    /// The heads of all chains.
-    pub heads: Vec<AuditHead>,
-    /// The public key, if the store could be opened with its KEK.
-    pub key: Option<[u8; 32]>,
+impl AuditCommand {
+    /// Does what was asked.
+    pub fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Verify(args) => args.run(),
+            Self::Search(args) => args.run(),
+            Self::Head(args) => print_heads(&kept::heads(Config::load(&args.file)?)?),
+            Self::Key(args) => {
+                let key = kept::public_key(Config::load(&args.file)?)?;
+                print(&format!("{}\n", hex(&key)))
+            }
+        }
+    }
 }
 
 impl VerifyArgs {
-    /// The configuration whose store is to be asked.
-    pub fn config(&self) -> Option<&Path> {
-        self.config.as_deref()
-    }
-
     /// Checks the files, and prints what was found.
-    pub fn run(&self, kept: Kept) -> Result<(), Failure> {
-        let pinned = self.key.as_deref().map(read_key).transpose()?.or(kept.key);
-        let heads = match &self.head {
-            Some(file) => read_heads(file, pinned)?,
-            None => kept.heads,
+    fn run(&self) -> Result<(), Failure> {
+        let given = self.key.as_deref().map(read_key).transpose()?;
+        let pinned = match (given, &self.config) {
+            (None, Some(config)) => Some(kept::public_key(Config::load(config)?)?),
+            (given, _) => given,
         };
-        let has_heads = self.head.is_some() || self.config.is_some();
+        let heads = match (&self.head, &self.config) {
+            (Some(file), _) => read_heads(file, pinned)?,
+            (None, Some(config)) => kept::heads(Config::load(config)?)?,
+            (None, None) => Vec::new(),
+        };
         let verifier = self.verify(pinned, Chains::new(heads))?;
         let (report, key) = verifier.finish();
         let mut text = String::new();
         describe(&mut text, &report);
-        match (key, pinned) {
-            (Some(key), None) => add(&mut text, format_args!(
-                "\nNOT PINNED: the key {} was found in the log itself. Whoever could replace the whole log could replace it \
-                 too: pass --key.\n",
-                hex(&key)
-            )),
-            (_, _) => {}
+        if let (Some(key), None) = (key, pinned) {
+            let key = hex(&key);
+            add(&mut text, format_args!("\nNOT PINNED: the key {key} {NOT_PINNED}\n"));
         }
-        if !has_heads {
-            text.push_str("NO HEAD: records cut off from the end go unnoticed; pass --head or --config.\n");
+        if self.head.is_none() && self.config.is_none() {
+            add(&mut text, format_args!("NO HEAD: {NO_HEAD}\n"));
         }
         print(&text)?;
         match report.findings.first() {
             None => Ok(()),
-            Some(first) => Err(Failure::Data(format!("the log is not what was written: {first}"))),
+            Some(first) => Err(Failure::Data(format!(
+                "the log is not what was written: {first}"
+            ))),
         }
     }
 
@@ -161,7 +166,7 @@ impl VerifyArgs {
 
 impl SearchArgs {
     /// Prints the records that match, as they are in the files.
-    pub fn run(self) -> Result<(), Failure> {
+    fn run(self) -> Result<(), Failure> {
         let files = verify::in_order(&self.files).map_err(|error| unreadable(&self.files, &error))?;
         let wanted = Wanted {
             key: self.key,
@@ -183,18 +188,13 @@ impl SearchArgs {
 }
 
 /// Prints the heads, one a line, each with its signature.
-pub fn print_heads(heads: &[AuditHead]) -> Result<(), Failure> {
+fn print_heads(heads: &[AuditHead]) -> Result<(), Failure> {
     let mut out = Vec::new();
     for head in heads {
         let body = line::body_text(&Head::of(head));
         line::push_with_signature(&mut out, Head::KIND, &body, &head.signature);
     }
     print(&String::from_utf8_lossy(&out))
-}
-
-/// Prints the public key in hexadecimal.
-pub fn print_key(key: &[u8; 32]) -> Result<(), Failure> {
-    print(&format!("{}\n", hex(key)))
 }
 
 /// Heads that [`print_heads`] printed. With a pinned key each must be signed by it.
@@ -291,6 +291,9 @@ fn print(text: &str) -> Result<(), Failure> {
         .map_err(|error| Failure::unexpected("cannot write to standard output", &error))
 }
 
+const NOT_PINNED: &str = "was found in the log itself, and whoever could replace the whole log could replace that too. \
+                          Pass --key, with what `sealring audit key` prints.";
+const NO_HEAD: &str = "records cut off from the end go unnoticed. Pass --head or --config.";
 /// Progress is shown this often.
 const SHOWN_BYTES: u64 = 4 << 20;
 /// From here on it is shown at all.
