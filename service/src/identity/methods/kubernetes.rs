@@ -8,7 +8,6 @@ pub mod review;
 pub mod role;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use self::config::Config;
