@@ -20,6 +20,8 @@ use crate::gate::{Gate, Opened};
 use crate::http::{self, Front, Limits, ServerInfo};
 use crate::identity::token::text::TokenText;
 use crate::listener::{Bound, Listener, Reach, SocketFile};
+use crate::identity::token::registry::Bounds;
+use crate::identity::{self, Identity};
 use crate::metrics::Metrics;
 use crate::process;
 use crate::signals::{ReloadSignal, StopSignals};
@@ -107,11 +109,27 @@ impl Foundation {
         let runtime = &self.house.runtime;
         let clock = Arc::clone(&self.parts.clock);
         let keys = Arc::clone(&self.parts.store);
-        let transit = runtime.block_on(open_engine(self.parts, self.settings, root))?;
+        let (stores, entropy) = (Arc::clone(&keys), Arc::clone(&self.parts.entropy));
+        let transit = Arc::new(runtime.block_on(open_engine(self.parts, self.settings, root))?);
+        let on = identity::Foundation {
+            entries: Arc::clone(&stores) as Arc<_>,
+            credentials: stores,
+            keys: transit.identity_keys(),
+            clock: Arc::clone(&clock),
+            entropy,
+            runtime: runtime.handle().clone(),
+            bounds: Bounds::default(),
+        };
+        let caches = identity::Caches::new(&on);
+        let identity = Identity::open(on, &caches, Arc::clone(&transit) as Arc<_>);
+        let identity = runtime
+            .block_on(identity)
+            .map_err(|error| Failure::unexpected("identity cannot be opened", &error))?;
         let server = runtime.block_on(server_info(keys.as_ref(), &self.house.store))?;
         let front = Front {
             gate: Arc::new(Gate::open(Opened {
-                transit: Arc::new(transit),
+                identity: Arc::new(identity),
+                transit,
             })),
             metrics: self.metrics,
             limits: self.limits,

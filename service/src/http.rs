@@ -91,9 +91,14 @@ impl Limits {
     /// The longest body of a request without items: it is read where the request is, and must not delay others.
     pub const PLAIN_BODY_BYTES: usize = 1 << 20;
 
+    /// The longest body of somebody who shows no token, to log in with.
+    pub const STRANGERS_BODY_BYTES: usize = 64 << 10;
+
     /// The longest body of a request for this.
-    pub(crate) fn body_bytes_of(&self, operation: Operation) -> usize {
-        if operation.takes_items() {
+    pub(crate) fn body_bytes_of(&self, operation: Operation, by_stranger: bool) -> usize {
+        if by_stranger {
+            self.body_bytes.min(Self::STRANGERS_BODY_BYTES)
+        } else if operation.takes_items() {
             self.body_bytes
         } else {
             self.body_bytes.min(Self::PLAIN_BODY_BYTES)

@@ -18,7 +18,7 @@ use self::endpoint::Endpoint;
 use super::dispatch::Request;
 use super::errors::Problem;
 use super::reply::Answer;
-use super::route::{RouteFault, Verb};
+use super::route::{MethodTarget, RouteFault, Verb};
 use crate::identity::auth_methods::AuthMethods;
 use crate::identity::auth_mounts::mount::{AuthMount, MethodKind};
 
@@ -38,6 +38,11 @@ pub(super) async fn handle(
         MethodKind::Token => Err(endpoint::nowhere()),
         MethodKind::Userpass => userpass::handle(request, mount, verb, rest).await,
     }
+}
+
+/// Answers a request that was led to a mounted method.
+pub(super) async fn answer(request: &Request<'_>, target: &MethodTarget) -> Answer {
+    handle(request, &target.mount, target.verb, &target.segments()).await
 }
 
 /// Whether a token is needed there; also where there is nothing, so that strangers do not learn which paths there are.

@@ -74,18 +74,12 @@ impl AuthMounts {
         self.table.load_full()
     }
 
-    /// The method these segments below `auth` lie on, and the segments below it. No path of a method lies on another's,
-    /// unless two nodes enabled both at one instant: then the longer one goes first.
+    /// The method these segments below `auth` lie on, and the segments below it.
     pub fn find<'p, 's>(
         &self,
         segments: &'p [&'s str],
     ) -> Option<(Arc<AuthMount>, &'p [&'s str])> {
-        let table = self.table.load();
-        let on = table
-            .iter()
-            .filter_map(|mount| Some((mount, below(segments, mount.path.as_str())?)));
-        let (mount, rest) = on.min_by_key(|(_, rest)| rest.len())?;
-        Some((Arc::clone(mount), rest))
+        mount_at(&self.table.load(), segments)
     }
 
     /// The method at exactly this path.
@@ -213,6 +207,19 @@ impl AuthMounts {
             tracing::warn!(%error, "changed auth methods could not be read back");
         }
     }
+}
+
+/// The method of a table that these segments below `auth` lie on, and the segments below it. No path of a method lies on
+/// another's, unless two nodes enabled both at one instant: then the longer one goes first.
+pub fn mount_at<'p, 's>(
+    table: &[Arc<AuthMount>],
+    segments: &'p [&'s str],
+) -> Option<(Arc<AuthMount>, &'p [&'s str])> {
+    let on = table
+        .iter()
+        .filter_map(|mount| Some((mount, below(segments, mount.path.as_str())?)));
+    let (mount, rest) = on.min_by_key(|(_, rest)| rest.len())?;
+    Some((Arc::clone(mount), rest))
 }
 
 async fn read(parts: &Parts) -> Result<Vec<Arc<AuthMount>>, EntryError> {
