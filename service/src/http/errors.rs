@@ -2,6 +2,7 @@
 
 mod engine;
 mod identity;
+mod logins;
 mod methods;
 
 use std::borrow::Cow;
