@@ -1,6 +1,7 @@
 //! From what went wrong to a status and a text: the one place where that is decided.
 
 mod engine;
+mod quotas;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,6 +23,8 @@ pub(crate) struct Problem {
     pub(super) status: StatusCode,
     pub(super) message: Message,
     pub(super) cause: Option<Cause>,
+    /// After how many seconds to come back, where that is known.
+    pub(super) retry_after: Option<u64>,
 }
 
 /// What an operator is told of a problem.
@@ -52,6 +55,7 @@ impl Problem {
             status,
             message,
             cause: None,
+            retry_after: None,
         }
     }
 
