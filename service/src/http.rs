@@ -19,6 +19,7 @@ mod open;
 mod operation;
 mod path;
 mod query;
+mod quotas;
 mod reply;
 mod route;
 mod seal;

@@ -49,14 +49,18 @@ fn paths(field: Option<Field<'_>>) -> Option<Vec<String>> {
             .map(|item| match item {
                 Field::Text(text) => Some(text.into_owned()),
                 Field::Bool(_)
-                | Field::Fraction
+                | Field::Fraction(_)
                 | Field::Integer(_)
                 | Field::List(_)
                 | Field::Null
                 | Field::Object(_) => None,
             })
             .collect::<Option<_>>()?,
-        Field::Bool(_) | Field::Fraction | Field::Integer(_) | Field::Null | Field::Object(_) => {
+        Field::Bool(_)
+        | Field::Fraction(_)
+        | Field::Integer(_)
+        | Field::Null
+        | Field::Object(_) => {
             return None;
         }
     };
