@@ -99,7 +99,7 @@ impl<'a> Fields<'a> {
             })),
             Some(
                 Value::Bool(_)
-                | Value::Fraction
+                | Value::Fraction(_)
                 | Value::Integer(_)
                 | Value::List(_)
                 | Value::Text(_),
@@ -121,7 +121,7 @@ impl<'a> Fields<'a> {
             .filter_map(|(name, value)| match value {
                 Value::Text(text) => Some((name.into_owned(), text.into_owned().into())),
                 Value::Bool(_)
-                | Value::Fraction
+                | Value::Fraction(_)
                 | Value::Integer(_)
                 | Value::List(_)
                 | Value::Null
