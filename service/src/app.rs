@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use keyring::observer::Observer;
-use keyring::setup::{self, SetupError};
+use keyring::setup::SetupError;
 use keyring::store::KeyStore;
-use keyring::transit::{Parts, Settings, Transit};
+use keyring::transit::{Parts, Settings};
 use tokio::runtime::Runtime;
 
 use crate::admission::Admission;
@@ -17,7 +17,7 @@ use crate::backends::{self, Absent, Store};
 use crate::config::Config;
 use crate::detached::Detached;
 use crate::failure::Failure;
-use crate::gate::{Gate, Opened};
+use crate::gate::{Gate, Keeper};
 use crate::http::{self, Front, Limits, ServerInfo};
 use crate::metrics::Metrics;
 use crate::process;
@@ -101,12 +101,14 @@ impl Foundation {
         let runtime = &self.house.runtime;
         let clock = Arc::clone(&self.parts.clock);
         let keys = Arc::clone(&self.parts.store);
-        let transit = runtime.block_on(open_engine(self.parts, self.settings, root))?;
+        let gate = Arc::new(Gate::default());
+        let keeper = Keeper::new(Arc::clone(&gate), self.parts, self.settings);
+        let keeper = Arc::new(keeper);
+        runtime.block_on(open_gate(&gate, &keeper, root))?;
         let server = runtime.block_on(server_info(keys.as_ref(), &self.house.store))?;
         let front = Front {
-            gate: Arc::new(Gate::open(Opened {
-                transit: Arc::new(transit),
-            })),
+            gate,
+            keeper,
             metrics: self.metrics,
             limits: self.limits,
             admission: self.admission,
@@ -177,9 +179,7 @@ impl House {
         let closed = self.runtime.block_on(async {
             let close = async {
                 front.detached.drained().await;
-                if let Some(opened) = front.gate.close() {
-                    opened.transit.shutdown().await;
-                }
+                front.keeper.close().await;
                 self.store.close().await;
             };
             tokio::time::timeout(CLOSE_TIMEOUT, close).await
@@ -247,21 +247,22 @@ fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
     })
 }
 
-async fn open_engine(
-    parts: Parts,
-    settings: Settings,
+/// Opens the gate, unless the store is sealed; then it stays closed until somebody unseals it. A root token given here is
+/// the only one from then on.
+async fn open_gate(
+    gate: &Gate,
+    keeper: &Arc<Keeper>,
     root: Option<&RootToken>,
-) -> Result<Transit, SetupError> {
-    let transit = setup::open(parts.clone(), settings.clone()).await?;
-    let Some(root) = root else {
-        return Ok(transit);
-    };
-    if transit.root_token(root.expose_secret()).is_some() {
-        return Ok(transit);
+) -> Result<(), SetupError> {
+    keeper.open().await?;
+    if let (Some(root), Some(opened)) = (root, gate.opened())
+        && opened.transit.root_token(root.expose_secret()).is_none()
+    {
+        keeper.replace_root_token(root.as_secret()).await?;
     }
-    transit.shutdown().await;
-    setup::replace_root_token(&parts, root.as_secret()).await?;
-    setup::open(parts, settings).await
+    let keeper = Arc::clone(keeper);
+    tokio::spawn(async move { keeper.watch().await });
+    Ok(())
 }
 
 async fn serve(

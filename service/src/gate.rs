@@ -5,12 +5,26 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use keyring::transit::Transit;
 
+mod keeper;
+mod progress;
+
+pub use keeper::{Keeper, UnsealFailure};
+pub use progress::{Progress, Step};
+
 /// What a node works with while it is open. Requests hold on to it until they are answered; nothing else does, so
 /// closing the gate wipes every key soon after.
 #[derive(Debug)]
 pub struct Opened {
     /// The engine.
     pub transit: Arc<Transit>,
+}
+
+impl Opened {
+    /// Ends what runs behind the gate and lets go of every key. Requests that still hold on to this go on with what
+    /// they have.
+    pub async fn shutdown(&self) {
+        self.transit.shutdown().await;
+    }
 }
 
 /// Holds what is open, or nothing while the node is sealed.
@@ -20,20 +34,18 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A gate that stands open.
-    pub fn open(opened: Opened) -> Self {
-        Self {
-            current: ArcSwapOption::from_pointee(opened),
-        }
-    }
-
     /// What the node works with; `None` while it is sealed.
     pub fn opened(&self) -> Option<Arc<Opened>> {
         self.current.load_full()
     }
 
+    /// Opens it.
+    fn set(&self, opened: Opened) {
+        self.current.store(Some(Arc::new(opened)));
+    }
+
     /// Lets no more requests in; what was open is the caller's to shut down.
-    pub fn close(&self) -> Option<Arc<Opened>> {
+    fn close(&self) -> Option<Arc<Opened>> {
         self.current.swap(None)
     }
 }

@@ -20,6 +20,7 @@ mod query;
 mod reply;
 mod route;
 mod seal;
+mod sealing;
 mod sliced;
 mod strict;
 mod sys;
@@ -41,7 +42,7 @@ use keyring::clock::Clock;
 use self::dispatch::Shell;
 use crate::admission::Admission;
 use crate::detached::Detached;
-use crate::gate::Gate;
+use crate::gate::{Gate, Keeper};
 
 pub use self::operation::Operation;
 
@@ -50,6 +51,8 @@ pub use self::operation::Operation;
 pub struct Front {
     /// The way to the engine, while the store is not sealed.
     pub gate: Arc<Gate>,
+    /// Opens and closes it.
+    pub keeper: Arc<Keeper>,
     /// Where answers are counted.
     pub metrics: Arc<dyn RequestObserver>,
     /// What this node takes on.

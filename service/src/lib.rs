@@ -14,6 +14,7 @@ pub mod gate;
 pub mod http;
 pub mod init;
 pub mod metrics;
+pub mod operator;
 pub mod process;
 pub mod root_token;
 pub mod signals;

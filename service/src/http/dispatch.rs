@@ -24,7 +24,7 @@ use super::operation::Operation;
 use super::path::{self, ApiPath};
 use super::reply::{Answer, Reply, RequestId};
 use super::route::{KeyTarget, Route, Target, Verb};
-use super::{Answered, Front, REQUEST_SPAN, data, head, history, keys, mounts, query, sys, token};
+use super::{Answered, Front, REQUEST_SPAN, data, head, history, keys, mounts, query, sealing, sys, token};
 use crate::caller::Caller;
 use crate::gate::Opened;
 use crate::telemetry;
@@ -207,7 +207,9 @@ impl Request<'_> {
             Operation::MountTuneRead => mounts::tune_read(self, target.path()?),
             Operation::MountsVisible => mounts::visible(self),
             Operation::Rewrap => data::rewrap(self, target.key()?).await,
+            Operation::Seal => sealing::seal(self).await,
             Operation::SealStatus => Ok(sys::seal_status(self)),
+            Operation::Unseal => sealing::unseal(self).await,
             Operation::TokenLookupSelf => token::lookup_self(self),
         }
     }

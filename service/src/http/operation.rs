@@ -76,10 +76,14 @@ operations! {
     MountsVisible => "mounts_visible",
     /// Opens ciphertexts and seals them again.
     Rewrap => "rewrap",
+    /// Seals the store.
+    Seal => "seal",
     /// Says that the store is unsealed.
     SealStatus => "seal_status",
     /// Describes the caller's token.
     TokenLookupSelf => "token_lookup_self",
+    /// Gives unlock shares to a sealed store.
+    Unseal => "unseal",
 }
 
 impl Operation {
@@ -104,6 +108,7 @@ impl Operation {
                 | Self::Leader
                 | Self::Limits
                 | Self::SealStatus
+                | Self::Unseal
         )
     }
 
@@ -117,6 +122,7 @@ impl Operation {
                 | Self::Leader
                 | Self::MountsVisible
                 | Self::SealStatus
+                | Self::Unseal
         )
     }
 }
