@@ -9,6 +9,8 @@
 //! | convergent nonce with associated data A | `HMAC(nonce key with A, be64(len A) \|\| A \|\| P)`, cut |
 //! | material key | `HKDF[store secret, "sealring material v1"](DEK, 32)` |
 //! | key of the unlock copy | `HKDF[-, "sealring unlock v1"](unlock key, 32)` |
+//! | key of the checks inside tokens | `HKDF[-, "sealring token check v1"](token pepper, 32)` |
+//! | key of a wrapped response | `HKDF[identity key, "sealring wrapped response v1"](wrapping token, 32)` |
 //! | checksum of an unlock share | `SHA-256("sealring share v1" \|\| share)`, cut to 4 bytes |
 
 use std::fmt;
@@ -111,6 +113,26 @@ pub fn unlock_copy_key(unlock_key: &[u8; 32]) -> Zeroizing<[u8; 32]> {
     key
 }
 
+/// `HKDF[-, "sealring token check v1"](token pepper, 32)`: makes the checks inside tokens.
+pub fn token_check_key(pepper: &[u8]) -> Zeroizing<[u8; 32]> {
+    let mut key = Zeroizing::new([0; 32]);
+    expand(None, pepper, b"sealring token check v1", key.as_mut_slice());
+    key
+}
+
+/// `HKDF[identity key, "sealring wrapped response v1"](wrapping token, 32)`: seals a response for who holds its
+/// wrapping token. Takes both: the token alone, or a store without its tokens, opens nothing.
+pub fn wrapped_response_key(identity_key: &[u8; 32], wrapping_token: &[u8]) -> Zeroizing<[u8; 32]> {
+    let mut key = Zeroizing::new([0; 32]);
+    expand(
+        Some(identity_key),
+        wrapping_token,
+        b"sealring wrapped response v1",
+        key.as_mut_slice(),
+    );
+    key
+}
+
 /// `SHA-256("sealring share v1" || share)`, its first 4 bytes: finds typing errors, proves nothing.
 pub fn share_checksum(share: &[u8]) -> [u8; 4] {
     let digest = Sha256::new_with_prefix(b"sealring share v1")
@@ -199,6 +221,9 @@ mod tests {
             *material_key(&dek, &[0; 32]),
             *unlock_copy_key(&[5; 32]),
             *unlock_copy_key(&[6; 32]),
+            *token_check_key(&[5; 32]),
+            *wrapped_response_key(&[6; 32], &[5; 32]),
+            *wrapped_response_key(&[0; 32], &[5; 32]),
             bare,
         ];
         for (index, one) in keys.iter().enumerate() {

@@ -2,6 +2,7 @@
 
 pub mod aead;
 pub mod algorithm;
+pub mod audit_keys;
 mod background;
 pub mod base64;
 pub mod binding;
@@ -14,6 +15,7 @@ pub mod entropy;
 pub mod error;
 pub mod freshness;
 pub mod history;
+pub mod identity_keys;
 pub mod ids;
 pub mod job;
 pub mod kek;

@@ -6,29 +6,30 @@ use subtle::ConstantTimeEq;
 use tokio::sync::{mpsc, watch};
 
 use crate::background::{Follower, Rotator};
-use crate::binding::Binding;
 use crate::cache::{Bounds, RingCache};
 use crate::data::DataPath;
-use crate::derive::{material_key, unlock_copy_key};
+use crate::derive::unlock_copy_key;
 use crate::entropy::{Entropy, EntropyError};
 use crate::freshness::Freshness;
 use crate::ids::{MountId, StoreId};
-use crate::kek::{KekError, WrappedDek};
+use crate::kek::KekError;
 use crate::keys::KeyRoom;
 use crate::lifecycle::Lifecycle;
 use crate::load::Loader;
 use crate::mount::{Mount, MountSettings};
 use crate::mounts::MountTable;
 use crate::name::MountPath;
-use crate::record::{RecordError, open_secret, seal_secret};
-use crate::row_mac::RowMac;
+use crate::record::seal_secret;
 use crate::secret::{Dek, SecretBytes};
 use crate::shares::{SplitError, split};
-use crate::store::{StoreError, StoreHeader, StoredRootToken, StoredSecret};
-use crate::store_keys::{Purpose, StoreKeys, TokenPepper};
+use crate::store::{StoreError, StoreHeader, StoredRootToken};
+use crate::store_keys::Purpose;
 use crate::transit::{Parts, RootToken, Settings, Transit};
 use crate::usage::{Limits, UsageLedger, WornVersion};
 use crate::workers::Workers;
+use secrets::{new_secret, record_error, store_keys};
+
+mod secrets;
 
 /// How a store is to be initialised.
 #[derive(Clone, Debug)]
@@ -157,27 +158,6 @@ fn unlock_copy(
     Ok((copy, texts.collect()))
 }
 
-async fn new_secret(
-    parts: &Parts,
-    store: StoreId,
-    store_secret: &Dek,
-    purpose: Purpose,
-) -> Result<StoredSecret, SetupError> {
-    let entropy = parts.entropy.as_ref();
-    let binding = purpose.binding(store, parts.kek.id());
-    let dek = Dek::generate(entropy)?;
-    let wrapped = parts.kek.wrap_dek(&dek, &binding).await?;
-    let key = material_key(&dek, store_secret.expose_secret());
-    let secret = SecretBytes::generate(32, entropy)?;
-    let material = seal_secret(&secret, &key, &binding.encode(), entropy).map_err(record_error)?;
-    Ok(StoredSecret {
-        purpose: purpose.number(),
-        kek: binding.kek,
-        wrapped,
-        material,
-    })
-}
-
 /// Makes this token the store's only root token.
 pub async fn replace_root_token(parts: &Parts, token: &SecretBytes) -> Result<(), SetupError> {
     let keys = store_keys(parts).await?;
@@ -293,78 +273,4 @@ fn by_hash(token: StoredRootToken) -> ([u8; 32], RootToken) {
             created_at,
         },
     )
-}
-
-/// Opens the store's own keys.
-async fn store_keys(parts: &Parts) -> Result<StoreKeys, SetupError> {
-    let header = parts
-        .store
-        .header()
-        .await?
-        .ok_or(SetupError::NotInitialised)?;
-    if header.kek != *parts.kek.id() {
-        let (expected, found) = (header.kek.to_string(), parts.kek.id().to_string());
-        return Err(SetupError::OtherKek { expected, found });
-    }
-    let live = header.live_secret.ok_or(SetupError::Sealed)?;
-    let binding = Purpose::StoreSecret.binding(header.store, &header.kek);
-    let secret = unwrapped(parts, &live, &binding, "the store secret").await?;
-    let records = parts.store.secrets().await?;
-    let row_mac = open_record(parts, &header.store, &secret, &records, Purpose::RowMac).await?;
-    let pepper = open_record(
-        parts,
-        &header.store,
-        &secret,
-        &records,
-        Purpose::TokenPepper,
-    )
-    .await?;
-    Ok(StoreKeys {
-        store: header.store,
-        secret,
-        rows: RowMac::new(row_mac.expose_secret()),
-        tokens: TokenPepper::new(&pepper),
-    })
-}
-
-async fn open_record(
-    parts: &Parts,
-    store: &StoreId,
-    store_secret: &Dek,
-    records: &[StoredSecret],
-    purpose: Purpose,
-) -> Result<SecretBytes, SetupError> {
-    let record = records
-        .iter()
-        .find(|record| record.purpose == purpose.number());
-    let record = record.ok_or(SetupError::Integrity("a secret of the store is missing"))?;
-    let binding = purpose.binding(*store, &record.kek);
-    let dek = unwrapped(parts, &record.wrapped, &binding, "a secret of the store").await?;
-    let key = material_key(&dek, store_secret.expose_secret());
-    open_secret(&record.material, &key, &binding.encode()).map_err(record_error)
-}
-
-async fn unwrapped(
-    parts: &Parts,
-    wrapped: &WrappedDek,
-    binding: &Binding,
-    what: &'static str,
-) -> Result<Dek, SetupError> {
-    parts
-        .kek
-        .unwrap_dek(wrapped, binding)
-        .await
-        .map_err(|error| match error {
-            KekError::Rejected => SetupError::Integrity(what),
-            KekError::Unavailable(_) => SetupError::Kek(error),
-        })
-}
-
-fn record_error(error: RecordError) -> SetupError {
-    match error {
-        RecordError::Entropy(error) => error.into(),
-        RecordError::Format | RecordError::Rejected => {
-            SetupError::Integrity("a secret of the store")
-        }
-    }
 }

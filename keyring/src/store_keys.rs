@@ -1,9 +1,13 @@
-//! The store's own keys, opened: the store secret that salts every version's material, the key of the row
-//! MACs, and the pepper of the tokens.
+//! The store's own keys, opened: the store secret that salts every version's material, and those that are records
+//! of their own.
+
+use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 
+use crate::audit_keys::AuditKeys;
 use crate::binding::{Binding, Origin};
+use crate::identity_keys::IdentityKeys;
 use crate::ids::{KekId, RingId, StoreId};
 use crate::row_mac::RowMac;
 use crate::secret::{Dek, SecretBytes};
@@ -16,13 +20,34 @@ pub enum Purpose {
     StoreSecret,
     /// Key of the row MACs.
     RowMac,
-    /// Key under which tokens are hashed.
+    /// Key under which tokens and other credentials are hashed.
     TokenPepper,
+    /// Key under which entries and what is known of credentials are sealed.
+    Identity,
+    /// Seed of the key that signs audit checkpoints.
+    AuditSigning,
+    /// Key under which audit logs show values that they must not show in the clear.
+    AuditCorrelation,
 }
 
 impl Purpose {
     /// The purposes that have a record of their own; the store secret is in the header.
-    pub const RECORDS: [Self; 2] = [Self::RowMac, Self::TokenPepper];
+    pub const RECORDS: [Self; 5] = [
+        Self::RowMac,
+        Self::TokenPepper,
+        Self::Identity,
+        Self::AuditSigning,
+        Self::AuditCorrelation,
+    ];
+
+    /// Whether stores were made before this purpose existed: they get its secret when they are opened. Any other
+    /// record that is missing was taken away.
+    pub const fn is_added_later(self) -> bool {
+        match self {
+            Self::StoreSecret | Self::RowMac | Self::TokenPepper => false,
+            Self::Identity | Self::AuditSigning | Self::AuditCorrelation => true,
+        }
+    }
 
     /// The number in stored rows and bindings, beside those of the key types.
     pub const fn number(self) -> u32 {
@@ -30,6 +55,9 @@ impl Purpose {
             Self::StoreSecret => 30_000,
             Self::RowMac => 30_001,
             Self::TokenPepper => 30_002,
+            Self::Identity => 30_003,
+            Self::AuditSigning => 30_004,
+            Self::AuditCorrelation => 30_005,
         }
     }
 
@@ -55,8 +83,12 @@ pub struct StoreKeys {
     pub secret: Dek,
     /// Signs and checks rows.
     pub rows: RowMac,
-    /// Hashes tokens.
+    /// Hashes root tokens.
     pub tokens: TokenPepper,
+    /// Hashes credentials and seals what is known of them.
+    pub identity: Arc<IdentityKeys>,
+    /// Signs audit checkpoints.
+    pub audit: Arc<AuditKeys>,
 }
 
 /// Hashes tokens, so that the store never holds one.

@@ -8,11 +8,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::algorithm::KeyType;
+use crate::audit_keys::AuditKeys;
 use crate::clock::{Clock, Timestamp};
 use crate::data::DataPath;
 use crate::entropy::Entropy;
 use crate::error::Error;
 use crate::history::{Provenance, RecordedEvent};
+use crate::identity_keys::IdentityKeys;
 use crate::ids::MountId;
 use crate::job::{Job, Outcomes};
 use crate::kek::Kek;
@@ -384,6 +386,16 @@ impl Transit {
     pub fn root_token(&self, token: &str) -> Option<RootToken> {
         let hash = self.loader.keys.store.tokens.hash(token.as_bytes());
         self.root_tokens.get(&hash).cloned()
+    }
+
+    /// The keys of entries and credentials.
+    pub fn identity_keys(&self) -> Arc<IdentityKeys> {
+        Arc::clone(&self.loader.keys.store.identity)
+    }
+
+    /// The keys of the audit logs.
+    pub fn audit_keys(&self) -> Arc<AuditKeys> {
+        Arc::clone(&self.loader.keys.store.audit)
     }
 
     /// Whether the store has answered within the time decryption may go on without it.

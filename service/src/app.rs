@@ -19,9 +19,9 @@ use crate::detached::Detached;
 use crate::failure::Failure;
 use crate::gate::{Gate, Keeper};
 use crate::http::{self, Front, Limits, ServerInfo};
+use crate::identity::token::text::TokenText;
 use crate::metrics::Metrics;
 use crate::process;
-use crate::root_token::RootToken;
 use crate::signals::StopSignals;
 use crate::telemetry::Telemetry;
 
@@ -97,7 +97,7 @@ impl Foundation {
     }
 
     /// Opens the engine. A root token given here is the store's only one from then on.
-    pub fn build(self, root: Option<&RootToken>) -> Result<App, Failure> {
+    pub fn build(self, root: Option<&TokenText>) -> Result<App, Failure> {
         let runtime = &self.house.runtime;
         let clock = Arc::clone(&self.parts.clock);
         let keys = Arc::clone(&self.parts.store);
@@ -247,6 +247,7 @@ fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
     })
 }
 
+<<<<<<< HEAD
 /// Opens the gate, unless the store is sealed; then it stays closed until somebody unseals it. A root token given here is
 /// the only one from then on.
 async fn open_gate(
@@ -259,6 +260,19 @@ async fn open_gate(
         && opened.transit.root_token(root.expose_secret()).is_none()
     {
         keeper.replace_root_token(root.as_secret()).await?;
+=======
+async fn open_engine(
+    parts: Parts,
+    settings: Settings,
+    root: Option<&TokenText>,
+) -> Result<Transit, SetupError> {
+    let transit = setup::open(parts.clone(), settings.clone()).await?;
+    let Some(root) = root else {
+        return Ok(transit);
+    };
+    if transit.root_token(root.expose_secret()).is_some() {
+        return Ok(transit);
+>>>>>>> main
     }
     let keeper = Arc::clone(keeper);
     tokio::spawn(async move { keeper.watch().await });

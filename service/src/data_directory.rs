@@ -14,7 +14,7 @@ use rustix::fs::{Mode, OFlags};
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
-use crate::root_token::RootToken;
+use crate::identity::token::text::TokenText;
 
 /// The directory, locked to this process.
 #[derive(Debug)]
@@ -111,7 +111,7 @@ impl DataDirectory {
     }
 
     /// The root token, if it is there.
-    pub fn root_token(&self) -> Result<Option<RootToken>, Failure> {
+    pub fn root_token(&self) -> Result<Option<TokenText>, Failure> {
         let mut bytes = match private_file::read(&self.file(ROOT_TOKEN), MAX_TOKEN_FILE) {
             Ok(bytes) => bytes,
             Err(PrivateFileError::Missing) => return Ok(None),
@@ -119,7 +119,7 @@ impl DataDirectory {
         };
         let length = bytes.trim_ascii_end().len();
         bytes.truncate(length);
-        match RootToken::parse(SecretBytes::new(std::mem::take(&mut *bytes))) {
+        match TokenText::parse(SecretBytes::new(std::mem::take(&mut *bytes))) {
             Some(token) => Ok(Some(token)),
             None => Err(Failure::SetUp(format!(
                 "{} does not hold a token: remove it to get a new one",
@@ -129,7 +129,7 @@ impl DataDirectory {
     }
 
     /// Keeps this root token in place of any other.
-    pub fn keep_root_token(&self, token: &RootToken) -> Result<(), Failure> {
+    pub fn keep_root_token(&self, token: &TokenText) -> Result<(), Failure> {
         private_file::replace(&self.file(ROOT_TOKEN), &line(token.as_secret()))
             .map_err(|error| self.unusable(ROOT_TOKEN, &error))
     }

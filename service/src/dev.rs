@@ -13,7 +13,7 @@ use crate::backends::Absent;
 use crate::config::{Config, Layers};
 use crate::data_directory::{DataDirectory, Start};
 use crate::failure::Failure;
-use crate::root_token::RootToken;
+use crate::identity::token::text::TokenText;
 
 /// What can be chosen.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub struct Dev {
     /// The service.
     pub app: App,
     /// Its root token.
-    pub root_token: RootToken,
+    pub root_token: TokenText,
     /// Where everything is kept.
     pub directory: DataDirectory,
 }
@@ -62,8 +62,8 @@ impl Dev {
 fn first_start(
     config: Config,
     directory: &DataDirectory,
-    chosen: Option<RootToken>,
-) -> Result<(App, RootToken), Failure> {
+    chosen: Option<TokenText>,
+) -> Result<(App, TokenText), Failure> {
     let foundation = Foundation::lay(config, Absent::Create)?;
     let root_token = keep_token(directory, chosen)?;
     let plan = InitPlan {
@@ -82,23 +82,23 @@ fn first_start(
 }
 
 /// The file comes before the store: a token that only the store knew would be lost.
-fn keep_token(directory: &DataDirectory, chosen: Option<RootToken>) -> Result<RootToken, Failure> {
+fn keep_token(directory: &DataDirectory, chosen: Option<TokenText>) -> Result<TokenText, Failure> {
     let kept = directory.root_token()?;
     let token = match (chosen, kept) {
         (None, Some(kept)) => return Ok(kept),
         (Some(chosen), _) => chosen,
-        (None, None) => RootToken::generate(&SystemEntropy)
+        (None, None) => TokenText::generate_root(&SystemEntropy)
             .map_err(|error| Failure::unexpected("no root token can be made", &error))?,
     };
     directory.keep_root_token(&token)?;
     Ok(token)
 }
 
-fn chosen_token(bytes: SecretBytes) -> Result<RootToken, Failure> {
-    RootToken::parse(bytes).ok_or_else(|| {
+fn chosen_token(bytes: SecretBytes) -> Result<TokenText, Failure> {
+    TokenText::parse(bytes).ok_or_else(|| {
         Failure::Usage(format!(
             "--root-token must be 1 to {} letters, digits, dots, dashes and underscores",
-            RootToken::MAX_LEN
+            TokenText::MAX_LEN
         ))
     })
 }

@@ -12,8 +12,8 @@ use crate::backends::{self, Absent, Store};
 use crate::config::Config;
 use crate::config::kek::Kek;
 use crate::failure::Failure;
+use crate::identity::token::text::TokenText;
 use crate::process;
-use crate::root_token::RootToken;
 use crate::telemetry::Telemetry;
 
 /// What initialising gave out. It is shown once and kept nowhere.
@@ -22,7 +22,7 @@ pub struct Handover {
     /// The unlock shares; `None` if an earlier run made them and then was cut off.
     pub shares: Option<Vec<SecretBytes>>,
     /// The first root token.
-    pub root_token: RootToken,
+    pub root_token: TokenText,
 }
 
 /// Makes store and KEK where they are missing, initialises them, and makes the first root token.
@@ -65,7 +65,7 @@ async fn hand_over(store: &Store, kek: Kek, plan: &InitPlan) -> Result<Handover,
     } else {
         Some(setup::initialise(&parts, plan).await?.shares)
     };
-    let root_token = RootToken::generate(parts.entropy.as_ref())
+    let root_token = TokenText::generate_root(parts.entropy.as_ref())
         .map_err(|error| Failure::unexpected("no root token can be made", &error))?;
     setup::replace_root_token(&parts, root_token.as_secret()).await?;
     Ok(Handover { shares, root_token })

@@ -69,10 +69,24 @@ pub trait EntryStore: Send + Sync + fmt::Debug {
 pub enum CredentialKind {
     /// A service token.
     Token,
-    /// An AppRole secret id.
+    /// The secret id of an app role.
     SecretId,
     /// A wrapped response, under its wrapping token.
     Wrapped,
+}
+
+impl CredentialKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Token, Self::SecretId, Self::Wrapped];
+
+    /// The number in stored rows and in what is hashed.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Token => 1,
+            Self::SecretId => 2,
+            Self::Wrapped => 3,
+        }
+    }
 }
 
 /// The keyed hash of a credential.
@@ -102,6 +116,30 @@ pub struct StoredCredential {
     /// How many uses are left; absent if they are not counted.
     pub uses_left: Option<u32>,
     /// What else is known of it, sealed and bound to its hash.
+    pub body: Vec<u8>,
+}
+
+/// Which accessors to list.
+#[derive(Clone, Copy, Debug)]
+pub struct AccessorPage<'a> {
+    /// Those of this scope; absent for all.
+    pub scope: Option<&'a str>,
+    /// Those that have not expired by now.
+    pub now: Timestamp,
+    /// From the first one after this text.
+    pub after: Option<&'a str>,
+    /// At most this many.
+    pub limit: u32,
+}
+
+/// What a credential becomes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renewal {
+    /// The expiry it was read with.
+    pub read_expiry: Option<Timestamp>,
+    /// Its new expiry.
+    pub expires_at: Option<Timestamp>,
+    /// What else is known of it now, sealed and bound to its hash.
     pub body: Vec<u8>,
 }
 
@@ -138,29 +176,23 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
         accessor: &str,
     ) -> Result<Option<StoredCredential>, StoreError>;
 
-    /// Accessors in byte order, of a scope or of all, of those that have not expired by `now`, from the first one
-    /// after `after`; at most `limit`.
+    /// A page of accessors, in byte order.
     async fn accessors(
         &self,
         kind: CredentialKind,
-        scope: Option<&str>,
-        now: Timestamp,
-        after: Option<&str>,
-        limit: u32,
+        page: &AccessorPage<'_>,
     ) -> Result<Vec<String>, StoreError>;
 
     /// The hashes of all tokens whose text was chosen.
     async fn chosen_credentials(&self) -> Result<Vec<CredentialHash>, StoreError>;
 
-    /// Replaces expiry and body of a credential that still expires at `read_expiry`; [`StoreError::Conflict`] if it does
-    /// not, [`StoreError::NotFound`] if it is not there.
+    /// Replaces expiry and body of a credential that still expires when the renewal says it was read to expire;
+    /// [`StoreError::Conflict`] if it does not, [`StoreError::NotFound`] if it is not there.
     async fn renew_credential(
         &self,
         kind: CredentialKind,
         hash: CredentialHash,
-        read_expiry: Option<Timestamp>,
-        expires_at: Option<Timestamp>,
-        body: &[u8],
+        renewal: &Renewal,
     ) -> Result<(), StoreError>;
 
     /// Takes one use of a credential with counted uses and answers how many are left; `None` if it is not there,

@@ -22,6 +22,7 @@ mod client;
 mod durability;
 mod pkcs11;
 mod restart;
+mod sealing;
 mod set_up;
 mod start_up;
 mod store_away;

@@ -37,6 +37,13 @@ impl<S: SqlStore> HeaderStore for S {
         values(query::<_, SecretRow>(self, SECRETS, &[]).await?)
     }
 
+    async fn add_secret(&self, secret: &StoredSecret) -> Result<(), StoreError> {
+        transaction(self, secret.clone(), |db, secret| {
+            Box::pin(async move { if_taken(insert_secret(db, secret).await, StoreError::Exists) })
+        })
+        .await
+    }
+
     async fn root_tokens(&self) -> Result<Vec<StoredRootToken>, StoreError> {
         values(query::<_, RootTokenRow>(self, ROOT_TOKENS, &[]).await?)
     }
@@ -68,15 +75,22 @@ async fn initialise<S: SqlStore>(db: &mut Connection<S>, new: &NewStore) -> Resu
     ];
     if_taken(db.change(INSERT_HEADER, params).await, StoreError::Exists)?;
     for secret in &new.secrets {
-        let params = params![
-            secret.purpose,
-            &secret.kek,
-            &secret.wrapped,
-            &secret.material
-        ];
-        db.change(INSERT_SECRET, params).await?;
+        insert_secret(db, secret).await?;
     }
     mounts::enable::<S>(db, &new.mount).await
+}
+
+async fn insert_secret<C: Statements>(
+    db: &mut C,
+    secret: &StoredSecret,
+) -> Result<(), sqlx::Error> {
+    let params = params![
+        secret.purpose,
+        &secret.kek,
+        &secret.wrapped,
+        &secret.material
+    ];
+    db.change(INSERT_SECRET, params).await.map(drop)
 }
 
 /// Only one replacement at a time, or two could each leave their token behind.
