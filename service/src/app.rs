@@ -247,32 +247,18 @@ fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
     })
 }
 
-<<<<<<< HEAD
 /// Opens the gate, unless the store is sealed; then it stays closed until somebody unseals it. A root token given here is
 /// the only one from then on.
 async fn open_gate(
     gate: &Gate,
     keeper: &Arc<Keeper>,
-    root: Option<&RootToken>,
+    root: Option<&TokenText>,
 ) -> Result<(), SetupError> {
     keeper.open().await?;
     if let (Some(root), Some(opened)) = (root, gate.opened())
         && opened.transit.root_token(root.expose_secret()).is_none()
     {
         keeper.replace_root_token(root.as_secret()).await?;
-=======
-async fn open_engine(
-    parts: Parts,
-    settings: Settings,
-    root: Option<&TokenText>,
-) -> Result<Transit, SetupError> {
-    let transit = setup::open(parts.clone(), settings.clone()).await?;
-    let Some(root) = root else {
-        return Ok(transit);
-    };
-    if transit.root_token(root.expose_secret()).is_some() {
-        return Ok(transit);
->>>>>>> main
     }
     let keeper = Arc::clone(keeper);
     tokio::spawn(async move { keeper.watch().await });
