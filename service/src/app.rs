@@ -1,7 +1,6 @@
-//! The running service: a bound listener, a runtime for the engine, and the way both go up and down.
+//! The running service: bound listeners, a runtime for the engine, and the way both go up and down.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,10 +19,12 @@ use crate::failure::Failure;
 use crate::gate::{Gate, Keeper};
 use crate::http::{self, Front, Limits, ServerInfo};
 use crate::identity::token::text::TokenText;
+use crate::listener::{Bound, Listener, Reach, SocketFile};
 use crate::metrics::Metrics;
 use crate::process;
-use crate::signals::StopSignals;
+use crate::signals::{ReloadSignal, StopSignals};
 use crate::telemetry::Telemetry;
+use crate::tls::{self, TlsObserver};
 
 /// Everything but the engine: what it stands on, and what may be set up before it is opened.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub struct Foundation {
     admission: Admission,
     house: House,
     limits: Limits,
-    listener: TcpListener,
+    listeners: Vec<Listener>,
     metrics: Arc<Metrics>,
     parts: Parts,
     public_metrics: bool,
@@ -41,22 +42,24 @@ pub struct Foundation {
 /// What lives from the first moment to the last.
 #[derive(Debug)]
 struct House {
-    address: SocketAddr,
     drain_timeout: Duration,
+    reach: Vec<Reach>,
     runtime: Runtime,
+    socket_files: Vec<SocketFile>,
     store: Store,
     telemetry: Telemetry,
     workers: usize,
 }
 
 impl Foundation {
-    /// Binds the listener, so that a taken port is known before anything else happens; then opens store and KEK.
+    /// Binds the listeners, so that a taken port is known before anything else happens; then opens store and KEK.
     pub fn lay(config: Config, absent: Absent) -> Result<Self, Failure> {
         process::raise_open_files()?;
-        let (listener, address) = bind(config.server.listen)?;
+        let bound = Bound::bind(config.listeners.clone())?;
         let settings = config.engine_settings();
         let limits = http_limits(&config);
         let runtime = backends::runtime()?;
+        let reload = ReloadSignal::listen(runtime.handle())?;
         let telemetry = Telemetry::start(&config.telemetry, runtime.handle())?;
         let locked = process::lock_memory(config.process.require_locked_memory)?;
         tracing::info!(locked, "memory");
@@ -64,21 +67,24 @@ impl Foundation {
         let metrics = Metrics::new(admission.clone())
             .map(Arc::new)
             .map_err(|error| Failure::unexpected("metrics cannot be set up", &error))?;
+        let observer: Arc<dyn TlsObserver> = Arc::<Metrics>::clone(&metrics);
+        runtime.spawn(tls::keep_current(bound.tls(), reload.subscribe(), observer));
         let observer: Arc<dyn Observer> = Arc::<Metrics>::clone(&metrics);
         let store = runtime.block_on(Store::open(config.store))?;
         let parts = runtime.block_on(backends::parts(&store, config.kek, absent, observer))?;
         Ok(Self {
             admission,
             house: House {
-                address,
                 drain_timeout: config.server.drain_timeout,
+                reach: bound.reach,
                 runtime,
+                socket_files: bound.files,
                 store,
                 telemetry,
                 workers: workers(config.server.workers),
             },
             limits,
-            listener,
+            listeners: bound.listeners,
             metrics,
             parts,
             public_metrics: config.telemetry.unauthenticated_metrics,
@@ -120,7 +126,7 @@ impl Foundation {
         Ok(App {
             front: Arc::new(front),
             house: self.house,
-            listener: self.listener,
+            listeners: self.listeners,
         })
     }
 }
@@ -130,7 +136,7 @@ impl Foundation {
 pub struct App {
     front: Arc<Front>,
     house: House,
-    listener: TcpListener,
+    listeners: Vec<Listener>,
 }
 
 impl App {
@@ -139,14 +145,9 @@ impl App {
         Foundation::lay(config, Absent::Refuse)?.build(None)
     }
 
-    /// Where it listens; the port is a real one, also if the configuration says 0.
-    pub fn address(&self) -> SocketAddr {
-        self.house.address
-    }
-
-    /// The port it listens on.
-    pub fn port(&self) -> u16 {
-        self.house.address.port()
+    /// Where it listens, in the order of the configuration: at least one place.
+    pub fn reach(&self) -> &[Reach] {
+        &self.house.reach
     }
 
     /// The signals that ask it to stop, taken over from now on.
@@ -160,11 +161,13 @@ impl App {
         let Self {
             front,
             house,
-            listener,
+            listeners,
         } = self;
-        tracing::info!(address = %house.address, "ready");
+        for reach in &house.reach {
+            tracing::info!(address = %reach, "ready");
+        }
         let outcome = actix_web::rt::System::new().block_on(async {
-            let server = http::serve(Arc::clone(&front), listener, house.workers)?;
+            let server = http::serve(Arc::clone(&front), listeners, house.workers)?;
             serve(server, house.drain_timeout, stop).await
         });
         tracing::info!("stopped serving");
@@ -187,6 +190,7 @@ impl House {
         if closed.is_err() {
             tracing::warn!("the store was not closed in time");
         }
+        drop(self.socket_files);
         tracing::info!("stopped");
         self.telemetry.flush();
         self.runtime.shutdown_timeout(CLOSE_TIMEOUT);
@@ -221,6 +225,7 @@ async fn server_info(keys: &dyn KeyStore, store: &Store) -> Result<ServerInfo, S
     })
 }
 
+<<<<<<< HEAD
 fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
     let listen = || {
         let listener = TcpListener::bind(address)?;
@@ -252,6 +257,11 @@ fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
 async fn open_gate(
     gate: &Gate,
     keeper: &Arc<Keeper>,
+=======
+async fn open_engine(
+    parts: Parts,
+    settings: Settings,
+>>>>>>> main
     root: Option<&TokenText>,
 ) -> Result<(), SetupError> {
     keeper.open().await?;
@@ -304,8 +314,5 @@ async fn end_now(handle: &ServerHandle) {
     handle.stop(false).await;
 }
 
-const BACKLOG: i32 = 4096;
-/// A client that has taken nothing of its answer for this long loses the connection.
-const UNTAKEN_MILLIS: u32 = 30_000;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 const SAME_REQUEST: Duration = Duration::from_secs(1);

@@ -140,25 +140,39 @@ fn run_dev(args: DevArgs) -> Result<(), Failure> {
         root_token,
     })?;
     let token = root_token.expose_secret();
+    let url = app
+        .reach()
+        .first()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     let greeting = Zeroizing::new(format!(
         "sealring {VERSION}, for development: SQLite and a software key in {data_dir}\n\
-         listening on http://{address}\n\
+         {listening}\
          root token: {token}\n\
          \n\
          To use it from another terminal:\n\
          \n\
-         export VAULT_ADDR=http://{address} VAULT_TOKEN={token}\n\
+         export VAULT_ADDR={url} VAULT_TOKEN={token}\n\
          curl -H \"X-Vault-Token: $VAULT_TOKEN\" -X POST $VAULT_ADDR/v1/transit/keys/demo\n\
          curl -H \"X-Vault-Token: $VAULT_TOKEN\" -d '{{\"plaintext\":\"aGVsbG8=\"}}' $VAULT_ADDR/v1/transit/encrypt/demo\n",
-        address = app.address(),
+        listening = listening(&app),
     ));
     run_app(app, &greeting)
 }
 
 fn run_server(file: &Path) -> Result<(), Failure> {
     let app = App::build(Config::load(file)?)?;
-    let line = format!("listening on http://{}\n", app.address());
-    run_app(app, &line)
+    let lines = listening(&app);
+    run_app(app, &lines)
+}
+
+/// One line for each listener.
+fn listening(app: &App) -> String {
+    let mut lines = String::new();
+    for reach in app.reach() {
+        add(&mut lines, format_args!("listening on {reach}\n"));
+    }
+    lines
 }
 
 /// Whoever reads the greeting may ask the process to stop from then on.

@@ -13,6 +13,7 @@ pub mod kek;
 pub mod keys;
 pub mod layers;
 pub mod limits;
+pub mod listener;
 pub mod mistakes;
 pub mod process;
 pub mod rotation;
@@ -31,6 +32,8 @@ pub use mistakes::Mistakes;
 pub struct Config {
     /// `[server]`
     pub server: server::Server,
+    /// `server.listen` and `[listener.NAME]`; at least one.
+    pub listeners: Vec<listener::Listener>,
     /// `[store]`
     pub store: store::Store,
     /// `[kek]`
@@ -61,6 +64,7 @@ impl Config {
 
     /// The configuration these layers make, or every mistake in them.
     pub fn read(mut layers: Layers) -> Result<Self, Mistakes> {
+        let listeners = listener::Listener::read_all(&mut layers);
         let server = server::Server::read(&mut layers.section("server"));
         let store = store::Store::read(&mut layers.section("store"));
         let kek = kek::Kek::read(&mut layers.section("kek"));
@@ -74,6 +78,7 @@ impl Config {
         layers.finish()?;
         Ok(Self {
             server,
+            listeners,
             store: store.expect("a store that was not read left a mistake"),
             kek: kek.expect("a KEK that was not read left a mistake"),
             cache,

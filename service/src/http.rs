@@ -30,7 +30,7 @@ mod view;
 mod weak;
 
 use std::fmt;
-use std::net::TcpListener;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,7 +42,12 @@ use keyring::clock::Clock;
 use self::dispatch::Shell;
 use crate::admission::Admission;
 use crate::detached::Detached;
+<<<<<<< HEAD
 use crate::gate::{Gate, Keeper};
+=======
+use crate::gate::Gate;
+use crate::listener::{Listener, Socket};
+>>>>>>> main
 
 pub use self::operation::Operation;
 
@@ -166,11 +171,11 @@ pub trait RequestObserver: Send + Sync + fmt::Debug {
 /// The target of the span around each request, at level DEBUG; made only if somebody listens.
 pub const REQUEST_SPAN: &str = "sealring::request";
 
-/// Serves on a listener with this many workers, until the returned server is stopped. Handles no signals.
-pub fn serve(front: Arc<Front>, listener: TcpListener, workers: usize) -> std::io::Result<Server> {
+/// Serves on these listeners with this many workers, until the returned server is stopped. Handles no signals.
+pub fn serve(front: Arc<Front>, listeners: Vec<Listener>, workers: usize) -> io::Result<Server> {
     let drain = front.limits.drain.as_secs();
     let shell = web::Data::new(Shell { front });
-    let server = HttpServer::new(move || {
+    let mut server = HttpServer::new(move || {
         App::new()
             .app_data(shell.clone())
             .default_service(web::to(dispatch::dispatch))
@@ -180,14 +185,33 @@ pub fn serve(front: Arc<Front>, listener: TcpListener, workers: usize) -> std::i
     .keep_alive(KeepAlive::Timeout(KEPT_ALIVE))
     .client_request_timeout(HEAD_ARRIVES)
     .tcp_nodelay(true)
+    .tls_handshake_timeout(HANDSHAKE_ENDS)
+    .max_connection_rate(HANDSHAKES)
     .shutdown_timeout(drain)
-    .disable_signals()
-    .listen(listener)?;
+    .disable_signals();
+    for Listener { origin, socket } in listeners {
+        server = server.on_connect(move |stream, extensions| {
+            extensions.insert(origin.connection(stream));
+        });
+        server = match socket {
+            Socket::Plain(listener) => server.listen(listener)?,
+            Socket::Tls(listener, tls) => {
+                let config = tls.server_config().map_err(io::Error::other)?;
+                server.listen_rustls_0_23(listener, config)?
+            }
+            Socket::Unix(listener) => server.listen_uds(listener)?,
+        };
+    }
     Ok(server.run())
 }
 
 /// Threads of each worker for reading and writing large bodies.
 const BLOCKING_THREADS: usize = 2;
+/// A TLS handshake that has not ended by then is given up.
+const HANDSHAKE_ENDS: Duration = Duration::from_secs(5);
+/// TLS handshakes that each worker takes on at once. A worker that is full takes no new connection of any kind, so this is far
+/// above what honest clients need, and bounded by what memory costs: about 20 KiB each.
+const HANDSHAKES: usize = 1024;
 /// Longer than the minute after which common proxies drop an idle connection, so that they do it first.
 const KEPT_ALIVE: Duration = Duration::from_secs(75);
 /// A head that has not arrived by then is given up.

@@ -14,18 +14,22 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncode
 
 use admitted::Admitted;
 use timings::{Timings, TimingsVec};
+use tls::TlsMetrics;
 
 use crate::admission::Admission;
 use crate::http::{Answered, Operation, RequestObserver};
+use crate::tls::TlsObserver;
 
 mod admitted;
 mod timings;
+mod tls;
 
 /// All metrics of the process.
 pub struct Metrics {
     registry: Registry,
     engine: EngineMetrics,
     requests: RequestMetrics,
+    tls: TlsMetrics,
 }
 
 impl Metrics {
@@ -34,6 +38,7 @@ impl Metrics {
         let registry = Registry::new();
         let engine = EngineMetrics::register(&registry)?;
         let requests = RequestMetrics::register(&registry)?;
+        let tls = TlsMetrics::register(&registry)?;
         registry.register(Box::new(Admitted::new(admission)?))?;
         registry.register(Box::new(ProcessCollector::for_self()))?;
         build_info(&registry)?.set(1);
@@ -41,6 +46,7 @@ impl Metrics {
             registry,
             engine,
             requests,
+            tls,
         })
     }
 }
@@ -233,6 +239,16 @@ impl Observer for Metrics {
     fn cache_size(&self, rings: u64, bytes: u64) {
         self.engine.cache_rings.set(signed(rings));
         self.engine.cache_bytes.set(signed(bytes));
+    }
+}
+
+impl TlsObserver for Metrics {
+    fn certificate_loaded(&self, listener: &str, not_after: i64) {
+        self.tls.certificate_loaded(listener, not_after);
+    }
+
+    fn reload_failed(&self, listener: &str) {
+        self.tls.reload_failed(listener);
     }
 }
 

@@ -4,6 +4,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use reqwest::{Certificate, Client, Method, Response};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -120,16 +121,41 @@ async fn answer(response: Response) -> Result<Value, Failure> {
 
 /// Not an argument: those are in the shell's history and in the list of processes.
 fn read_share() -> Result<Zeroizing<String>, Failure> {
-    if io::stdin().is_terminal() {
-        let mut terminal = io::stderr().lock();
-        drop(write!(terminal, "unlock share: ").and_then(|()| terminal.flush()));
-    }
+    let _unseen = io::stdin().is_terminal().then(Unseen::begin);
     let mut share = Zeroizing::new(String::with_capacity(SHARE_ROOM));
     io::stdin()
         .lock()
         .read_line(&mut share)
         .map_err(|error| Failure::unexpected("no unlock share can be read", &error))?;
     Ok(share)
+}
+
+/// Keeps the terminal from showing what is typed, for as long as this exists.
+struct Unseen {
+    before: Option<Termios>,
+}
+
+impl Unseen {
+    fn begin() -> Self {
+        let mut terminal = io::stderr().lock();
+        drop(write!(terminal, "unlock share (not shown): ").and_then(|()| terminal.flush()));
+        let before = tcgetattr(io::stdin()).ok();
+        if let Some(before) = &before {
+            let mut silent = before.clone();
+            silent.local_modes.remove(LocalModes::ECHO);
+            drop(tcsetattr(io::stdin(), OptionalActions::Flush, &silent));
+        }
+        Self { before }
+    }
+}
+
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before {
+            drop(tcsetattr(io::stdin(), OptionalActions::Now, before));
+        }
+        drop(writeln!(io::stderr()));
+    }
 }
 
 fn described(status: &Value) -> String {

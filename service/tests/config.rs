@@ -11,6 +11,8 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use service::config::listener::{ClientAuth, Place, TlsVersion};
+use service::config::value::FileMode;
 use service::config::{Config, Layers, Mistakes};
 
 #[test]
@@ -55,8 +57,53 @@ fn strict_coherence_means_no_coasting() {
 #[test]
 fn the_environment_stands_above_the_file() {
     let config = read(&directory("good").join("environment.toml")).unwrap();
-    assert_eq!(config.server.listen.to_string(), "127.0.0.1:9999");
+    let Some(Place::Tcp { address, .. }) = config.listeners.first().map(|first| &first.place)
+    else {
+        panic!("{:?}", config.listeners);
+    };
+    assert_eq!(address.to_string(), "127.0.0.1:9999");
     assert_eq!(config.limits.worker_queue, 7);
+}
+
+#[test]
+fn without_a_word_about_it_the_service_listens_on_loopback_and_nowhere_else() {
+    let config = read(&directory("good").join("minimal.toml")).unwrap();
+    let [only] = config.listeners.as_slice() else {
+        panic!("{:?}", config.listeners);
+    };
+    assert_eq!(only.name, "default");
+    let address = "127.0.0.1:8200".parse().unwrap();
+    assert_eq!(only.place, Place::Tcp { address, tls: None });
+}
+
+#[test]
+fn named_listeners_stand_in_place_of_the_default() {
+    let config = read(&directory("good").join("listeners.toml")).unwrap();
+    let names: Vec<&str> = config
+        .listeners
+        .iter()
+        .map(|listener| listener.name.as_str())
+        .collect();
+    assert_eq!(names, ["agents", "local", "public"]);
+    let [agents, local, public] = config.listeners.as_slice() else {
+        panic!("{names:?}");
+    };
+    let tls = |place: &Place| match place {
+        Place::Tcp { tls, .. } => tls.clone().unwrap(),
+        Place::Unix { .. } => panic!("{place:?}"),
+    };
+    let agents_tls = tls(&agents.place);
+    assert_eq!(
+        agents_tls.client_auth,
+        ClientAuth::Require("/tls/ca".into())
+    );
+    assert_eq!(agents_tls.min_version, TlsVersion::V1_3);
+    let mode = FileMode(0o660);
+    let path = "/run/sealring.sock".into();
+    assert_eq!(local.place, Place::Unix { path, mode });
+    assert_eq!(tls(&public.place).client_auth, ClientAuth::Off);
+    assert_eq!(tls(&public.place).min_version, TlsVersion::V1_2);
+    assert_eq!(public.trusted_proxies.len(), 2);
 }
 
 fn read(file: &Path) -> Result<Config, Mistakes> {

@@ -1,9 +1,10 @@
 //! The layers a configuration is read from: a TOML file, and above it the environment.
 //!
-//! A setting is named by section and key. The environment names it `SEALRING_<SECTION>__<KEY>`. Reading goes on after a
-//! mistake, so that one run shows all of them; a mistake names a place and a reason, never a value.
+//! A setting is named by section and key; some sections hold tables that the operator names, `[section.name]`. The
+//! environment writes each dot as two underscores: `SEALRING_<SECTION>__<KEY>`, `SEALRING_<SECTION>__<NAME>__<KEY>`. Reading
+//! goes on after a mistake, so that one run shows all of them; a mistake names a place and a reason, never a value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::mem;
 use std::path::Path;
@@ -28,6 +29,8 @@ pub(super) struct Given {
 pub struct Layers {
     file: String,
     given: BTreeMap<(String, String), Given>,
+    /// The tables `section.name` of the file that nobody has asked for yet.
+    tables: BTreeSet<String>,
     pub(super) mistakes: Mistakes,
 }
 
@@ -37,6 +40,7 @@ impl Layers {
         Self {
             file: file.into(),
             given: BTreeMap::new(),
+            tables: BTreeSet::new(),
             mistakes: Mistakes::default(),
         }
     }
@@ -78,7 +82,7 @@ impl Layers {
             .insert((section.to_owned(), key.to_owned()), given);
     }
 
-    /// Lays these environment variables above what is there. Those that are not `SEALRING_<SECTION>__<KEY>` are
+    /// Lays these environment variables above what is there. Those without two underscores after `SEALRING_` are
     /// somebody else's: Kubernetes, for one, adds `SEALRING_PORT` and the like to every pod beside a service of that name.
     pub fn add_environment(&mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) {
         for (variable, value) in variables {
@@ -87,11 +91,12 @@ impl Layers {
             };
             let Some((section, key)) = variable
                 .strip_prefix("SEALRING_")
-                .and_then(|rest| rest.split_once("__"))
+                .and_then(|rest| rest.rsplit_once("__"))
             else {
                 continue;
             };
-            let (section, key) = (section.to_ascii_lowercase(), key.to_ascii_lowercase());
+            let section = section.to_ascii_lowercase().replace("__", ".");
+            let key = key.to_ascii_lowercase();
             let place = format!("{variable}: {section}.{key}");
             let Ok(value) = value.into_string() else {
                 self.mistakes.add(place, "is not UTF-8");
@@ -118,8 +123,31 @@ impl Layers {
     }
 
     /// The keys of one section.
-    pub fn section(&mut self, name: &'static str) -> Section<'_> {
-        Section::new(self, name)
+    pub fn section(&mut self, name: &str) -> Section<'_> {
+        Section::new(self, name.to_owned())
+    }
+
+    /// The names of the tables `[section.name]` that file and environment give, in alphabetical order. What is no name
+    /// is a mistake, and passed over with its keys.
+    pub fn names(&mut self, section: &str) -> Vec<String> {
+        let (good, bad): (Vec<_>, Vec<_>) = self
+            .tables_of(section)
+            .into_iter()
+            .partition(|name| is_name(name));
+        for name in &bad {
+            let table = dotted(section, name);
+            let place = self.place_of_table(&table);
+            self.mistakes.add(place, NAME_FORM);
+            self.pass_over(&table);
+        }
+        good
+    }
+
+    /// The keys of one named table.
+    pub fn named(&mut self, section: &str, name: &str) -> Section<'_> {
+        let table = dotted(section, name);
+        self.tables.remove(&table);
+        Section::new(self, table)
     }
 
     pub(super) fn is_given(&self, section: &str, key: &str) -> bool {
@@ -133,13 +161,18 @@ impl Layers {
 
     pub(super) fn pass_over(&mut self, section: &str) {
         self.given.retain(|(of, _), _| of != section);
+        self.tables.remove(section);
     }
 
     /// Ends the reading: what nobody asked for is unknown. The mistakes that were found, if any.
     pub fn finish(mut self) -> Result<(), Mistakes> {
+        for table in mem::take(&mut self.tables) {
+            let place = format!("{}: {table}", self.file);
+            self.mistakes.add(place, UNKNOWN);
+            self.pass_over(&table);
+        }
         for (_, given) in mem::take(&mut self.given) {
-            self.mistakes
-                .add(given.place, "is not a known setting here");
+            self.mistakes.add(given.place, UNKNOWN);
         }
         if self.mistakes.is_empty() {
             Ok(())
@@ -157,24 +190,194 @@ impl Layers {
             return;
         };
         for (key, value) in table {
-            let place = self.place_in_file(section, &key);
-            match Value::from_toml(value) {
-                Some(value) => {
-                    let given = Given {
-                        place,
-                        value,
-                        from_environment: false,
-                    };
-                    self.given.insert((section.to_owned(), key), given);
-                }
-                None => self
-                    .mistakes
-                    .add(place, "must be a string, an integer or a boolean"),
+            if let toml::Value::Table(entries) = value {
+                self.add_named(&dotted(section, &key), entries);
+            } else {
+                self.add_value(section, key, value);
             }
         }
     }
 
+    fn add_named(&mut self, table: &str, entries: toml::Table) {
+        self.tables.insert(table.to_owned());
+        for (key, value) in entries {
+            self.add_value(table, key, value);
+        }
+    }
+
+    fn add_value(&mut self, section: &str, key: String, value: toml::Value) {
+        let place = self.place_in_file(section, &key);
+        let Some(value) = Value::from_toml(value) else {
+            self.mistakes.add(
+                place,
+                "must be a string, an integer, a boolean or a list of strings",
+            );
+            return;
+        };
+        let given = Given {
+            place,
+            value,
+            from_environment: false,
+        };
+        self.given.insert((section.to_owned(), key), given);
+    }
+
+    /// What stands behind `section.`, in the file or in the environment.
+    fn tables_of(&self, section: &str) -> BTreeSet<String> {
+        let sections = self.given.keys().map(|(of, _)| of);
+        self.tables
+            .iter()
+            .chain(sections)
+            .filter_map(|of| of.strip_prefix(section)?.strip_prefix('.'))
+            .map(str::to_owned)
+            .collect()
+    }
+
     pub(super) fn place_in_file(&self, section: &str, key: &str) -> String {
         format!("{}: {section}.{key}", self.file)
+    }
+
+    /// Where a table is: in the file, or in the first variable that sets something in it.
+    fn place_of_table(&self, table: &str) -> String {
+        let mut keys = self.given.iter().filter(|((of, _), _)| of == table);
+        match keys.next() {
+            Some((_, given)) if !self.tables.contains(table) => given.place.clone(),
+            _ => format!("{}: {table}", self.file),
+        }
+    }
+}
+
+fn dotted(section: &str, name: &str) -> String {
+    format!("{section}.{name}")
+}
+
+/// An underscore at an end would make three of them in the environment, and nobody could say which two are the dot.
+fn is_name(name: &str) -> bool {
+    let of_name = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+    (1..=MAX_NAME_LEN).contains(&name.len())
+        && name.bytes().all(of_name)
+        && !name.contains("__")
+        && !name.starts_with('_')
+        && !name.ends_with('_')
+}
+
+const MAX_NAME_LEN: usize = 32;
+const NAME_FORM: &str = "is not a name: 1 to 32 lower-case letters, digits, dashes and single underscores, with no \
+                         underscore at either end";
+const UNKNOWN: &str = "is not a known setting here";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layers(toml: &str, environment: &[(&str, &str)]) -> Layers {
+        let mut layers = Layers::empty("FILE");
+        for (section, value) in toml.parse::<toml::Table>().unwrap() {
+            layers.add_section(&section, value);
+        }
+        let variables = environment.iter();
+        layers.add_environment(variables.map(|(name, value)| (name.into(), value.into())));
+        layers
+    }
+
+    fn mistakes(layers: Layers) -> String {
+        layers.finish().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn tables_are_named_by_the_file_and_by_the_environment() {
+        let environment = [
+            ("SEALRING_AUDIT__FILE_2__PATH", "/b"),
+            ("SEALRING_AUDIT__FILE__PATH", "/c"),
+            ("SEALRING_AUDIT__STRICT", "true"),
+        ];
+        let file = "[audit.file]\npath = \"/a\"\nmode = 7\n[audit.empty]\n[audition.x]\ny = 1";
+        let mut layers = layers(file, &environment);
+        assert_eq!(layers.names("audit"), ["empty", "file", "file_2"]);
+        let mut section = layers.named("audit", "file");
+        assert_eq!(section.required::<String>("path").as_deref(), Some("/c"));
+        assert_eq!(section.required::<u64>("mode"), Some(7));
+        let mut section = layers.named("audit", "file_2");
+        assert_eq!(section.required::<String>("path").as_deref(), Some("/b"));
+        assert_eq!(layers.named("audit", "empty").optional::<u64>("mode"), None);
+        assert_eq!(layers.section("audit").optional("strict"), Some(true));
+        assert_eq!(
+            mistakes(layers),
+            "FILE: audition.x: is not a known setting here"
+        );
+    }
+
+    #[test]
+    fn a_secret_of_a_named_table_has_two_forms_as_any_other() {
+        let environment = [("SEALRING_AUDIT__A__KEY", "hunter2")];
+        let mut layers = layers("[audit.a]\nkey_file = \"/nowhere\"", &environment);
+        let secret = layers.named("audit", "a").required_secret("key").unwrap();
+        assert_eq!(secret.value.expose_secret(), b"hunter2");
+        assert!(layers.finish().is_ok());
+    }
+
+    #[test]
+    fn a_mistake_in_a_named_table_says_where_it_is() {
+        let environment = [
+            ("SEALRING_AUDIT__B__MODE", "x"),
+            ("SEALRING_AUDIT__B__UNKNOWN", "1"),
+        ];
+        let mut layers = layers(
+            "[audit.a]\nmode = \"x\"\n[audit.a.deeper]\nz = 1",
+            &environment,
+        );
+        for name in layers.names("audit") {
+            layers.named("audit", &name).optional::<u64>("mode");
+        }
+        layers.named("audit", "b").required::<u64>("path");
+        assert_eq!(
+            mistakes(layers),
+            "FILE: audit.a.deeper: must be a string, an integer, a boolean or a list of strings\n\
+             FILE: audit.a.mode: must be a whole number, not negative\n\
+             SEALRING_AUDIT__B__MODE: audit.b.mode: must be a whole number, not negative\n\
+             FILE: audit.b.path: is missing; it must be a whole number, not negative\n\
+             SEALRING_AUDIT__B__UNKNOWN: audit.b.unknown: is not a known setting here"
+        );
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused() {
+        for name in ["A", "a b", "a.b", "\u{e9}", "", "_a", "a_", "a__b"] {
+            let mut layers = layers(&format!("[audit.\"{name}\"]\nmode = 1"), &[]);
+            assert!(layers.names("audit").is_empty(), "{name}");
+            let expected = format!("FILE: audit.{name}: is not a name: ");
+            assert!(mistakes(layers).starts_with(&expected), "{name}");
+        }
+        let longest = "a".repeat(MAX_NAME_LEN);
+        for (name, good) in [(longest.clone(), true), (longest + "a", false)] {
+            let mut layers = layers(&format!("[audit.{name}]"), &[]);
+            assert_eq!(layers.names("audit").len(), usize::from(good));
+        }
+    }
+
+    #[test]
+    fn a_name_of_the_environment_is_told_from_its_key() {
+        for (variable, place) in [
+            ("SEALRING_AUDIT__A___B", "audit.a_: is not a name"),
+            ("SEALRING_AUDIT____B", "audit.: is not a name"),
+            ("SEALRING_AUDIT__A__B__C", "audit.a.b: is not a name"),
+        ] {
+            let mut layers = layers("", &[(variable, "1")]);
+            assert!(layers.names("audit").is_empty(), "{variable}");
+            let found = mistakes(layers);
+            assert!(found.starts_with(variable), "{found}");
+            let reason = place.split_once(": ").unwrap().1;
+            assert!(found.contains(reason), "{found}");
+        }
+    }
+
+    #[test]
+    fn tables_where_none_are_known_are_mistakes() {
+        let mut layers = layers("[server]\nworkers = 1\n[server.x]\ny = 1", &[]);
+        assert_eq!(layers.section("server").optional::<u64>("workers"), Some(1));
+        assert_eq!(
+            mistakes(layers),
+            "FILE: server.x: is not a known setting here"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! One section of a configuration while it is read, key by key.
+//! One section or named table of a configuration while it is read, key by key.
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use super::value::{FromValue, Show, Value};
 #[derive(Debug)]
 pub struct Section<'a> {
     layers: &'a mut Layers,
-    name: &'static str,
+    name: String,
 }
 
 /// A value that was given, and where.
@@ -26,7 +26,7 @@ pub struct Placed<T> {
 }
 
 impl<'a> Section<'a> {
-    pub(super) fn new(layers: &'a mut Layers, name: &'static str) -> Self {
+    pub(super) fn new(layers: &'a mut Layers, name: String) -> Self {
         Self { layers, name }
     }
 
@@ -109,12 +109,12 @@ impl<'a> Section<'a> {
 
     /// Whether the key is given and has not been read.
     pub fn is_given(&self, key: &str) -> bool {
-        self.layers.is_given(self.name, key)
+        self.layers.is_given(&self.name, key)
     }
 
     /// Reports a mistake in a key that is not given.
     pub fn add(&mut self, key: &str, reason: impl Into<String>) {
-        let place = self.layers.place_in_file(self.name, key);
+        let place = self.layers.place_in_file(&self.name, key);
         self.layers.mistakes.add(place, reason);
     }
 
@@ -127,13 +127,18 @@ impl<'a> Section<'a> {
     pub fn kind<T: FromValue>(&mut self) -> Option<T> {
         let kind = self.required("kind");
         if kind.is_none() {
-            self.layers.pass_over(self.name);
+            self.pass_over();
         }
         kind
     }
 
+    /// Leaves all keys that are not read unread: whether they are right depends on one that is missing.
+    pub fn pass_over(&mut self) {
+        self.layers.pass_over(&self.name);
+    }
+
     fn take(&mut self, key: &str) -> Option<Given> {
-        self.layers.take(self.name, key)
+        self.layers.take(&self.name, key)
     }
 }
 

@@ -1,11 +1,12 @@
-//! Values as they are written, and the forms they can have: numbers, durations, sizes, names.
+//! Values as they are written, and the forms they can have: numbers, durations, sizes, names, lists.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
+use ipnet::IpNet;
 use keyring::algorithm::KeyType;
 use keyring::secret::SecretBytes;
 
@@ -17,6 +18,8 @@ pub enum Value {
     Environment(String),
     /// An integer of the file.
     Integer(i64),
+    /// A list of strings of the file.
+    List(Vec<String>),
     /// A string of the file.
     Text(String),
 }
@@ -28,10 +31,19 @@ impl Value {
             toml::Value::Boolean(value) => Some(Self::Boolean(value)),
             toml::Value::Integer(value) => Some(Self::Integer(value)),
             toml::Value::String(value) => Some(Self::Text(value)),
-            toml::Value::Array(_)
-            | toml::Value::Datetime(_)
-            | toml::Value::Float(_)
-            | toml::Value::Table(_) => None,
+            toml::Value::Array(values) => {
+                let texts = values.into_iter().map(|value| match value {
+                    toml::Value::String(text) => Some(text),
+                    toml::Value::Array(_)
+                    | toml::Value::Boolean(_)
+                    | toml::Value::Datetime(_)
+                    | toml::Value::Float(_)
+                    | toml::Value::Integer(_)
+                    | toml::Value::Table(_) => None,
+                });
+                texts.collect::<Option<Vec<_>>>().map(Self::List)
+            }
+            toml::Value::Datetime(_) | toml::Value::Float(_) | toml::Value::Table(_) => None,
         }
     }
 
@@ -39,14 +51,25 @@ impl Value {
     pub fn into_secret(self) -> Result<SecretBytes, String> {
         match self {
             Self::Environment(text) | Self::Text(text) => Ok(SecretBytes::new(text.into_bytes())),
-            Self::Boolean(_) | Self::Integer(_) => Err("must be a string".to_owned()),
+            Self::Boolean(_) | Self::Integer(_) | Self::List(_) => {
+                Err("must be a string".to_owned())
+            }
         }
     }
 
     fn text(&self) -> Option<&str> {
         match self {
             Self::Environment(text) | Self::Text(text) => Some(text),
-            Self::Boolean(_) | Self::Integer(_) => None,
+            Self::Boolean(_) | Self::Integer(_) | Self::List(_) => None,
+        }
+    }
+
+    /// The entries of a list; the environment separates them by commas.
+    fn list(&self) -> Option<Vec<&str>> {
+        match self {
+            Self::Environment(text) => Some(text.split(',').map(str::trim).collect()),
+            Self::List(texts) => Some(texts.iter().map(String::as_str).collect()),
+            Self::Boolean(_) | Self::Integer(_) | Self::Text(_) => None,
         }
     }
 
@@ -54,7 +77,7 @@ impl Value {
         match self {
             Self::Integer(value) => u64::try_from(*value).ok(),
             Self::Environment(text) => text.parse().ok(),
-            Self::Boolean(_) | Self::Text(_) => None,
+            Self::Boolean(_) | Self::List(_) | Self::Text(_) => None,
         }
     }
 }
@@ -87,7 +110,7 @@ impl FromValue for bool {
         match value {
             Value::Boolean(value) => Some(*value),
             Value::Environment(text) => text.parse().ok(),
-            Value::Integer(_) | Value::Text(_) => None,
+            Value::Integer(_) | Value::List(_) | Value::Text(_) => None,
         }
     }
 }
@@ -134,6 +157,33 @@ impl FromValue for SocketAddr {
 
     fn from_value(value: &Value) -> Option<Self> {
         value.text()?.parse().ok()
+    }
+}
+
+impl FromValue for Vec<IpNet> {
+    const FORM: &'static str =
+        "a list of addresses and networks like [\"127.0.0.1\", \"10.0.0.0/8\"]";
+
+    fn from_value(value: &Value) -> Option<Self> {
+        let network = |text: &str| {
+            let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+            text.parse().ok().or_else(address)
+        };
+        value.list()?.into_iter().map(network).collect()
+    }
+}
+
+/// Who may use a file, as `chmod` takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileMode(pub u32);
+
+impl FromValue for FileMode {
+    const FORM: &'static str =
+        "a mode that lets its owner read and write, and nobody execute, like \"0660\"";
+
+    fn from_value(value: &Value) -> Option<Self> {
+        let mode = u32::from_str_radix(value.text()?, 8).ok()?;
+        (mode & 0o600 == 0o600 && mode & !0o666 == 0).then_some(Self(mode))
     }
 }
 
@@ -283,6 +333,30 @@ mod tests {
             assert_eq!(Size::from_value(&text(written)), None, "{written}");
         }
         assert_eq!(Size::from_value(&Value::Integer(-7)), None);
+    }
+
+    #[test]
+    fn a_list_names_networks_and_single_addresses() {
+        let list = |texts: &[&str]| Value::List(texts.iter().map(ToString::to_string).collect());
+        let read = Vec::<IpNet>::from_value(&list(&["10.0.0.0/8", "::1"])).unwrap();
+        assert_eq!(read[1], "::1/128".parse::<IpNet>().unwrap());
+        let given = Value::Environment("10.0.0.0/8, ::1".to_owned());
+        assert_eq!(Vec::from_value(&given), Some(read));
+        for wrong in [list(&["10.0.0.0/33"]), list(&["proxy"]), text("::1")] {
+            assert_eq!(Vec::<IpNet>::from_value(&wrong), None);
+        }
+        assert!(Value::from_toml(toml::Value::Array(vec![toml::Value::Integer(1)])).is_none());
+    }
+
+    #[test]
+    fn a_mode_is_octal_and_lets_the_owner_in() {
+        for (written, mode) in [("0600", 0o600), ("660", 0o660), ("0666", 0o666)] {
+            assert_eq!(FileMode::from_value(&text(written)), Some(FileMode(mode)));
+        }
+        for written in ["", "0700", "0060", "1600", "0680", "rw"] {
+            assert_eq!(FileMode::from_value(&text(written)), None, "{written}");
+        }
+        assert_eq!(FileMode::from_value(&Value::Integer(0o660)), None);
     }
 
     #[test]

@@ -26,6 +26,7 @@ use super::reply::{Answer, Reply, RequestId};
 use super::route::{KeyTarget, Route, Target, Verb};
 use super::{Answered, Front, REQUEST_SPAN, data, head, history, keys, mounts, query, sealing, sys, token};
 use crate::caller::Caller;
+use crate::connection::{ClientCertificates, Connection};
 use crate::gate::Opened;
 use crate::telemetry;
 
@@ -44,7 +45,10 @@ pub(super) struct Request<'r> {
     pub(super) operation: Operation,
     pub(super) caller: Option<Caller>,
     pub(super) headers: &'r HeaderMap,
+    /// Where the caller is; absent on a Unix socket.
     pub(super) remote: Option<IpAddr>,
+    /// What the caller has shown of itself while connecting over TLS.
+    pub(super) client_certificates: Option<Arc<ClientCertificates>>,
     pub(super) query: &'r str,
     pub(super) body: Body,
 }
@@ -154,6 +158,7 @@ impl Shell {
         } else {
             Body::none(held)
         };
+        let connection = http.conn_data::<Connection>();
         let request = Request {
             front,
             opened: opened.as_deref(),
@@ -161,7 +166,8 @@ impl Shell {
             operation: route.operation,
             caller,
             headers: http.headers(),
-            remote: http.peer_addr().map(|address| address.ip().to_canonical()),
+            remote: connection.and_then(|known| known.client_address(http.headers())),
+            client_certificates: connection.and_then(|known| known.certificates.clone()),
             query,
             body,
         };

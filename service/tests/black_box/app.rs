@@ -56,6 +56,11 @@ impl TestApp {
 
     /// Starts a command that serves, and waits until it says where.
     pub(crate) fn start(command: &mut Command, token: &str) -> Self {
+        Self::start_on(1, command, token)
+    }
+
+    /// The same for one that has this many listeners.
+    pub(crate) fn start_on(listeners: usize, command: &mut Command, token: &str) -> Self {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
@@ -63,16 +68,19 @@ impl TestApp {
         let mut greeting = String::new();
         let mut lines = BufReader::new(process.stdout.take().unwrap());
         let is_whole = |text: &str| {
-            text.contains("listening on")
+            text.matches("listening on ").count() == listeners
                 && (!text.contains("development") || text.contains("-d '"))
         };
         while !is_whole(&greeting) {
             let read = lines.read_line(&mut greeting).unwrap();
             assert!(read > 0, "it did not start: {}", log.lock().unwrap());
         }
-        let address = between(&greeting, "listening on http://", "\n");
+        let plain = "listening on http://";
+        let address = greeting
+            .contains(plain)
+            .then(|| between(&greeting, plain, "\n"));
         Self {
-            address,
+            address: address.unwrap_or_default(),
             token: token.to_owned(),
             greeting,
             process,
