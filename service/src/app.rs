@@ -225,43 +225,11 @@ async fn server_info(keys: &dyn KeyStore, store: &Store) -> Result<ServerInfo, S
     })
 }
 
-<<<<<<< HEAD
-fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
-    let listen = || {
-        let listener = TcpListener::bind(address)?;
-        // The standard library's queue of 128 overflows when a thousand clients connect at once; they would wait a second.
-        rustix::net::listen(&listener, BACKLOG)?;
-        // Connections inherit it.
-        rustix::net::sockopt::set_tcp_user_timeout(&listener, UNTAKEN_MILLIS)?;
-        let bound = listener.local_addr()?;
-        Ok((listener, bound))
-    };
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "io::ErrorKind is non-exhaustive"
-    )]
-    listen().map_err(|error: io::Error| {
-        let sentence = format!("cannot listen on {address}: {error}");
-        match error.kind() {
-            io::ErrorKind::AddrInUse => Failure::Unavailable(sentence),
-            io::ErrorKind::AddrNotAvailable | io::ErrorKind::PermissionDenied => {
-                Failure::SetUp(sentence)
-            }
-            _ => Failure::Unexpected(sentence),
-        }
-    })
-}
-
 /// Opens the gate, unless the store is sealed; then it stays closed until somebody unseals it. A root token given here is
 /// the only one from then on.
 async fn open_gate(
     gate: &Gate,
     keeper: &Arc<Keeper>,
-=======
-async fn open_engine(
-    parts: Parts,
-    settings: Settings,
->>>>>>> main
     root: Option<&TokenText>,
 ) -> Result<(), SetupError> {
     keeper.open().await?;

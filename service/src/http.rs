@@ -42,12 +42,8 @@ use keyring::clock::Clock;
 use self::dispatch::Shell;
 use crate::admission::Admission;
 use crate::detached::Detached;
-<<<<<<< HEAD
 use crate::gate::{Gate, Keeper};
-=======
-use crate::gate::Gate;
 use crate::listener::{Listener, Socket};
->>>>>>> main
 
 pub use self::operation::Operation;
 
