@@ -93,7 +93,11 @@ impl Role {
             Some(Json::Null) => self.bound_claims = BoundClaims::default(),
             Some(Json::Object(entries)) => self.bound_claims = BoundClaims(values(entries)?),
             Some(
-                Json::Bool(_) | Json::Fraction(_) | Json::Integer(_) | Json::List(_) | Json::Text(_),
+                Json::Bool(_)
+                | Json::Fraction(_)
+                | Json::Integer(_)
+                | Json::List(_)
+                | Json::Text(_),
             ) => return Err(FieldFault::unreadable(BOUND_CLAIMS).into()),
         }
         if let Some(mappings) = fields.pairs("claim_mappings")? {
