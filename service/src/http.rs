@@ -17,7 +17,7 @@ mod laws;
 mod mounts;
 mod open;
 mod operation;
-mod path;
+pub(crate) mod path;
 mod query;
 mod quotas;
 mod reply;
@@ -30,7 +30,7 @@ mod sys;
 mod text;
 mod token;
 mod view;
-mod weak;
+pub(crate) mod weak;
 mod wrapping;
 
 use std::fmt;
