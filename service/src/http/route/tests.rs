@@ -81,7 +81,7 @@ const ROWS: &[(Verb, &str, Operation)] = &[
     (
         Verb::Write,
         "/v1/sys/capabilities-self",
-        Operation::CapabilitiesSelf,
+        Operation::Capabilities,
     ),
     (
         Verb::Read,
@@ -106,7 +106,7 @@ const ROWS: &[(Verb, &str, Operation)] = &[
     (
         Verb::Read,
         "/v1/auth/token/lookup-self",
-        Operation::TokenLookupSelf,
+        Operation::TokenLookup,
     ),
 ];
 
