@@ -18,7 +18,7 @@ mod laws;
 mod mounts;
 mod open;
 mod operation;
-mod path;
+pub(crate) mod path;
 mod policies;
 mod query;
 mod reply;
@@ -29,7 +29,7 @@ mod strict;
 mod sys;
 mod text;
 mod view;
-mod weak;
+pub(crate) mod weak;
 mod wrapping;
 
 use std::fmt;
