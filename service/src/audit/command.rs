@@ -127,7 +127,10 @@ impl VerifyArgs {
         describe(&mut text, &report);
         if let (Some(key), None) = (key, pinned) {
             let key = hex(&key);
-            add(&mut text, format_args!("\nNOT PINNED: the key {key} {NOT_PINNED}\n"));
+            add(
+                &mut text,
+                format_args!("\nNOT PINNED: the key {key} {NOT_PINNED}\n"),
+            );
         }
         if self.head.is_none() && self.config.is_none() {
             add(&mut text, format_args!("NO HEAD: {NO_HEAD}\n"));
@@ -142,7 +145,8 @@ impl VerifyArgs {
     }
 
     fn verify(&self, key: Option<[u8; 32]>, chains: Chains) -> Result<Verifier, Failure> {
-        let files = verify::in_order(&self.files).map_err(|error| unreadable(&self.files, &error))?;
+        let files =
+            verify::in_order(&self.files).map_err(|error| unreadable(&self.files, &error))?;
         let mut sources = Vec::with_capacity(files.len());
         for file in &files {
             sources.push(verify::open(file).map_err(|error| unreadable(&files, &error))?);
@@ -157,7 +161,9 @@ impl VerifyArgs {
                     bar.inc(std::mem::take(&mut unshown));
                 }
             });
-            read.map_err(|error| Failure::SetUp(format!("{} cannot be read: {error}", source.name)))?;
+            read.map_err(|error| {
+                Failure::SetUp(format!("{} cannot be read: {error}", source.name))
+            })?;
         }
         bar.finish_and_clear();
         Ok(verifier)
@@ -167,7 +173,8 @@ impl VerifyArgs {
 impl SearchArgs {
     /// Prints the records that match, as they are in the files.
     fn run(self) -> Result<(), Failure> {
-        let files = verify::in_order(&self.files).map_err(|error| unreadable(&self.files, &error))?;
+        let files =
+            verify::in_order(&self.files).map_err(|error| unreadable(&self.files, &error))?;
         let wanted = Wanted {
             key: self.key,
             identity: self.identity,
@@ -179,7 +186,8 @@ impl SearchArgs {
         };
         let mut out = BufWriter::new(io::stdout().lock());
         for file in files {
-            let copied = verify::open(&file).and_then(|source| wanted.copy(source.reader, &mut out));
+            let copied =
+                verify::open(&file).and_then(|source| wanted.copy(source.reader, &mut out));
             copied.map_err(|error| unreadable(&[file], &error))?;
         }
         out.flush()
@@ -200,7 +208,9 @@ fn print_heads(heads: &[AuditHead]) -> Result<(), Failure> {
 /// Heads that [`print_heads`] printed. With a pinned key each must be signed by it.
 fn read_heads(file: &Path, key: Option<[u8; 32]>) -> Result<Vec<AuditHead>, Failure> {
     let text = std::fs::read(file).map_err(|error| unreadable(&[file.to_owned()], &error))?;
-    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let lines = text
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty());
     let heads: Option<Vec<AuditHead>> = lines.map(|line| read_head(line, key)).collect();
     heads.filter(|heads| !heads.is_empty()).ok_or_else(|| {
         let file = file.display();
@@ -249,16 +259,22 @@ fn describe(text: &mut String, report: &Report) {
         add(text, format_args!("note: {note}\n"));
     }
     let (records, checkpoints) = (report.records, report.checkpoints);
-    add(text, format_args!("{records} records, {checkpoints} checkpoints"));
+    add(
+        text,
+        format_args!("{records} records, {checkpoints} checkpoints"),
+    );
     match &report.signed_until {
         Some(at) => add(text, format_args!(", the last one of {at}\n")),
         None => text.push('\n'),
     }
     if report.unsigned > 0 {
-        add(text, format_args!(
-            "{} records stand after the last checkpoint: only the next one will sign them\n",
-            report.unsigned
-        ));
+        add(
+            text,
+            format_args!(
+                "{} records stand after the last checkpoint: only the next one will sign them\n",
+                report.unsigned
+            ),
+        );
     }
     if report.findings.is_empty() {
         text.push_str("The log is what was written.\n");
@@ -276,7 +292,10 @@ fn progress(bytes: u64) -> ProgressBar {
 }
 
 fn unreadable(files: &[PathBuf], error: &io::Error) -> Failure {
-    let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    let names: Vec<String> = files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
     Failure::SetUp(format!("{} cannot be read: {error}", names.join(", ")))
 }
 

@@ -76,7 +76,6 @@ pub struct OpenIntent {
     pub key: Option<String>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn write_id<S: Serializer>(id: &Uuid, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(&id.hyphenated())
 }
@@ -312,10 +311,11 @@ fn parse_record(rest: &[u8]) -> Option<Line<'_>> {
 
 fn parse_group(rest: &[u8]) -> Option<Line<'_>> {
     let (records, rest) = leading_number(rest)?;
-    let hash = rest
-        .strip_prefix(b",\"hash\":\"")?
-        .strip_suffix(b"\"}")?;
-    Some(Line::Group(records, from_hex(std::str::from_utf8(hash).ok()?)?))
+    let hash = rest.strip_prefix(b",\"hash\":\"")?.strip_suffix(b"\"}")?;
+    Some(Line::Group(
+        records,
+        from_hex(std::str::from_utf8(hash).ok()?)?,
+    ))
 }
 
 /// A number without leading zeros.

@@ -53,7 +53,8 @@ impl Wanted {
             return false;
         };
         let identity = |wanted: &str| {
-            found.accessor.as_deref() == Some(wanted) || found.display_name.as_deref() == Some(wanted)
+            found.accessor.as_deref() == Some(wanted)
+                || found.display_name.as_deref() == Some(wanted)
         };
         is(self.key.as_ref(), found.key.as_deref())
             && is(self.mount.as_ref(), found.mount.as_deref())
@@ -114,13 +115,57 @@ mod tests {
         let at = |text: &str| parse_time(text);
         let cases: [(Wanted, u64); 8] = [
             (Wanted::default(), 2),
-            (Wanted { key: text("k1"), ..Wanted::default() }, 1),
-            (Wanted { key: text("k"), ..Wanted::default() }, 0),
-            (Wanted { identity: text("a1"), ..Wanted::default() }, 1),
-            (Wanted { identity: text("o\0k"), operation: text("encrypt"), ..Wanted::default() }, 1),
-            (Wanted { identity: text("a1"), operation: text("none"), ..Wanted::default() }, 0),
-            (Wanted { since: at("2026-03-03T10:30:00Z"), ..Wanted::default() }, 1),
-            (Wanted { until: at("2026-03-03T11:00:00+01:00"), ..Wanted::default() }, 1),
+            (
+                Wanted {
+                    key: text("k1"),
+                    ..Wanted::default()
+                },
+                1,
+            ),
+            (
+                Wanted {
+                    key: text("k"),
+                    ..Wanted::default()
+                },
+                0,
+            ),
+            (
+                Wanted {
+                    identity: text("a1"),
+                    ..Wanted::default()
+                },
+                1,
+            ),
+            (
+                Wanted {
+                    identity: text("o\0k"),
+                    operation: text("encrypt"),
+                    ..Wanted::default()
+                },
+                1,
+            ),
+            (
+                Wanted {
+                    identity: text("a1"),
+                    operation: text("none"),
+                    ..Wanted::default()
+                },
+                0,
+            ),
+            (
+                Wanted {
+                    since: at("2026-03-03T10:30:00Z"),
+                    ..Wanted::default()
+                },
+                1,
+            ),
+            (
+                Wanted {
+                    until: at("2026-03-03T11:00:00+01:00"),
+                    ..Wanted::default()
+                },
+                1,
+            ),
         ];
         for (wanted, count) in cases {
             assert_eq!(found(&wanted), count, "{wanted:?}");

@@ -11,6 +11,7 @@ use keyring::audit_keys::AuditKeys;
 use keyring::clock::Clock;
 use keyring::entropy::{Entropy, EntropyError};
 
+use super::CHECKPOINT_INTERVAL;
 use super::chain::Origin;
 use super::core::{Core, Parts, WATCH};
 use super::correlation::Correlation;
@@ -25,7 +26,6 @@ use super::sink::spool::{self, SpoolOutput};
 use super::sink::stream::StreamOutput;
 use super::sink::syslog::SyslogOutput;
 use super::sink::{Output, Sink};
-use super::CHECKPOINT_INTERVAL;
 use crate::config::audit::{Audit, SinkKind};
 
 /// What a log stands on.
@@ -118,7 +118,7 @@ pub(super) fn assemble(
         ports.push(port);
         outputs.push(output);
     }
-    let parts = Parts {
+    let made_of = Parts {
         origin,
         clock: Arc::clone(&basis.clock),
         correlation: Correlation::new(Arc::clone(&basis.keys), settings.correlate),
@@ -126,7 +126,7 @@ pub(super) fn assemble(
         ports,
         open: open.clone(),
     };
-    let core = Core::new(parts, basis.workers + OTHER_THREADS);
+    let core = Core::new(made_of, basis.workers + OTHER_THREADS);
     Ok((run(Arc::new(core), outputs, settings.strict)?, open))
 }
 

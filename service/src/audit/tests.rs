@@ -2,6 +2,7 @@
 
 mod edits;
 mod flow;
+mod measure;
 mod records;
 mod sinks;
 mod spools;
@@ -82,7 +83,10 @@ impl Room {
     fn files(&self) -> Vec<Vec<u8>> {
         let mut files = sink::open::set_aside_files(&self.path()).unwrap();
         files.push(self.path());
-        files.iter().map(|file| std::fs::read(file).unwrap()).collect()
+        files
+            .iter()
+            .map(|file| std::fs::read(file).unwrap())
+            .collect()
     }
 }
 

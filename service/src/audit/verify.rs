@@ -1,8 +1,8 @@
 //! Checks a log: every line against the chain, every signature against the key, every chain against its head.
 
 mod chains;
-mod finding;
 mod files;
+mod finding;
 
 use std::io::{self, BufRead};
 
@@ -11,9 +11,11 @@ use keyring::audit_keys::ChainHash;
 pub(super) use self::chains::Chains;
 pub(super) use self::files::{in_order, open};
 pub(super) use self::finding::{Finding, Place};
-use super::chain::first_hash;
 use super::chain::CHECKPOINT_RECORDS;
-use super::line::{Checkpoint, Continued, Gap, Line, Reason, Resent, SignedLine, Start, Unfinished};
+use super::chain::first_hash;
+use super::line::{
+    Checkpoint, Continued, Gap, Line, Reason, Resent, SignedLine, Start, Unfinished,
+};
 use super::recovery::hash_of_unfinished;
 
 /// Reads the files of one sink in their order.
@@ -92,14 +94,20 @@ impl Verifier {
                 return Ok(());
             }
             self.line += 1;
-            self.line(if has_prefixes { without_prefix(&line) } else { &line });
+            self.line(if has_prefixes {
+                without_prefix(&line)
+            } else {
+                &line
+            });
             progress(u64::try_from(read).unwrap_or_default());
         }
     }
 
     fn line(&mut self, with_end: &[u8]) {
         // Without its line feed it is nothing yet.
-        let line = with_end.strip_suffix(b"\n").map_or(Line::Foreign, Line::parse);
+        let line = with_end
+            .strip_suffix(b"\n")
+            .map_or(Line::Foreign, Line::parse);
         match line {
             Line::Record(number) => self.record(number, with_end),
             Line::Group(records, hash) => self.group(records, hash),
@@ -125,7 +133,9 @@ impl Verifier {
         self.report.records += 1;
         let expected = self.records + self.pending_records;
         if number != expected && self.chain.is_some() {
-            self.find(&format!("record {number} stands where record {expected} belongs"));
+            self.find(&format!(
+                "record {number} stands where record {expected} belongs"
+            ));
             // Later records are judged by this one, so that one hole is one finding.
             self.records = number.saturating_sub(self.pending_records);
         }
@@ -142,7 +152,8 @@ impl Verifier {
             self.hash.extend(&self.pending);
             if self.hash.current() != hash || self.records + self.pending_records != records {
                 let place = self.place_from_pending(from, records);
-                self.report.add(place, "these lines are not what was written".to_owned());
+                self.report
+                    .add(place, "these lines are not what was written".to_owned());
             }
         }
         self.unsigned += self.pending_records;
@@ -270,7 +281,9 @@ impl Verifier {
                 self.find("the file goes on with another chain than the file before");
             } else if has < from {
                 let first = has + 1;
-                self.find(&format!("records {first} to {from} are missing before this file"));
+                self.find(&format!(
+                    "records {first} to {from} are missing before this file"
+                ));
             } else {
                 self.find("the file does not go on where the file before ended");
             }
@@ -322,7 +335,10 @@ impl Verifier {
             return self.find("a gap of another log");
         }
         if from != self.records + 1 || to < from {
-            self.find(&format!("a gap from record {from}, where record {} belongs", self.records + 1));
+            self.find(&format!(
+                "a gap from record {from}, where record {} belongs",
+                self.records + 1
+            ));
         }
         self.note(&format!(
             "records {from} to {to} are not in this log: the sink was away, as a signed line says"

@@ -22,6 +22,10 @@ pub struct Audit {
 
 /// Fields that are written as keyed hashes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one for each field, in any combination"
+)]
 pub struct Correlate {
     /// The token's accessor, in place of itself.
     pub accessor: bool,
@@ -136,7 +140,10 @@ impl Audit {
 fn node(section: &mut Section<'_>) -> Option<String> {
     let Placed { value, place } = section.placed::<String>("node")?;
     if value.len() > 255 || value.chars().any(char::is_control) {
-        section.add_at(place, "must be at most 255 bytes without control characters");
+        section.add_at(
+            place,
+            "must be at most 255 bytes without control characters",
+        );
     }
     Some(value)
 }
@@ -226,7 +233,8 @@ impl FromValue for SyslogFormat {
 }
 
 impl FromValue for Collector {
-    const FORM: &'static str = "an address like \"tcp:collector.internal:6514\" or \"unix:/run/collector.sock\"";
+    const FORM: &'static str =
+        "an address like \"tcp:collector.internal:6514\" or \"unix:/run/collector.sock\"";
 
     fn from_value(value: &Value) -> Option<Self> {
         let text = String::from_value(value)?;
@@ -241,7 +249,8 @@ impl FromValue for Collector {
 }
 
 impl FromValue for Correlate {
-    const FORM: &'static str = "a list like \"source, accessor\" of accessor, context, display_name and source";
+    const FORM: &'static str =
+        "a list like \"source, accessor\" of accessor, context, display_name and source";
 
     fn from_value(value: &Value) -> Option<Self> {
         let mut fields = Self::default();

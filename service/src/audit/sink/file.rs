@@ -124,10 +124,9 @@ impl FileOutput {
     /// Has the file system promise room for this and for the reserve behind it. Where it makes no promises there is no reserve.
     fn reserve(&mut self, length: usize) -> io::Result<Room> {
         let needed = self.size + u64::try_from(length).unwrap_or(u64::MAX) + RESERVE;
-        if let Some(budget) = &self.opening.budget {
-            if budget.check(needed - self.size).is_err() {
-                return Ok(Room::Reserve);
-            }
+        let budget = self.opening.budget.as_ref();
+        if budget.is_some_and(|budget| budget.check(needed - self.size).is_err()) {
+            return Ok(Room::Reserve);
         }
         if needed <= self.reserved {
             return Ok(Room::Enough);
@@ -254,7 +253,9 @@ impl Output for FileOutput {
         if self.mend(at)? {
             self.append(bytes)?;
             if self.fate()?.is_some() {
-                return Err(io::Error::other("the new file was touched by somebody else too"));
+                return Err(io::Error::other(
+                    "the new file was touched by somebody else too",
+                ));
             }
         }
         Ok(room)

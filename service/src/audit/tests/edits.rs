@@ -34,7 +34,9 @@ async fn written() -> (Vec<u8>, Vec<AuditHead>) {
 }
 
 fn lines(log: &[u8]) -> Vec<Vec<u8>> {
-    log.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
+    log.split_inclusive(|byte| *byte == b'\n')
+        .map(<[u8]>::to_vec)
+        .collect()
 }
 
 /// Hashes anew what was edited, as somebody without the key can.
@@ -81,9 +83,9 @@ enum Edit {
     RepeatLine,
     InsertLine,
     Truncate,
-    RecomputeAfterEdit,
-    RecomputeAfterDelete,
-    RenumberAndRecompute,
+    Forge,
+    DeleteAndForge,
+    RenumberAndForge,
 }
 
 const EDITS: [Edit; 10] = [
@@ -94,9 +96,9 @@ const EDITS: [Edit; 10] = [
     Edit::RepeatLine,
     Edit::InsertLine,
     Edit::Truncate,
-    Edit::RecomputeAfterEdit,
-    Edit::RecomputeAfterDelete,
-    Edit::RenumberAndRecompute,
+    Edit::Forge,
+    Edit::DeleteAndForge,
+    Edit::RenumberAndForge,
 ];
 
 fn edited(log: &[u8], edit: Edit, random: &mut StdRng) -> Vec<u8> {
@@ -131,22 +133,27 @@ fn edited(log: &[u8], edit: Edit, random: &mut StdRng) -> Vec<u8> {
             lines.insert(random.random_range(0..=lines.len()), line);
         }
         Edit::InsertLine => {
-            let line = *[&b"\n"[..], b"{}\n", b"{\"n\":1,\"time\":\"x\"}\n", b"\x00\xff\n"]
-                .choose_multiple_one(random);
+            let line = *[
+                &b"\n"[..],
+                b"{}\n",
+                b"{\"n\":1,\"time\":\"x\"}\n",
+                b"\x00\xff\n",
+            ]
+            .choose_multiple_one(random);
             lines.insert(random.random_range(0..=lines.len()), line.to_vec());
         }
-        Edit::RecomputeAfterEdit => {
+        Edit::Forge => {
             let record = record_line(&lines, random);
             let text = text(&lines[record]).replace("encrypt", "decrypt");
             lines[record] = text.into_bytes();
             return recomputed(&lines);
         }
-        Edit::RecomputeAfterDelete => {
+        Edit::DeleteAndForge => {
             let record = record_line(&lines, random);
             lines.remove(record);
             return recomputed(&lines);
         }
-        Edit::RenumberAndRecompute => {
+        Edit::RenumberAndForge => {
             let record = record_line(&lines, random);
             lines.remove(record);
             return recomputed(&renumbered(&lines));
@@ -210,7 +217,10 @@ async fn random_edits_are_all_found() {
         }
         done += 1;
         let report = verify(&[&changed], &heads);
-        assert!(!report.findings.is_empty(), "seed {seed}, round {round}, {edit:?}");
+        assert!(
+            !report.findings.is_empty(),
+            "seed {seed}, round {round}, {edit:?}"
+        );
     }
 }
 
@@ -218,7 +228,9 @@ async fn random_edits_are_all_found() {
 async fn the_finding_names_the_place() {
     let (log, _) = written().await;
     let mut lines = lines(&log);
-    let at = (0..lines.len()).find(|at| lines[*at].starts_with(b"{\"n\":7,")).unwrap();
+    let at = (0..lines.len())
+        .find(|at| lines[*at].starts_with(b"{\"n\":7,"))
+        .unwrap();
     lines[at] = text(&lines[at]).replace("orders", "orderz").into_bytes();
     let report = verify(&[lines.concat()], &[]);
     let [finding] = report.findings.as_slice() else {
@@ -251,7 +263,11 @@ async fn whole_chains_that_are_gone_are_missed_by_their_heads() {
     let first = &log[..second];
     assert_eq!(verify(&[first], &heads[..1]).findings, []);
     let report = verify(&[first], &heads);
-    assert!(report.findings[0].text.contains("is missing"), "{:?}", report.findings);
+    assert!(
+        report.findings[0].text.contains("is missing"),
+        "{:?}",
+        report.findings
+    );
     let report = verify(&[&log[second..]], &heads);
     assert_eq!(report.findings, []);
     assert!(report.notes.iter().any(|note| note.contains("older")));
@@ -266,7 +282,9 @@ async fn lines_of_syslog_verify_without_their_prefixes() {
         .flat_map(|line| [&b"Mar  3 10:00:00 host sealring[7]: "[..], line].concat())
         .collect();
     let mut verifier = Verifier::new(None, Chains::new(heads));
-    verifier.read("log", prefixed.as_slice(), true, |_| {}).unwrap();
+    verifier
+        .read("log", prefixed.as_slice(), true, |_| {})
+        .unwrap();
     assert_eq!(verifier.finish().0.findings, []);
     assert!(!verify(&[prefixed], &[]).findings.is_empty());
 }

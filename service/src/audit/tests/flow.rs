@@ -27,7 +27,10 @@ fn sixty_four_threads_lose_nothing_and_number_without_holes() {
             })
         };
         let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(worker)).collect();
-        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap())
+            .collect()
     });
     close(log);
     let written = room.log();
@@ -125,7 +128,10 @@ async fn what_a_crash_cut_off_is_closed_and_told() {
         let (log, _) = room.start();
         put(&log, &request()).await.unwrap();
         close(&log);
-        let mut file = std::fs::OpenOptions::new().append(true).open(room.path()).unwrap();
+        let mut file = std::fs::OpenOptions::new()
+            .append(true)
+            .open(room.path())
+            .unwrap();
         file.write_all(cut).unwrap();
         assert_eq!(verify(&[room.log()], &[]).findings.len(), 1);
         let (log, _) = room.start();
@@ -133,7 +139,11 @@ async fn what_a_crash_cut_off_is_closed_and_told() {
         close(&log);
         let report = verify(&[room.log()], &[]);
         assert_eq!(report.findings, []);
-        assert!(report.notes.iter().any(|note| note.contains("a crash")), "{:?}", report.notes);
+        assert!(
+            report.notes.iter().any(|note| note.contains("a crash")),
+            "{:?}",
+            report.notes
+        );
         // Somebody makes it more, or less.
         let whole = text(&room.log());
         let fragment = text(cut);
@@ -167,7 +177,12 @@ async fn a_file_that_is_full_is_set_aside_and_the_chain_goes_on() {
     let without_first: Vec<_> = files.iter().skip(1).collect();
     let report = verify(&without_first, &[]);
     assert_eq!(report.findings, []);
-    assert!(report.notes.iter().any(|note| note.contains("was not given")));
+    assert!(
+        report
+            .notes
+            .iter()
+            .any(|note| note.contains("was not given"))
+    );
     // The chain that begins after a restart knows where this one ended.
     let (log, _) = room.start();
     put(&log, &request()).await.unwrap();
@@ -191,5 +206,9 @@ async fn heads_follow_the_checkpoints_and_are_kept() {
     assert_eq!(report.findings, []);
     let body = line::body_text(&line::Head::of(&head));
     let message = line::message("head", &body);
-    assert!(keyring::audit_keys::verify(&keys().public_key(), &message, &head.signature));
+    assert!(keyring::audit_keys::verify(
+        &keys().public_key(),
+        &message,
+        &head.signature
+    ));
 }

@@ -116,7 +116,12 @@ async fn a_stuck_sink_beside_a_healthy_one_is_left_behind_and_leaves_a_gap_line(
     let report = verify(&[&bytes], &[]);
     assert_eq!(report.findings, []);
     assert!(report.records < records);
-    assert!(report.notes.iter().any(|note| note.contains("the sink was away")));
+    assert!(
+        report
+            .notes
+            .iter()
+            .any(|note| note.contains("the sink was away"))
+    );
     let without_gap: String = text(&bytes)
         .split_inclusive('\n')
         .filter(|line| !line.starts_with("{\"gap\""))
@@ -142,17 +147,28 @@ impl Output for Scripted {
         let script = locked(&self.script);
         if script.fails {
             // The device's own error.
-            File::options().write(true).open("/dev/full")?.write_all(bytes)?;
+            File::options()
+                .write(true)
+                .open("/dev/full")?
+                .write_all(bytes)?;
         }
         self.file.write_all(bytes)?;
-        Ok(if script.is_full { Left::Reserve } else { Left::Enough })
+        Ok(if script.is_full {
+            Left::Reserve
+        } else {
+            Left::Enough
+        })
     }
 
     fn written(&mut self, _group: &Arc<Group>) {}
 
     fn tend(&mut self, _at: &Position) -> std::io::Result<Left> {
         let script = locked(&self.script);
-        Ok(if script.is_full { Left::Reserve } else { Left::Enough })
+        Ok(if script.is_full {
+            Left::Reserve
+        } else {
+            Left::Enough
+        })
     }
 
     fn close(&mut self) {}
@@ -162,7 +178,8 @@ fn scripted(room: &Room) -> (AuditLog, Arc<Mutex<Script>>) {
     let basis = basis();
     let origin = origin(&room.settings, &basis).unwrap();
     let mut file = File::create(room.path()).unwrap();
-    file.write_all(&origin.start_line("scripted", End::default())).unwrap();
+    file.write_all(&origin.start_line("scripted", End::default()))
+        .unwrap();
     let script = Arc::<Mutex<Script>>::default();
     let opened = Opened {
         port: Arc::new(Port::new("scripted".to_owned(), false)),
@@ -172,7 +189,9 @@ fn scripted(room: &Room) -> (AuditLog, Arc<Mutex<Script>>) {
         }),
         end: End::default(),
     };
-    let log = assemble(&room.settings, &basis, origin, vec![opened]).unwrap().0;
+    let log = assemble(&room.settings, &basis, origin, vec![opened])
+        .unwrap()
+        .0;
     (log, script)
 }
 
@@ -183,7 +202,10 @@ async fn a_full_device_answers_nobody_and_what_it_refused_is_there_when_it_has_r
     put(&log, &request()).await.unwrap();
     locked(&script).fails = true;
     assert_eq!(put(&log, &request()).await, Err(NotRecorded));
-    until("the failure", || state(&log, "scripted") == SinkState::Failing).await;
+    until("the failure", || {
+        state(&log, "scripted") == SinkState::Failing
+    })
+    .await;
     assert!(log.submit(&request()).is_err());
     locked(&script).fails = false;
     until("the sink", || log.admits().is_ok()).await;
@@ -202,7 +224,10 @@ async fn the_reserve_is_for_the_outcomes_of_changes() {
     assert_eq!(intent.await, Ok(()), "it took the last room there was");
     assert_eq!(state(&log, "scripted"), SinkState::Full);
     assert!(log.submit(&request()).is_err());
-    assert!(log.submit_synced(&record(Kind::Intent, Uuid::new_v4())).is_err());
+    assert!(
+        log.submit_synced(&record(Kind::Intent, Uuid::new_v4()))
+            .is_err()
+    );
     let outcome = log.submit_synced(&record(Kind::Outcome, change)).unwrap();
     assert_eq!(outcome.await, Ok(()));
     locked(&script).is_full = false;
@@ -226,7 +251,11 @@ async fn a_deleted_file_is_made_again_before_anybody_is_answered() {
     close(&log);
     assert_good(&[before, room.log()], 2);
     let report = verify(&[room.log()], &[]);
-    assert!(report.findings[0].text.contains("deleted"), "{:?}", report.findings);
+    assert!(
+        report.findings[0].text.contains("deleted"),
+        "{:?}",
+        report.findings
+    );
 }
 
 #[tokio::test]
@@ -270,7 +299,10 @@ async fn a_file_that_was_moved_away_is_made_again_at_once_when_asked_and_soon_by
     }
     close(&log);
     files.push(room.path());
-    let files: Vec<Vec<u8>> = files.iter().map(|file| std::fs::read(file).unwrap()).collect();
+    let files: Vec<Vec<u8>> = files
+        .iter()
+        .map(|file| std::fs::read(file).unwrap())
+        .collect();
     assert_good(&files, 3);
 }
 
@@ -278,11 +310,18 @@ async fn a_file_that_was_moved_away_is_made_again_at_once_when_asked_and_soon_by
 fn files_that_others_could_read_or_that_lead_elsewhere_are_refused() {
     let room = Room::new();
     let refused = |reason: &str| {
-        let error = AuditLog::start(&room.settings, &basis()).unwrap_err().to_string();
+        let error = AuditLog::start(&room.settings, &basis())
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(reason), "{error}");
         assert!(error.contains("file"), "{error}");
     };
-    File::options().write(true).create_new(true).mode(0o640).open(room.path()).unwrap();
+    File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o640)
+        .open(room.path())
+        .unwrap();
     refused("chmod 600");
     remove(&room.path());
     std::os::unix::fs::symlink("/dev/null", room.path()).unwrap();
@@ -307,7 +346,10 @@ async fn syslog_gets_a_message_for_each_line() {
         let path = room.directory.path().join("log");
         let daemon = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
         let kind = SinkKind::Syslog(crate::config::audit::SyslogSink { path, format });
-        room.settings.sinks = vec![Sink { name: "syslog".to_owned(), kind }];
+        room.settings.sinks = vec![Sink {
+            name: "syslog".to_owned(),
+            kind,
+        }];
         let (log, _) = room.start();
         put(&log, &request()).await.unwrap();
         close(&log);
@@ -321,7 +363,9 @@ async fn syslog_gets_a_message_for_each_line() {
             bytes.push(b'\n');
         }
         let mut verifier = Verifier::new(None, Chains::default());
-        verifier.read("syslog", bytes.as_slice(), true, |_| {}).unwrap();
+        verifier
+            .read("syslog", bytes.as_slice(), true, |_| {})
+            .unwrap();
         let (report, _) = verifier.finish();
         assert_eq!(report.findings, []);
         assert_eq!(report.records, 1);

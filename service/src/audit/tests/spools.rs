@@ -24,7 +24,9 @@ fn room(limit: u64) -> (Room, PathBuf) {
 /// Reads until this has come.
 fn read_until(stream: &mut UnixStream, wanted: &str, got: &mut Vec<u8>) {
     let mut buffer = vec![0; 1 << 16];
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
     while !text(got).contains(wanted) {
         let count = stream.read(&mut buffer).unwrap();
         assert!(count > 0, "the connection ended");
@@ -124,5 +126,10 @@ async fn a_collector_that_accepts_and_never_reads_holds_nobody_up_until_the_spoo
     let report = verify(&[&got[..=whole]], &[]);
     let findings: Vec<_> = report.findings.iter().map(ToString::to_string).collect();
     // The sending may have ended within a group.
-    assert!(findings.iter().all(|text| text.contains("belong to no group")), "{findings:?}");
+    assert!(
+        findings
+            .iter()
+            .all(|text| text.contains("belong to no group")),
+        "{findings:?}"
+    );
 }

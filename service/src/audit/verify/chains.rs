@@ -86,15 +86,21 @@ impl Chains {
                 format!("chain {chain} of {started} with {records} records is missing")
             });
         };
-        let (has, had) = (seen.records, head.records);
+        let (found, kept) = (seen.records, head.records);
         if seen.contradicts_head {
-            Some(format!("chain {chain} is not the one whose head the store keeps"))
+            Some(format!(
+                "chain {chain} is not the one whose head the store keeps"
+            ))
         } else if seen.meets_head {
             None
-        } else if has < had {
-            Some(format!("chain {chain} was cut short: it had {had} records, and {has} are there"))
+        } else if found < kept {
+            Some(format!(
+                "chain {chain} was cut short: it had {kept} records, and {found} are there"
+            ))
         } else {
-            Some(format!("chain {chain} lacks its checkpoint at record {had}"))
+            Some(format!(
+                "chain {chain} lacks its checkpoint at record {kept}"
+            ))
         }
     }
 
@@ -107,13 +113,19 @@ impl Chains {
         };
         let older = |head: &&AuditHead| head.node == node && head.started_at < started;
         let heads = self.heads.values().filter(unseen);
-        let (older, all): (usize, usize) =
-            (heads.clone().filter(older).count(), heads.count());
+        let (older, all): (usize, usize) = (heads.clone().filter(older).count(), heads.count());
         let mut notes = Vec::new();
         if older > 0 {
-            notes.push(format!("{older} older chains of {node} are in files that were not given"));
+            notes.push(format!(
+                "{older} older chains of {node} are in files that were not given"
+            ));
         }
-        let others = self.heads.values().filter(unseen).filter(|head| head.node != node).count();
+        let others = self
+            .heads
+            .values()
+            .filter(unseen)
+            .filter(|head| head.node != node)
+            .count();
         if others > 0 {
             notes.push(format!("{others} chains are other nodes'"));
         }
