@@ -115,6 +115,7 @@ pub(super) fn assemble(
                 open.push(intent);
             }
         }
+        basis.observer.sink_changed(&port.name, port.state());
         ports.push(port);
         outputs.push(output);
     }

@@ -62,7 +62,7 @@ fn a_record_costs_little_and_a_log_is_verified_fast() {
         });
         let records = u32::try_from(workers * connections * rounds).unwrap();
         let wall = began.elapsed() / records;
-        let cost = (cpu() - before) / records;
+        let cost = cpu().saturating_sub(before) / records;
         println!("{workers} workers of {connections}: {wall:?} a record, {cost:?} of all CPUs");
     }
     close(&log);

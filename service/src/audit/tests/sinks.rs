@@ -371,3 +371,64 @@ async fn syslog_gets_a_message_for_each_line() {
         assert_eq!(report.records, 1);
     }
 }
+
+/// A directory that is a small file system of its own, until it is dropped.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(at: &Path) -> Self {
+        let mut mount = std::process::Command::new("mount");
+        let mount = mount
+            .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
+            .arg(at);
+        assert!(mount.status().unwrap().success());
+        Self(at.to_owned())
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let status = std::process::Command::new("umount")
+            .arg("--lazy")
+            .arg(&self.0)
+            .status();
+        assert!(status.unwrap().success());
+    }
+}
+
+#[tokio::test]
+#[ignore = "mounts a file system, which only root can"]
+async fn a_full_disk_keeps_room_for_outcomes_and_serves_again_when_there_is_room() {
+    let room = Room::new();
+    let _disk = SmallDisk::mount(room.directory.path());
+    let (log, _) = room.start();
+    let change = Uuid::new_v4();
+    log.submit_synced(&record(Kind::Intent, change))
+        .unwrap()
+        .await
+        .unwrap();
+    let mut records = 1;
+    let ballast = room.directory.path().join("ballast");
+    std::fs::write(&ballast, vec![0; 1 << 20]).unwrap();
+    while let Ok(ticket) = log.submit(&request()) {
+        ticket.await.unwrap();
+        records += 1;
+    }
+    assert!(records > 1_000, "{records}");
+    assert_eq!(state(&log, "file"), SinkState::Full);
+    // Somebody else takes the rest.
+    let rest = std::fs::write(room.directory.path().join("rest"), vec![0; 4 << 20]);
+    assert!(rest.is_err());
+    for _ in 0..100 {
+        let outcome = log.submit_synced(&record(Kind::Outcome, change)).unwrap();
+        assert_eq!(outcome.await, Ok(()));
+        records += 1;
+    }
+    remove(&ballast);
+    let began = Instant::now();
+    until("room", || log.admits().is_ok()).await;
+    assert!(began.elapsed() < Duration::from_secs(1));
+    put(&log, &request()).await.unwrap();
+    close(&log);
+    assert_good(&[room.log()], records + 1);
+}
