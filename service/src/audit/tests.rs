@@ -1,6 +1,7 @@
 //! Laws of the whole log: through real files, pipes and sockets.
 
 mod edits;
+mod files;
 mod flow;
 mod measure;
 mod records;
