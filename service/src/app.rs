@@ -9,7 +9,7 @@ use keyring::observer::Observer;
 use keyring::setup::{self, SetupError};
 use keyring::store::KeyStore;
 use keyring::transit::{Parts, Settings, Transit};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 
 use crate::admission::Admission;
 use crate::backends::{self, Absent, Store};
@@ -20,7 +20,7 @@ use crate::gate::{Gate, Opened};
 use crate::http::{self, Front, Limits, ServerInfo};
 use crate::identity::token::registry::Bounds;
 use crate::identity::token::text::TokenText;
-use crate::identity::{self, Identity};
+use crate::identity::{self, Caches, Identity};
 use crate::listener::{Bound, Listener, Reach, SocketFile};
 use crate::metrics::Metrics;
 use crate::process;
@@ -109,22 +109,11 @@ impl Foundation {
         let runtime = &self.house.runtime;
         let clock = Arc::clone(&self.parts.clock);
         let keys = Arc::clone(&self.parts.store);
-        let (stores, entropy) = (Arc::clone(&keys), Arc::clone(&self.parts.entropy));
-        let transit = Arc::new(runtime.block_on(open_engine(self.parts, self.settings, root))?);
-        let on = identity::Foundation {
-            entries: Arc::clone(&stores) as Arc<_>,
-            credentials: stores,
-            keys: transit.identity_keys(),
-            clock: Arc::clone(&clock),
-            entropy,
-            runtime: runtime.handle().clone(),
-            bounds: Bounds::default(),
-        };
-        let caches = identity::Caches::new(&on);
-        let identity = Identity::open(on, &caches, Arc::clone(&transit) as Arc<_>);
-        let identity = runtime
-            .block_on(identity)
-            .map_err(|error| Failure::unexpected("identity cannot be opened", &error))?;
+        let parts = self.parts.clone();
+        let transit = runtime.block_on(open_engine(self.parts, self.settings, root))?;
+        let transit = Arc::new(transit);
+        let identity = open_identity(parts, &transit, runtime.handle());
+        let identity = runtime.block_on(identity)?;
         let server = runtime.block_on(server_info(keys.as_ref(), &self.house.store))?;
         let front = Front {
             gate: Arc::new(Gate::open(Opened {
@@ -258,6 +247,27 @@ async fn open_engine(
     transit.shutdown().await;
     setup::replace_root_token(&parts, root.as_secret()).await?;
     setup::open(parts, settings).await
+}
+
+async fn open_identity(
+    parts: Parts,
+    transit: &Arc<Transit>,
+    runtime: &Handle,
+) -> Result<Identity, Failure> {
+    let foundation = identity::Foundation {
+        entries: Arc::<dyn KeyStore>::clone(&parts.store),
+        credentials: parts.store,
+        keys: transit.identity_keys(),
+        clock: parts.clock,
+        entropy: parts.entropy,
+        runtime: runtime.clone(),
+        bounds: Bounds::default(),
+    };
+    let caches = Caches::new(&foundation);
+    let engine = Arc::<Transit>::clone(transit);
+    Identity::open(foundation, &caches, engine)
+        .await
+        .map_err(|error| Failure::unexpected("tokens and policies cannot be opened", &error))
 }
 
 async fn serve(

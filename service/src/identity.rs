@@ -12,6 +12,7 @@ pub mod methods;
 pub mod outbound;
 pub mod parts;
 pub mod policies;
+pub mod policy;
 pub mod policy_set;
 pub mod powers;
 pub mod token;

@@ -3,6 +3,7 @@
 pub(in crate::http) mod approle;
 pub(in crate::http) mod endpoint;
 mod login;
+pub(in crate::http) mod token;
 pub(in crate::http) mod token_params;
 pub(in crate::http) mod userpass;
 

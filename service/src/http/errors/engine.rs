@@ -66,7 +66,7 @@ impl Problem {
             | Operation::AuthMountRead
             | Operation::AuthMountTune
             | Operation::AuthMountTuneRead
-            | Operation::CapabilitiesSelf
+            | Operation::Capabilities
             | Operation::Health
             | Operation::Initialise
             | Operation::InitStatus
@@ -85,8 +85,18 @@ impl Problem {
             | Operation::MountTune
             | Operation::MountTuneRead
             | Operation::MountsVisible
+            | Operation::PolicyDelete
+            | Operation::PolicyList
+            | Operation::PolicyRead
+            | Operation::PolicyWrite
             | Operation::SealStatus
-            | Operation::TokenLookupSelf
+            | Operation::TokenAccessors
+            | Operation::TokenCreate
+            | Operation::TokenLookup
+            | Operation::TokenRenew
+            | Operation::TokenRevoke
+            | Operation::TokenRole
+            | Operation::TokenTidy
             | Operation::Unwrap
             | Operation::Wrap
             | Operation::WrapLookUp

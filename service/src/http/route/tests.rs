@@ -90,7 +90,7 @@ const ROWS: &[(Verb, &str, Operation)] = &[
     (
         Verb::Write,
         "/v1/sys/capabilities-self",
-        Operation::CapabilitiesSelf,
+        Operation::Capabilities,
     ),
     (
         Verb::Read,
@@ -148,7 +148,7 @@ const ROWS: &[(Verb, &str, Operation)] = &[
     (
         Verb::Read,
         "/v1/auth/token/lookup-self",
-        Operation::TokenLookupSelf,
+        Operation::TokenLookup,
     ),
 ];
 
