@@ -1,8 +1,12 @@
 //! What stands below `auth/`: tokens, and the methods that are mounted there.
 
 pub(in crate::http) mod approle;
+pub(in crate::http) mod cert;
 pub(in crate::http) mod endpoint;
+pub(in crate::http) mod jwt;
+pub(in crate::http) mod kubernetes;
 mod login;
+mod role_entry;
 pub(in crate::http) mod token;
 pub(in crate::http) mod token_params;
 pub(in crate::http) mod userpass;
@@ -29,10 +33,11 @@ pub(super) async fn handle(
     endpoint::find(table(mount.kind), verb, rest)?;
     match mount.kind {
         MethodKind::AppRole => approle::handle(request, mount, verb, rest).await,
+        MethodKind::Cert => cert::handle(request, mount, verb, rest).await,
+        MethodKind::Jwt => jwt::handle(request, mount, verb, rest).await,
+        MethodKind::Kubernetes => kubernetes::handle(request, mount, verb, rest).await,
+        MethodKind::Token => Err(endpoint::nowhere()),
         MethodKind::Userpass => userpass::handle(request, mount, verb, rest).await,
-        MethodKind::Cert | MethodKind::Jwt | MethodKind::Kubernetes | MethodKind::Token => {
-            Err(endpoint::nowhere())
-        }
     }
 }
 
@@ -50,8 +55,11 @@ pub(super) fn needs_token(kind: MethodKind, verb: Verb, rest: &[&str]) -> bool {
 pub(super) const fn table(kind: MethodKind) -> &'static [Endpoint] {
     match kind {
         MethodKind::AppRole => approle::TABLE,
+        MethodKind::Cert => cert::TABLE,
+        MethodKind::Jwt => jwt::TABLE,
+        MethodKind::Kubernetes => kubernetes::TABLE,
+        MethodKind::Token => &[],
         MethodKind::Userpass => userpass::TABLE,
-        MethodKind::Cert | MethodKind::Jwt | MethodKind::Kubernetes | MethodKind::Token => &[],
     }
 }
 

@@ -27,7 +27,7 @@ use super::route::identity::{PolicyTarget, TokenCall, Which};
 use super::route::{KeyTarget, MethodTarget, Route, RouteFault, Target, Verb};
 use super::{
     Answered, Front, REQUEST_SPAN, auth, auth_mounts, capabilities, data, head, history, keys,
-    mounts, policies, query, sys, wrapping,
+    mounts, policies, query, sealing, sys, wrapping,
 };
 use crate::caller::Caller;
 use crate::connection::{ClientCertificates, Connection};
@@ -298,6 +298,7 @@ impl Request<'_> {
             Operation::PolicyRead => policies::read(self, target.policy()?).await,
             Operation::PolicyWrite => policies::write(self, target.policy()?).await,
             Operation::Rewrap => data::rewrap(self, target.key()?).await,
+            Operation::Seal => sealing::seal(self).await,
             Operation::SealStatus => Ok(sys::seal_status(self)),
             Operation::TokenAccessors
             | Operation::TokenCreate
@@ -306,6 +307,7 @@ impl Request<'_> {
             | Operation::TokenRevoke
             | Operation::TokenRole
             | Operation::TokenTidy => auth::token::answer(self, target.token()?).await,
+            Operation::Unseal => sealing::unseal(self).await,
             Operation::Unwrap => wrapping::unwrap(self).await,
             Operation::Wrap => wrapping::echo(self),
             Operation::WrapLookUp => wrapping::look_up(self).await,

@@ -98,6 +98,8 @@ operations! {
     PolicyWrite => "policy_write",
     /// Opens ciphertexts and seals them again.
     Rewrap => "rewrap",
+    /// Seals the store.
+    Seal => "seal",
     /// Says that the store is unsealed.
     SealStatus => "seal_status",
     /// Lists the accessors of tokens.
@@ -122,6 +124,8 @@ operations! {
     WrapRenew => "wrap_renew",
     /// Gives out a wrapped answer.
     Unwrap => "unwrap",
+    /// Gives unlock shares to a sealed store.
+    Unseal => "unseal",
 }
 
 impl Operation {
@@ -146,6 +150,7 @@ impl Operation {
                 | Self::Leader
                 | Self::Limits
                 | Self::SealStatus
+                | Self::Unseal
                 | Self::Unwrap
                 | Self::WrapLookUp
                 | Self::WrapRenew
@@ -176,6 +181,7 @@ impl Operation {
                 | Self::Leader
                 | Self::MountsVisible
                 | Self::SealStatus
+                | Self::Unseal
         )
     }
 }

@@ -175,12 +175,15 @@ fn server_table<'p, 'a>(path: &'p [&'a str]) -> Option<(Verbs, &'p [&'a str])> {
     };
     use Operation::{
         Health, InitStatus, Initialise, Leader, Limits, Metrics, MountDisable, MountEnable,
-        MountList, MountOfPath, MountRead, MountTune, MountTuneRead, MountsVisible, SealStatus,
+        MountList, MountOfPath, MountRead, MountTune, MountTuneRead, MountsVisible, Seal,
+        SealStatus, Unseal,
     };
     use Verb::{Delete, Read, Write};
     Some(match path {
         ["sys", "health"] => (&[(Read, Health)], &[]),
         ["sys", "seal-status"] => (&[(Read, SealStatus)], &[]),
+        ["sys", "seal"] => (&[(Write, Seal)], &[]),
+        ["sys", "unseal"] => (&[(Write, Unseal)], &[]),
         ["sys", "leader"] => (&[(Read, Leader)], &[]),
         ["sys", "init"] => (&[(Read, InitStatus), (Write, Initialise)], &[]),
         ["sys", "limits"] => (&[(Read, Limits)], &[]),

@@ -8,6 +8,9 @@ use super::auth_mounts::mount::MethodKind;
 use super::auth_mounts::{AuthMountError, AuthMounts};
 use super::entries::EntryError;
 use super::methods::approle::{AppRoleError, AppRoles};
+use super::methods::cert::Certificates;
+use super::methods::jwt::Issuers;
+use super::methods::kubernetes::Clusters;
 use super::methods::userpass::Users;
 use super::methods::userpass::password::PasswordHasher;
 use super::parts::Parts;
@@ -20,6 +23,12 @@ pub struct AuthMethods {
     pub mounts: AuthMounts,
     /// Role ids and secret ids.
     pub approles: AppRoles,
+    /// TLS client certificates.
+    pub certificates: Certificates,
+    /// Service accounts of Kubernetes.
+    pub clusters: Clusters,
+    /// Signed tokens of others.
+    pub issuers: Issuers,
     /// Names and passwords.
     pub users: Users,
     /// Wrapped responses.
@@ -46,6 +55,9 @@ impl AuthMethods {
         Self {
             mounts: AuthMounts::new(parts.clone()),
             approles: AppRoles::new(parts.clone()),
+            certificates: Certificates::new(parts.clone()),
+            clusters: Clusters::new(parts.clone()),
+            issuers: Issuers::new(parts.clone()),
             users: Users::new(parts.clone(), hasher),
             wrapping: Wrapping::new(parts.clone()),
         }
@@ -54,6 +66,9 @@ impl AuthMethods {
     /// To be called when entries have changed: forgets what was read from them, and reads the table of methods again.
     pub async fn entries_changed(&self) -> Result<(), EntryError> {
         self.approles.entries_changed();
+        self.certificates.entries_changed();
+        self.clusters.entries_changed();
+        self.issuers.entries_changed();
         self.mounts.refresh().await
     }
 

@@ -2,6 +2,7 @@
 
 pub mod approle;
 pub mod cert;
+pub mod entry_shelf;
 pub mod jose;
 pub mod jwt;
 pub mod kubernetes;

@@ -36,7 +36,7 @@ impl Problem {
     }
 
     /// More than the limit on garbage lets through.
-    fn too_often() -> Self {
+    pub(super) fn too_often() -> Self {
         let text = "too many unknown ids are being tried; try again";
         Self::new(StatusCode::TOO_MANY_REQUESTS, Message::Plain(text.into()))
     }

@@ -38,15 +38,15 @@ pub enum TrustFault {
     Unreadable,
 }
 
-/// Why a chain is not trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why a chain is not trusted; the later one comes closer to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum ChainFault {
-    /// The client's certificate is over, or has not begun.
-    #[error("the client certificate has expired or is not yet valid")]
-    Time,
     /// It leads to nothing that is trusted.
     #[error("invalid certificate or no client certificate supplied")]
     Untrusted,
+    /// The client's certificate is over, or has not begun.
+    #[error("the client certificate has expired or is not yet valid")]
+    Time,
 }
 
 impl Trusted {

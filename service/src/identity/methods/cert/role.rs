@@ -53,8 +53,8 @@ pub enum RoleFault {
     Trust(#[from] TrustFault),
 }
 
-/// Why a certificate does not log in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why a certificate does not log in; the later ones come closer to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum CertFault {
     /// It is not trusted.
     #[error(transparent)]

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use keyring::secret::SecretBytes;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::identity::methods::jose::key::KeyFault;
@@ -37,6 +39,9 @@ pub struct ReviewerToken(SecretBytes);
 /// Why a configuration cannot be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigFault {
+    /// The CA text holds no certificate, or one that does not read.
+    #[error("The provided CA PEM data contains no valid certificates")]
+    Ca,
     /// The address of the API server is none.
     #[error("invalid kubernetes_host: {0}")]
     Host(UrlFault),
@@ -83,6 +88,9 @@ impl Config {
             return Err(ConfigFault::NoHost);
         }
         self.host()?;
+        if !self.kubernetes_ca_cert.is_empty() && !has_certificates(&self.kubernetes_ca_cert) {
+            return Err(ConfigFault::Ca);
+        }
         if self.pem_keys.len() > KeySet::MAX_KEYS {
             return Err(ConfigFault::TooManyKeys);
         }
@@ -118,6 +126,12 @@ impl Config {
             given => given,
         })
     }
+}
+
+fn has_certificates(pem: &str) -> bool {
+    let certificates = CertificateDer::pem_slice_iter(pem.as_bytes());
+    let certificates = certificates.collect::<Result<Vec<_>, _>>();
+    certificates.is_ok_and(|certificates| !certificates.is_empty())
 }
 
 /// Who issues tokens of the old kind.

@@ -17,6 +17,7 @@ use super::account::ServiceAccount;
 use super::config::{Config, ConfigFault, Vouching};
 use super::offline::{self, Expected, OfflineFault};
 use super::review::{self, ReviewFault};
+use crate::identity::entries::Entry;
 use crate::identity::methods::jose::jws::{Jws, JwsFault};
 use crate::identity::methods::jose::key_set::KeySet;
 use crate::identity::outbound::{ClientFault, FetchFault, Outbound, OutboundUrl};
@@ -24,7 +25,7 @@ use crate::identity::outbound::{ClientFault, FetchFault, Outbound, OutboundUrl};
 /// A cluster that vouches for service accounts.
 #[derive(Debug)]
 pub struct Connection {
-    config: Config,
+    config: Arc<Entry<Config>>,
     keys: KeySet,
     client: Outbound,
     reviews: OutboundUrl,
@@ -98,7 +99,8 @@ impl Connection {
     const MAX_TOKEN: usize = 64 * 1024;
 
     /// The way to the cluster of a configuration. Reads CA certificates from the pod or the system if it needs them.
-    pub async fn new(config: Config, pod: PodFiles) -> Result<Self, ConnectionFault> {
+    pub async fn new(entry: Arc<Entry<Config>>, pod: PodFiles) -> Result<Self, ConnectionFault> {
+        let config = &entry.value;
         let keys = KeySet::from_pems(&config.pem_keys).map_err(ConfigFault::from)?;
         let host = config.host()?;
         let reviews = host.below(review::PATH).map_err(ConfigFault::Host)?;
@@ -113,7 +115,7 @@ impl Connection {
             made => made?,
         };
         Ok(Self {
-            config,
+            config: entry,
             keys,
             client,
             reviews,
@@ -134,10 +136,10 @@ impl Connection {
         }
         let expected = |reviewed| Expected {
             audience,
-            issuer: self.config.expected_issuer(),
+            issuer: self.config.value.expected_issuer(),
             reviewed,
         };
-        match self.config.vouching() {
+        match self.config.value.vouching() {
             Vouching::Keys => Ok(offline::verify(token, &self.keys, expected(false), now)?),
             Vouching::KeysAndReview => {
                 let account = offline::verify(token, &self.keys, expected(true), now)?;
@@ -160,7 +162,7 @@ impl Connection {
         reviewed: ServiceAccount,
     ) -> Result<ServiceAccount, VouchFault> {
         let claims = Jws::parse(token).and_then(|token| token.jws.claims());
-        let claims = match (claims, self.config.expected_issuer()) {
+        let claims = match (claims, self.config.value.expected_issuer()) {
             (Ok(claims), None) => claims,
             (Ok(claims), Some(issuer)) if claims.issuer() == issuer => claims,
             (Ok(_) | Err(_), Some(_)) => return Err(VouchFault::Issuer),
@@ -183,7 +185,7 @@ impl Connection {
     async fn review(&self, token: &str, audience: &str) -> Result<ServiceAccount, VouchFault> {
         let _place = self.room.try_acquire().map_err(|_| VouchFault::Busy)?;
         let question = review::question(token, audience);
-        let answer = if let Some(reviewer) = &self.config.token_reviewer_jwt {
+        let answer = if let Some(reviewer) = &self.config.value.token_reviewer_jwt {
             let reviewer = reviewer.expose_secret();
             self.client.post(&self.reviews, reviewer, question).await?
         } else {
@@ -195,7 +197,7 @@ impl Connection {
 
     /// The pod's token, read anew each time because the cluster renews it.
     async fn pod_token(&self) -> Option<SecretBytes> {
-        if self.config.disable_local_ca_jwt {
+        if self.config.value.disable_local_ca_jwt {
             return None;
         }
         let token = SecretBytes::new(tokio::fs::read(&self.pod.token).await.ok()?);

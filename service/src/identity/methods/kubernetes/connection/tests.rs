@@ -59,8 +59,16 @@ fn no_pod() -> PodFiles {
     }
 }
 
+fn entry(value: Config) -> Arc<Entry<Config>> {
+    Arc::new(Entry {
+        name: "config".to_owned(),
+        generation: Generation::FIRST,
+        value,
+    })
+}
+
 async fn vouch(config: Config, token: &str) -> Result<ServiceAccount, VouchFault> {
-    let connection = Connection::new(config, no_pod()).await.unwrap();
+    let connection = Connection::new(entry(config), no_pod()).await.unwrap();
     let now = Timestamp::from_micros(NOW * 1_000_000);
     connection.vouch(token, AUDIENCE, now).await
 }
@@ -174,7 +182,9 @@ async fn a_pod_asks_with_its_own_token_and_nobody_asks_with_the_callers() {
     };
     let now = Timestamp::from_micros(NOW * 1_000_000);
     let token = sign(&KeyPair::generate().unwrap(), &claims());
-    let connection = Connection::new(local(false), pod.clone()).await.unwrap();
+    let connection = Connection::new(entry(local(false)), pod.clone())
+        .await
+        .unwrap();
     assert!(connection.vouch(&token, AUDIENCE, now).await.is_ok());
     std::fs::write(&pod.token, "second").unwrap();
     assert!(connection.vouch(&token, AUDIENCE, now).await.is_ok());
@@ -190,7 +200,7 @@ async fn a_pod_asks_with_its_own_token_and_nobody_asks_with_the_callers() {
         ..local(true)
     };
     std::fs::write(&pod.token, "third").unwrap();
-    let disabled = Connection::new(with_ca, pod).await.unwrap();
+    let disabled = Connection::new(entry(with_ca), pod).await.unwrap();
     let refused = disabled.vouch(&token, AUDIENCE, now).await;
     assert_eq!(refused, Err(VouchFault::NoReviewer));
 }
@@ -229,7 +239,11 @@ async fn reviews_under_way_are_bounded() {
     let gate = Arc::new(Semaphore::new(0));
     let body = vouching_for("app").to_string();
     server.answer(REVIEWS, Reply::Later(Arc::clone(&gate), body));
-    let connection = Arc::new(Connection::new(config(&server), no_pod()).await.unwrap());
+    let connection = Arc::new(
+        Connection::new(entry(config(&server)), no_pod())
+            .await
+            .unwrap(),
+    );
     let now = Timestamp::from_micros(NOW * 1_000_000);
     let logins = (0..Connection::MAX_REVIEWS).map(|_| {
         let connection = Arc::clone(&connection);
