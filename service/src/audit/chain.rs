@@ -35,11 +35,7 @@ pub(super) struct Chain {
 
 impl Origin {
     /// The line that begins this chain in a sink.
-    pub(super) fn start_line(
-        &self,
-        sink: &str,
-        end: End,
-    ) -> Vec<u8> {
+    pub(super) fn start_line(&self, sink: &str, end: End) -> Vec<u8> {
         self.signed(&Start {
             format: FORMAT.to_owned(),
             node: self.node.clone(),

@@ -312,10 +312,11 @@ fn parse_record(rest: &[u8]) -> Option<Line<'_>> {
 
 fn parse_group(rest: &[u8]) -> Option<Line<'_>> {
     let (records, rest) = leading_number(rest)?;
-    let hash = rest
-        .strip_prefix(b",\"hash\":\"")?
-        .strip_suffix(b"\"}")?;
-    Some(Line::Group(records, from_hex(std::str::from_utf8(hash).ok()?)?))
+    let hash = rest.strip_prefix(b",\"hash\":\"")?.strip_suffix(b"\"}")?;
+    Some(Line::Group(
+        records,
+        from_hex(std::str::from_utf8(hash).ok()?)?,
+    ))
 }
 
 /// A number without leading zeros.

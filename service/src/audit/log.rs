@@ -74,7 +74,11 @@ impl AuditLog {
         })?;
         Ok(Ticket {
             core: Arc::clone(&self.core),
-            lead: if place.leads { Lead::Yields } else { Lead::Follows },
+            lead: if place.leads {
+                Lead::Yields
+            } else {
+                Lead::Follows
+            },
             place,
             level,
             waker: None,
@@ -99,7 +103,9 @@ impl AuditLog {
     /// How each sink is, by name.
     pub fn state(&self) -> Vec<(String, SinkState)> {
         let ports = self.core.ports.iter();
-        ports.map(|port| (port.name.clone(), port.state())).collect()
+        ports
+            .map(|port| (port.name.clone(), port.state()))
+            .collect()
     }
 
     /// Looks at every file now, and begins a new one where the old one was moved away. For SIGHUP.

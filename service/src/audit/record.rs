@@ -234,7 +234,10 @@ impl Answer {
         }
         word(out, b",\"outcome\":\"", self.outcome.word());
         out.extend_from_slice(b"\",\"micros\":");
-        push_number(out, u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX));
+        push_number(
+            out,
+            u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX),
+        );
     }
 }
 

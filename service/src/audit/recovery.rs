@@ -38,7 +38,10 @@ pub(super) fn end_of(file: &File, length: u64) -> io::Result<End> {
         // A window that begins within a line sees only the rest of it.
         let skipped = match from {
             0 => 0,
-            _ => bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1),
+            _ => bytes
+                .iter()
+                .position(|byte| *byte == b'\n')
+                .map_or(bytes.len(), |at| at + 1),
         };
         let mut tail = Tail::default();
         tail.read(bytes.get(skipped..).unwrap_or_default());
@@ -124,11 +127,32 @@ impl Tail {
         if let Some(Start { chain, open, .. }) = line.body() {
             let hash = first_hash(&chain.0).current();
             self.base(chain, 0, hash, open);
-        } else if let Some(Continued { chain, records, hash, open, .. }) = line.body() {
+        } else if let Some(Continued {
+            chain,
+            records,
+            hash,
+            open,
+            ..
+        }) = line.body()
+        {
             self.base(chain, records, hash.0, open);
-        } else if let Some(Gap { chain, to, hash, open, .. }) = line.body() {
+        } else if let Some(Gap {
+            chain,
+            to,
+            hash,
+            open,
+            ..
+        }) = line.body()
+        {
             self.base(chain, to, hash.0, open);
-        } else if let Some(Checkpoint { chain, records, hash, open, .. }) = line.body() {
+        } else if let Some(Checkpoint {
+            chain,
+            records,
+            hash,
+            open,
+            ..
+        }) = line.body()
+        {
             let mut after = ChainHash::resume(hash.0);
             after.extend(with_end);
             self.base(chain, records, after.current(), open);

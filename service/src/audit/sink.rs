@@ -79,9 +79,7 @@ impl Sink {
                 break;
             }
             let (core, port) = (&self.core, &self.port);
-            port.sleep(self.patience(), || {
-                core.has_pending() && port.accepts(true)
-            });
+            port.sleep(self.patience(), || core.has_pending() && port.accepts(true));
         }
         self.output.close();
     }

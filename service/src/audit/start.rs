@@ -11,6 +11,7 @@ use keyring::audit_keys::AuditKeys;
 use keyring::clock::Clock;
 use keyring::entropy::{Entropy, EntropyError};
 
+use super::CHECKPOINT_INTERVAL;
 use super::chain::Origin;
 use super::core::{Core, Parts, WATCH};
 use super::correlation::Correlation;
@@ -24,7 +25,6 @@ use super::sink::spool::{self, SpoolOutput};
 use super::sink::stream::StreamOutput;
 use super::sink::syslog::SyslogOutput;
 use super::sink::{Output, Sink};
-use super::CHECKPOINT_INTERVAL;
 use crate::config::audit::{Audit, SinkKind};
 
 /// What a log stands on.

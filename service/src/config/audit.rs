@@ -136,7 +136,10 @@ impl Audit {
 fn node(section: &mut Section<'_>) -> Option<String> {
     let Placed { value, place } = section.placed::<String>("node")?;
     if value.len() > 255 || value.chars().any(char::is_control) {
-        section.add_at(place, "must be at most 255 bytes without control characters");
+        section.add_at(
+            place,
+            "must be at most 255 bytes without control characters",
+        );
     }
     Some(value)
 }
@@ -226,7 +229,8 @@ impl FromValue for SyslogFormat {
 }
 
 impl FromValue for Collector {
-    const FORM: &'static str = "an address like \"tcp:collector.internal:6514\" or \"unix:/run/collector.sock\"";
+    const FORM: &'static str =
+        "an address like \"tcp:collector.internal:6514\" or \"unix:/run/collector.sock\"";
 
     fn from_value(value: &Value) -> Option<Self> {
         let text = String::from_value(value)?;
@@ -241,7 +245,8 @@ impl FromValue for Collector {
 }
 
 impl FromValue for Correlate {
-    const FORM: &'static str = "a list like \"source, accessor\" of accessor, context, display_name and source";
+    const FORM: &'static str =
+        "a list like \"source, accessor\" of accessor, context, display_name and source";
 
     fn from_value(value: &Value) -> Option<Self> {
         let mut fields = Self::default();

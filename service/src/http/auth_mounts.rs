@@ -11,8 +11,8 @@ use super::errors::Problem;
 use super::fields::{FieldFault, Fields};
 use super::json::Value as Field;
 use super::reply::{Answer, Reply};
-use crate::identity::auth_mounts::mount::{AuthMount, AuthMountConfig, MethodKind};
 use crate::identity::auth_mounts::AuthMountError;
+use crate::identity::auth_mounts::mount::{AuthMount, AuthMountConfig, MethodKind};
 use crate::identity::methods::userpass::lockout::LockoutRule;
 
 /// `GET sys/auth`

@@ -25,8 +25,8 @@ use super::path::{self, ApiPath};
 use super::reply::{Answer, Reply, RequestId};
 use super::route::{KeyTarget, MethodTarget, Route, Target, Verb};
 use super::{
-    Answered, Front, REQUEST_SPAN, auth, auth_mounts, data, head, history, keys, mounts, query, sys,
-    token, wrapping,
+    Answered, Front, REQUEST_SPAN, auth, auth_mounts, data, head, history, keys, mounts, query,
+    sys, token, wrapping,
 };
 use crate::caller::Caller;
 use crate::connection::{ClientCertificates, Connection};

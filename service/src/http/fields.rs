@@ -115,15 +115,18 @@ impl<'a> Fields<'a> {
 
     /// All fields that are texts, as those of a form are.
     pub(super) fn texts(self) -> serde_json::Value {
-        let texts = self.entries.into_iter().filter_map(|(name, value)| match value {
-            Value::Text(text) => Some((name.into_owned(), text.into_owned().into())),
-            Value::Bool(_)
-            | Value::Fraction
-            | Value::Integer(_)
-            | Value::List(_)
-            | Value::Null
-            | Value::Object(_) => None,
-        });
+        let texts = self
+            .entries
+            .into_iter()
+            .filter_map(|(name, value)| match value {
+                Value::Text(text) => Some((name.into_owned(), text.into_owned().into())),
+                Value::Bool(_)
+                | Value::Fraction
+                | Value::Integer(_)
+                | Value::List(_)
+                | Value::Null
+                | Value::Object(_) => None,
+            });
         serde_json::Value::Object(texts.collect())
     }
 

@@ -161,13 +161,13 @@ fn mount_table<'a>(path: &[&'a str]) -> Option<(Verbs, Option<&'a str>)> {
 /// The paths of the server itself, and the mount path in them.
 fn server_table<'p, 'a>(path: &'p [&'a str]) -> Option<(Verbs, &'p [&'a str])> {
     use Operation::{
+        AuthMountDisable, AuthMountEnable, AuthMountList, AuthMountRead, AuthMountTune,
+        AuthMountTuneRead, Unwrap, Wrap, WrapLookUp, WrapRenew,
+    };
+    use Operation::{
         CapabilitiesSelf, Health, InitStatus, Initialise, Leader, Limits, Metrics, MountDisable,
         MountEnable, MountList, MountOfPath, MountRead, MountTune, MountTuneRead, MountsVisible,
         SealStatus, TokenLookupSelf,
-    };
-    use Operation::{
-        AuthMountDisable, AuthMountEnable, AuthMountList, AuthMountRead, AuthMountTune,
-        AuthMountTuneRead, Unwrap, Wrap, WrapLookUp, WrapRenew,
     };
     use Verb::{Delete, Read, Write};
     Some(match path {

@@ -75,10 +75,7 @@ impl AuthMounts {
     }
 
     /// The method these segments below `auth` lie on, and the segments below it.
-    pub fn find<'p, 's>(
-        &self,
-        segments: &'p [&'s str],
-    ) -> Option<(Arc<AuthMount>, &'p [&'s str])> {
+    pub fn find<'p, 's>(&self, segments: &'p [&'s str]) -> Option<(Arc<AuthMount>, &'p [&'s str])> {
         mount_at(&self.table.load(), segments)
     }
 
@@ -224,7 +221,10 @@ pub fn mount_at<'p, 's>(
 
 async fn read(parts: &Parts) -> Result<Vec<Arc<AuthMount>>, EntryError> {
     let limit = AuthMounts::MAX_MOUNTS.saturating_mul(2);
-    let entries = parts.entries.list::<StoredMount>(SHELF, None, limit).await?;
+    let entries = parts
+        .entries
+        .list::<StoredMount>(SHELF, None, limit)
+        .await?;
     let enabled = entries.into_iter().filter(|entry| !entry.value.is_retiring);
     let mut table: Vec<_> = enabled.filter_map(mounted).map(Arc::new).collect();
     table.extend(built_in());

@@ -135,7 +135,11 @@ impl Wrapping {
             ..info
         };
         let again = self.keep(info, &response).await?;
-        if credentials.take_credential(kind, hash, now).await?.is_some() {
+        if credentials
+            .take_credential(kind, hash, now)
+            .await?
+            .is_some()
+        {
             return Ok(again);
         }
         let late = self.hash(again.token.expose_secret())?;

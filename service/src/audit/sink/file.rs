@@ -254,7 +254,9 @@ impl Output for FileOutput {
         if self.mend(at)? {
             self.append(bytes)?;
             if self.fate()?.is_some() {
-                return Err(io::Error::other("the new file was touched by somebody else too"));
+                return Err(io::Error::other(
+                    "the new file was touched by somebody else too",
+                ));
             }
         }
         Ok(room)

@@ -139,7 +139,12 @@ impl Sending {
     /// Over one connection, until it is lost or the sending ends.
     fn send_all(&mut self, mut stream: Box<dyn Stream>) -> io::Result<()> {
         if std::mem::replace(&mut self.connected_before, true) || !self.is_new()? {
-            let Route { origin, sink, clock, .. } = &self.route;
+            let Route {
+                origin,
+                sink,
+                clock,
+                ..
+            } = &self.route;
             self.put(&mut stream, &origin.resent_line(sink, clock.now()))?;
         }
         let mut segment = self.oldest()?;

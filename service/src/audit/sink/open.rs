@@ -114,11 +114,14 @@ pub(super) fn set_aside_files(path: &Path) -> io::Result<Vec<PathBuf>> {
 
 fn is_stamp(text: &[u8]) -> bool {
     text.len() == 23
-        && text.iter().zip(b"dddddddd.dddddd.dddddd.").all(|(byte, form)| {
-            if *form == b'd' {
-                byte.is_ascii_digit()
-            } else {
-                matches!(*byte, b'T' | b'.' | b'Z')
-            }
-        })
+        && text
+            .iter()
+            .zip(b"dddddddd.dddddd.dddddd.")
+            .all(|(byte, form)| {
+                if *form == b'd' {
+                    byte.is_ascii_digit()
+                } else {
+                    matches!(*byte, b'T' | b'.' | b'Z')
+                }
+            })
 }

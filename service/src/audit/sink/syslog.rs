@@ -98,7 +98,9 @@ impl Socket {
         match datagram.connect(path) {
             Ok(()) => Ok(Self::Datagram(datagram)),
             // EPROTOTYPE: it is a stream.
-            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::PROTOTYPE.raw_os_error()) => {
+            Err(error)
+                if error.raw_os_error() == Some(rustix::io::Errno::PROTOTYPE.raw_os_error()) =>
+            {
                 UnixStream::connect(path).map(Self::Stream)
             }
             Err(error) => Err(error),

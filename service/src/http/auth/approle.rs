@@ -86,7 +86,9 @@ async fn login(request: &Request<'_>, mount: &AuthMount) -> Answer {
     let called = display_name(mount, None);
     log_in(request, mount, "login", |identity| async move {
         let roles = &identity.methods.approles;
-        let login = roles.log_in(&accessor, &role_id, &secret_id, remote).await?;
+        let login = roles
+            .log_in(&accessor, &role_id, &secret_id, remote)
+            .await?;
         Ok(Proven {
             display_name: called,
             metadata: login.metadata,

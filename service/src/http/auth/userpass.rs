@@ -13,8 +13,8 @@ use crate::http::fields::Fields;
 use crate::http::reply::{Answer, Reply};
 use crate::http::route::Verb;
 use crate::identity::auth_mounts::mount::AuthMount;
-use crate::identity::methods::userpass::{Attempt, User};
 use crate::identity::methods::userpass::password::PasswordRecord;
+use crate::identity::methods::userpass::{Attempt, User};
 use crate::identity::token_params::TokenParams;
 
 /// All paths of the method.
@@ -115,7 +115,9 @@ async fn put(request: &Request<'_>, mount: &AuthMount, name: &KeyName) -> Answer
             None => (TokenParams::default(), None),
         };
         token.update(fields)?;
-        let password = record.or(old).ok_or_else(|| Problem::bad("missing password"))?;
+        let password = record
+            .or(old)
+            .ok_or_else(|| Problem::bad("missing password"))?;
         Ok(User { password, token })
     };
     write(request, mount, name, password, edit).await

@@ -146,7 +146,10 @@ impl AppRoles {
     pub async fn retire_mount(&self, mount: &str) -> Result<(), AppRoleError> {
         let mut last: Option<String> = None;
         loop {
-            let page = self.parts.entries.list::<Role>(roles(mount), last.as_deref(), PAGE);
+            let page = self
+                .parts
+                .entries
+                .list::<Role>(roles(mount), last.as_deref(), PAGE);
             let page = page.await?;
             for entry in &page {
                 self.retire_secret_ids(&entry.value).await?;
@@ -190,10 +193,13 @@ impl AppRoles {
         if old_id != Some(&after.role_id) {
             self.claim(mount, name, &after.role_id).await?;
         }
-        let write = self.parts.entries.put(roles(mount), name, |there: Option<Role>| {
-            let unchanged = there.as_ref() == before;
-            unchanged.then(|| after.clone()).ok_or(())
-        });
+        let write = self
+            .parts
+            .entries
+            .put(roles(mount), name, |there: Option<Role>| {
+                let unchanged = there.as_ref() == before;
+                unchanged.then(|| after.clone()).ok_or(())
+            });
         if write.await?.is_err() {
             return Ok(false);
         }

@@ -7,8 +7,9 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 async fn wrapped(wrapping: &Wrapping, response: &str) -> Wrapped {
     let accessor = Some("acc".to_owned());
-    let wrapped = wrapping.wrap("auth/x/login".to_owned(), MINUTE, accessor, &secret(response));
-    wrapped.await.unwrap()
+    let (path, response) = ("auth/x/login".to_owned(), secret(response));
+    let wrapped = wrapping.wrap(path, MINUTE, accessor, &response).await;
+    wrapped.unwrap()
 }
 
 fn is_gone<T>(answer: Result<T, WrapError>) -> bool {
@@ -23,7 +24,10 @@ async fn a_response_is_given_out_once_and_as_it_was() {
     let token = wrapped.token.expose_secret();
     let info = wrapping.look_up(token).await.unwrap();
     assert_eq!(info, wrapped.info);
-    assert_eq!((info.creation_path.as_str(), info.ttl), ("auth/x/login", MINUTE));
+    assert_eq!(
+        (info.creation_path.as_str(), info.ttl),
+        ("auth/x/login", MINUTE)
+    );
     let out = wrapping.unwrap(token).await.unwrap();
     assert_eq!(out.expose_secret(), response.as_bytes());
     assert!(is_gone(wrapping.unwrap(token).await));

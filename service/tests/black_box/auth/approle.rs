@@ -66,7 +66,11 @@ fn a_machine_logs_in_and_gets_a_token_of_its_role() {
         (&made["secret_id_ttl"], &made["secret_id_num_uses"]),
         (&json!(0), &json!(0))
     );
-    for part in [&id, &text(&made, "secret_id"), &text(&made, "secret_id_accessor")] {
+    for part in [
+        &id,
+        &text(&made, "secret_id"),
+        &text(&made, "secret_id_accessor"),
+    ] {
         assert_eq!(part.len(), 36, "{part}");
     }
     let auth = auth_of(&mounted.log_in(&id, &made["secret_id"]));
@@ -93,7 +97,10 @@ fn what_is_missing_is_named_and_what_is_wrong_is_not() {
         (json!({"role_id": "nobody"}), "missing secret_id"),
         (json!({"role_id": id, "secret_id": "x"}), INVALID),
         (json!({"role_id": "nobody", "secret_id": "x"}), INVALID),
-        (json!({"role_id": "nobody", "secret_id": made["secret_id"]}), INVALID),
+        (
+            json!({"role_id": "nobody", "secret_id": made["secret_id"]}),
+            INVALID,
+        ),
     ] {
         assert_eq!(login(body.clone()), (400, expected.to_owned()), "{body}");
     }
@@ -116,16 +123,76 @@ fn every_field_of_a_role_is_read_back_also_by_itself() {
         assert_eq!(read[field], expected, "{field}");
     }
     for (path, body, name, after, reset) in [
-        ("policies", json!({"token_policies": ["x", "y"]}), "token_policies", json!(["x", "y"]), json!([])),
-        ("secret-id-num-uses", json!({"secret_id_num_uses": 3}), "secret_id_num_uses", json!(3), json!(0)),
-        ("secret-id-ttl", json!({"secret_id_ttl": "5m"}), "secret_id_ttl", json!(300), json!(0)),
-        ("secret-id-bound-cidrs", json!({"secret_id_bound_cidrs": "127.0.0.0/8"}), "secret_id_bound_cidrs", json!(["127.0.0.0/8"]), json!([])),
-        ("bound-cidr-list", json!({"bound_cidr_list": ["127.0.0.1"]}), "bound_cidr_list", json!(["127.0.0.1"]), json!([])),
-        ("token-bound-cidrs", json!({"token_bound_cidrs": "127.0.0.1"}), "token_bound_cidrs", json!(["127.0.0.1"]), json!([])),
-        ("token-num-uses", json!({"token_num_uses": 9}), "token_num_uses", json!(9), json!(0)),
-        ("token-ttl", json!({"token_ttl": 60}), "token_ttl", json!(60), json!(0)),
-        ("token-max-ttl", json!({"token_max_ttl": "2m"}), "token_max_ttl", json!(120), json!(0)),
-        ("period", json!({"period": "1h"}), "token_period", json!(3600), json!(0)),
+        (
+            "policies",
+            json!({"token_policies": ["x", "y"]}),
+            "token_policies",
+            json!(["x", "y"]),
+            json!([]),
+        ),
+        (
+            "secret-id-num-uses",
+            json!({"secret_id_num_uses": 3}),
+            "secret_id_num_uses",
+            json!(3),
+            json!(0),
+        ),
+        (
+            "secret-id-ttl",
+            json!({"secret_id_ttl": "5m"}),
+            "secret_id_ttl",
+            json!(300),
+            json!(0),
+        ),
+        (
+            "secret-id-bound-cidrs",
+            json!({"secret_id_bound_cidrs": "127.0.0.0/8"}),
+            "secret_id_bound_cidrs",
+            json!(["127.0.0.0/8"]),
+            json!([]),
+        ),
+        (
+            "bound-cidr-list",
+            json!({"bound_cidr_list": ["127.0.0.1"]}),
+            "bound_cidr_list",
+            json!(["127.0.0.1"]),
+            json!([]),
+        ),
+        (
+            "token-bound-cidrs",
+            json!({"token_bound_cidrs": "127.0.0.1"}),
+            "token_bound_cidrs",
+            json!(["127.0.0.1"]),
+            json!([]),
+        ),
+        (
+            "token-num-uses",
+            json!({"token_num_uses": 9}),
+            "token_num_uses",
+            json!(9),
+            json!(0),
+        ),
+        (
+            "token-ttl",
+            json!({"token_ttl": 60}),
+            "token_ttl",
+            json!(60),
+            json!(0),
+        ),
+        (
+            "token-max-ttl",
+            json!({"token_max_ttl": "2m"}),
+            "token_max_ttl",
+            json!(120),
+            json!(0),
+        ),
+        (
+            "period",
+            json!({"period": "1h"}),
+            "token_period",
+            json!(3600),
+            json!(0),
+        ),
     ] {
         let rest = format!("role/web/{path}");
         let missing = (400, format!("missing {name}"));
@@ -138,7 +205,10 @@ fn every_field_of_a_role_is_read_back_also_by_itself() {
     let unbound = mounted.post("role/web/bind-secret-id", json!({"bind_secret_id": false}));
     let expected = "at least one constraint should be enabled on the role".to_owned();
     assert_eq!(unbound.refusal(), (400, expected));
-    assert_eq!(mounted.get("role/web/local-secret-ids").data()["local_secret_ids"], false);
+    assert_eq!(
+        mounted.get("role/web/local-secret-ids").data()["local_secret_ids"],
+        false
+    );
     let late = mounted.post("role/web", json!({"local_secret_ids": true}));
     let expected = "local_secret_ids can only be modified during role creation".to_owned();
     assert_eq!(late.refusal(), (400, expected));
@@ -163,7 +233,10 @@ fn roles_are_listed_in_lower_case_and_gone_when_deleted() {
     for role in ["B", "a"] {
         mounted.role(role, json!({}));
     }
-    assert_eq!(mounted.send("LIST", "role").data()["keys"], json!(["a", "b"]));
+    assert_eq!(
+        mounted.send("LIST", "role").data()["keys"],
+        json!(["a", "b"])
+    );
     assert_eq!(mounted.send("DELETE", "role/A").status, 204);
     assert_eq!(mounted.send("LIST", "role").data()["keys"], json!(["b"]));
 }
@@ -211,8 +284,14 @@ fn a_secret_id_works_for_no_operation_of_another_role() {
     let ids = ["a", "b"].map(|role| mounted.role(role, json!({})));
     let [of_a, of_b] = ["a", "b"].map(|role| mounted.secret_id(role, json!({})));
     let invalid = (400, INVALID.to_owned());
-    assert_eq!(mounted.log_in(&ids[0], &of_b["secret_id"]).refusal(), invalid);
-    assert_eq!(mounted.log_in(&ids[1], &of_a["secret_id"]).refusal(), invalid);
+    assert_eq!(
+        mounted.log_in(&ids[0], &of_b["secret_id"]).refusal(),
+        invalid
+    );
+    assert_eq!(
+        mounted.log_in(&ids[1], &of_a["secret_id"]).refusal(),
+        invalid
+    );
     let by_text = json!({"secret_id": of_b["secret_id"]});
     let by_accessor = json!({"secret_id_accessor": of_b["secret_id_accessor"]});
     let not_found = "failed to find accessor entry for secret_id_accessor";
@@ -225,23 +304,38 @@ fn a_secret_id_works_for_no_operation_of_another_role() {
     let destroyed = mounted.post("role/a/secret-id-accessor/destroy", by_accessor.clone());
     assert_eq!(destroyed.refusal(), (500, multi(not_found)));
     auth_of(&mounted.log_in(&ids[1], &of_b["secret_id"]));
-    let found = mounted.post("role/b/secret-id-accessor/lookup", by_accessor.clone()).data();
+    let found = mounted
+        .post("role/b/secret-id-accessor/lookup", by_accessor.clone())
+        .data();
     assert_eq!(found["secret_id_accessor"], of_b["secret_id_accessor"]);
-    assert_eq!(mounted.post("role/b/secret-id-accessor/destroy", by_accessor).status, 204);
-    assert_eq!(mounted.log_in(&ids[1], &of_b["secret_id"]).refusal(), invalid);
+    assert_eq!(
+        mounted
+            .post("role/b/secret-id-accessor/destroy", by_accessor)
+            .status,
+        204
+    );
+    assert_eq!(
+        mounted.log_in(&ids[1], &of_b["secret_id"]).refusal(),
+        invalid
+    );
 }
 
 #[test]
 fn secret_ids_are_listed_looked_up_and_destroyed_as_hvac_does_it() {
     let mounted = Mounted::new();
-    mounted.role("web", json!({"secret_id_num_uses": 5, "secret_id_ttl": 600}));
+    mounted.role(
+        "web",
+        json!({"secret_id_num_uses": 5, "secret_id_ttl": 600}),
+    );
     let list = || mounted.send("LIST", "role/web/secret-id");
     assert_eq!(list().refusal(), (404, String::new()));
     let body = json!({"metadata": "{\"foo\":\"bar\"}", "cidr_list": "127.0.0.1/32", "num_uses": 2, "ttl": "1m"});
     let made = mounted.secret_id("web", body);
     assert_eq!(list().data()["keys"], json!([made["secret_id_accessor"]]));
     let by_text = json!({"secret_id": made["secret_id"]});
-    let found = mounted.post("role/web/secret-id/lookup", by_text.clone()).data();
+    let found = mounted
+        .post("role/web/secret-id/lookup", by_text.clone())
+        .data();
     for (field, expected) in [
         ("metadata", json!({"foo": "bar"})),
         ("cidr_list", json!(["127.0.0.1/32"])),
@@ -254,10 +348,19 @@ fn secret_ids_are_listed_looked_up_and_destroyed_as_hvac_does_it() {
     assert!(text(&found, "expiration_time") > text(&found, "creation_time"));
     let destroyed = mounted.post("role/web/secret-id/destroy", by_text.clone());
     assert_eq!(destroyed.status, 204);
-    assert_eq!(mounted.post("role/web/secret-id/lookup", by_text).status, 204);
+    assert_eq!(
+        mounted.post("role/web/secret-id/lookup", by_text).status,
+        204
+    );
     for (body, expected) in [
-        (json!({"num_uses": 6}), "num_uses cannot be higher than the role's secret_id_num_uses"),
-        (json!({"ttl": 601}), "ttl cannot be longer than the role's secret_id_ttl"),
+        (
+            json!({"num_uses": 6}),
+            "num_uses cannot be higher than the role's secret_id_num_uses",
+        ),
+        (
+            json!({"ttl": 601}),
+            "ttl cannot be longer than the role's secret_id_ttl",
+        ),
         (json!({"metadata": "canary"}), "failed to parse metadata"),
     ] {
         let refused = mounted.post("role/web/secret-id", body).refusal();
@@ -278,16 +381,22 @@ fn a_custom_secret_id_is_what_somebody_chose() {
     let mounted = Mounted::new();
     let id = mounted.role("web", json!({}));
     let body = json!({"secret_id": "custom_secret"});
-    let made = mounted.post("role/web/custom-secret-id", body.clone()).data();
+    let made = mounted
+        .post("role/web/custom-secret-id", body.clone())
+        .data();
     assert_eq!(made["secret_id"], "custom_secret");
     auth_of(&mounted.log_in(&id, &json!("custom_secret")));
-    let again = mounted.post("role/web/custom-secret-id", body.clone()).refusal();
+    let again = mounted
+        .post("role/web/custom-secret-id", body.clone())
+        .refusal();
     let expected = multi("failed to store secret_id: SecretID is already registered");
     assert_eq!(again, (500, expected));
     assert_eq!(mounted.post("role/web/secret-id/destroy", body).status, 204);
     let gone = mounted.log_in(&id, &json!("custom_secret")).refusal();
     assert_eq!(gone, (400, INVALID.to_owned()));
-    let missing = mounted.post("role/web/custom-secret-id", json!({})).refusal();
+    let missing = mounted
+        .post("role/web/custom-secret-id", json!({}))
+        .refusal();
     assert_eq!(missing, (400, "missing secret_id".to_owned()));
 }
 
@@ -298,9 +407,17 @@ fn logins_from_other_addresses_are_refused_and_take_no_use() {
     let made = mounted.secret_id("web", json!({"cidr_list": ["192.0.2.0/24"]}));
     for _ in 0..2 {
         let refused = mounted.log_in(&id, &made["secret_id"]).refusal();
-        let expected = "source address \"127.0.0.1\" unauthorized through CIDR restrictions on the secret ID";
+        let expected =
+            "source address \"127.0.0.1\" unauthorized through CIDR restrictions on the secret ID";
         assert_eq!(refused, (400, expected.to_owned()));
     }
-    let open = mounted.role("open", json!({"bind_secret_id": false, "secret_id_bound_cidrs": "127.0.0.1/32"}));
-    auth_of(&stranger(&mounted.app, &mounted.at("login"), json!({"role_id": open})));
+    let open = mounted.role(
+        "open",
+        json!({"bind_secret_id": false, "secret_id_bound_cidrs": "127.0.0.1/32"}),
+    );
+    auth_of(&stranger(
+        &mounted.app,
+        &mounted.at("login"),
+        json!({"role_id": open}),
+    ));
 }

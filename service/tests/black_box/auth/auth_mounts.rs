@@ -71,7 +71,10 @@ fn what_is_not_offered_is_refused_and_named() {
     for (body, expected) in [
         (json!({}), "backend type must be specified as a string"),
         (json!({"type": "github"}), "plugin not found in the catalog"),
-        (json!({"type": "oidc"}), "a method of type jwt takes the tokens"),
+        (
+            json!({"type": "oidc"}),
+            "a method of type jwt takes the tokens",
+        ),
         (
             json!({"type": "approle", "config": {"token_type": "default"}}),
             "invalid value for 'token_type'",
@@ -102,19 +105,29 @@ fn tuning_changes_what_it_names_and_holds_for_the_next_login() {
     let before = app.get(&tune).data();
     assert_eq!(before["max_lease_ttl"], 768 * 3600);
     assert_eq!(before["token_type"], "default-service");
-    let body = json!({"description": "tuned", "max_lease_ttl": 12_345_678, "default_lease_ttl": "60s"});
+    let body =
+        json!({"description": "tuned", "max_lease_ttl": 12_345_678, "default_lease_ttl": "60s"});
     // As hvac's own test has it.
     assert_eq!(app.post(&tune, body).status, 204);
     let body = json!({"max_lease_ttl": "10m", "user_lockout_config": {"lockout_threshold": "3"}});
     assert_eq!(app.post(&tune, body).status, 204);
     let after = app.get(&tune).data();
     assert_eq!(
-        (&after["description"], &after["max_lease_ttl"], &after["default_lease_ttl"]),
+        (
+            &after["description"],
+            &after["max_lease_ttl"],
+            &after["default_lease_ttl"]
+        ),
         (&json!("tuned"), &json!(600), &json!(60))
     );
     assert_eq!(after["user_lockout_threshold"], 3);
-    app.post(&format!("auth/{path}/role/web"), json!({"role_id": "web-id"}));
-    let made = app.post(&format!("auth/{path}/role/web/secret-id"), "").data();
+    app.post(
+        &format!("auth/{path}/role/web"),
+        json!({"role_id": "web-id"}),
+    );
+    let made = app
+        .post(&format!("auth/{path}/role/web/secret-id"), "")
+        .data();
     let body = json!({"role_id": "web-id", "secret_id": made["secret_id"]});
     let auth = auth_of(&stranger(&app, &format!("auth/{path}/login"), body));
     assert_eq!(auth["lease_duration"], 60);
@@ -127,7 +140,10 @@ fn tuning_changes_what_it_names_and_holds_for_the_next_login() {
 fn a_disabled_method_takes_its_roles_secret_ids_and_tokens_along() {
     let app = TestApp::shared();
     let path = enabled(&app, "approle");
-    let (role, login) = (format!("auth/{path}/role/web"), format!("auth/{path}/login"));
+    let (role, login) = (
+        format!("auth/{path}/role/web"),
+        format!("auth/{path}/login"),
+    );
     app.post(&role, json!({"role_id": "web-id"}));
     let made = app.post(&format!("{role}/secret-id"), "").data();
     let body = json!({"role_id": "web-id", "secret_id": made["secret_id"]});

@@ -94,24 +94,55 @@ fn five_guesses_lock_a_name_out_whether_or_not_it_is_somebodys() {
 #[test]
 fn password_and_policies_change_by_paths_of_their_own() {
     let mounted = Mounted::new();
-    mounted.post("users/ada", json!({"password": "old", "token_policies": ["a"]}));
-    assert_eq!(mounted.post("users/ada/password", json!({"password": "new"})).status, 204);
+    mounted.post(
+        "users/ada",
+        json!({"password": "old", "token_policies": ["a"]}),
+    );
+    assert_eq!(
+        mounted
+            .post("users/ada/password", json!({"password": "new"}))
+            .status,
+        204
+    );
     assert_eq!(mounted.log_in("ada", "old").status, 400);
-    assert_eq!(mounted.post("users/ada/policies", json!({"policies": "b"})).status, 204);
+    assert_eq!(
+        mounted
+            .post("users/ada/policies", json!({"policies": "b"}))
+            .status,
+        204
+    );
     let auth = auth_of(&mounted.log_in("ada", "new"));
     assert_eq!(auth["policies"], json!(["b", "default"]));
     // Without a password the old one stays.
-    assert_eq!(mounted.post("users/ada", json!({"token_ttl": 60})).status, 204);
+    assert_eq!(
+        mounted.post("users/ada", json!({"token_ttl": 60})).status,
+        204
+    );
     auth_of(&mounted.log_in("ada", "new"));
     for rest in ["users/bob/password", "users/bob/policies"] {
-        let refused = mounted.post(rest, json!({"password": "x", "policies": "x"})).refusal();
+        let refused = mounted
+            .post(rest, json!({"password": "x", "policies": "x"}))
+            .refusal();
         assert_eq!(refused, (500, multi("username does not exist")), "{rest}");
     }
-    let without = mounted.post("users/bob", json!({"policies": "x"})).refusal();
+    let without = mounted
+        .post("users/bob", json!({"policies": "x"}))
+        .refusal();
     assert_eq!(without, (400, "missing password".to_owned()));
-    let hashed = mounted.post("users/bob", json!({"password_hash": "$2a$10$canary"})).refusal();
-    assert!(hashed.0 == 400 && !hashed.1.contains("canary"), "{hashed:?}");
+    let hashed = mounted
+        .post("users/bob", json!({"password_hash": "$2a$10$canary"}))
+        .refusal();
+    assert!(
+        hashed.0 == 400 && !hashed.1.contains("canary"),
+        "{hashed:?}"
+    );
     assert_eq!(mounted.send("DELETE", "users/ada").status, 204);
-    assert_eq!(mounted.send("GET", "users/ada").refusal(), (404, String::new()));
-    assert_eq!(mounted.send("LIST", "users").refusal(), (404, String::new()));
+    assert_eq!(
+        mounted.send("GET", "users/ada").refusal(),
+        (404, String::new())
+    );
+    assert_eq!(
+        mounted.send("LIST", "users").refusal(),
+        (404, String::new())
+    );
 }

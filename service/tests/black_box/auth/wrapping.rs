@@ -36,7 +36,10 @@ fn gone() -> (u16, String) {
 fn a_secret_id_is_wrapped_and_comes_out_once() {
     let app = TestApp::shared();
     let path = enabled(&app, "approle");
-    app.post(&format!("auth/{path}/role/web"), json!({"role_id": "web-id"}));
+    app.post(
+        &format!("auth/{path}/role/web"),
+        json!({"role_id": "web-id"}),
+    );
     let making = format!("auth/{path}/role/web/secret-id");
     let info = wrapped(&app, &making, "5m", json!({}));
     assert_eq!(info["ttl"], 300);
@@ -62,13 +65,20 @@ fn a_secret_id_is_wrapped_and_comes_out_once() {
 fn a_login_is_wrapped_too() {
     let app = TestApp::shared();
     let path = enabled(&app, "userpass");
-    app.post(&format!("auth/{path}/users/ada"), json!({"password": "sesame"}));
+    app.post(
+        &format!("auth/{path}/users/ada"),
+        json!({"password": "sesame"}),
+    );
     let login = format!("auth/{path}/login/ada");
-    let request = app.anonymous("POST", &login).header("X-Vault-Wrap-TTL", "60");
+    let request = app
+        .anonymous("POST", &login)
+        .header("X-Vault-Wrap-TTL", "60");
     let info = request.body(json!({"password": "sesame"})).send().json()["wrap_info"].take();
     let auth = auth_of(&unwrap(&app, &text(&info, "token")));
     assert_eq!(auth["accessor"], info["wrapped_accessor"]);
-    let refused = app.anonymous("POST", &login).header("X-Vault-Wrap-TTL", "60");
+    let refused = app
+        .anonymous("POST", &login)
+        .header("X-Vault-Wrap-TTL", "60");
     let refused = refused.body(json!({"password": "guess"})).send();
     assert_eq!(refused.status, 400, "errors are never wrapped");
 }
@@ -97,8 +107,11 @@ fn of_32_parallel_unwraps_exactly_one_gets_the_answer() {
 #[test]
 fn what_a_caller_sends_is_wrapped_to_the_last_digit() {
     let app = TestApp::shared();
-    let sent = r#"{"pi": 3.14000, "big": 123456789012345678901234567890, "nested": {"list": [1, null]}}"#;
-    let request = app.request("POST", "sys/wrapping/wrap").header("X-Vault-Wrap-TTL", "1m");
+    let sent =
+        r#"{"pi": 3.14000, "big": 123456789012345678901234567890, "nested": {"list": [1, null]}}"#;
+    let request = app
+        .request("POST", "sys/wrapping/wrap")
+        .header("X-Vault-Wrap-TTL", "1m");
     let info = request.body(sent).send().json()["wrap_info"].take();
     assert_eq!(info["creation_path"], "sys/wrapping/wrap");
     let out = unwrap(&app, &text(&info, "token"));
@@ -113,10 +126,17 @@ fn what_a_caller_sends_is_wrapped_to_the_last_digit() {
 #[test]
 fn a_third_party_unwraps_by_the_body_if_it_is_somebody() {
     let app = TestApp::shared();
-    let wrap = || text(&wrapped(&app, "sys/wrapping/wrap", "60", json!({"a": 1})), "token");
+    let wrap = || {
+        text(
+            &wrapped(&app, "sys/wrapping/wrap", "60", json!({"a": 1})),
+            "token",
+        )
+    };
     // As hvac does it.
     let token = wrap();
-    let out = app.post("sys/wrapping/unwrap", json!({"token": token})).data();
+    let out = app
+        .post("sys/wrapping/unwrap", json!({"token": token}))
+        .data();
     assert_eq!(out, json!({"a": 1}));
     let token = wrap();
     let nobody = stranger(&app, "sys/wrapping/unwrap", json!({"token": token}));
@@ -133,10 +153,16 @@ fn a_third_party_unwraps_by_the_body_if_it_is_somebody() {
 #[test]
 fn a_rewrapped_answer_is_under_the_new_token_alone() {
     let app = TestApp::shared();
-    let first = text(&wrapped(&app, "sys/wrapping/wrap", "90", json!({"a": 1})), "token");
+    let first = text(
+        &wrapped(&app, "sys/wrapping/wrap", "90", json!({"a": 1})),
+        "token",
+    );
     let answer = app.post("sys/wrapping/rewrap", json!({"token": first}));
     let info = answer.json()["wrap_info"].take();
-    assert_eq!((&info["ttl"], &info["creation_path"]), (&json!(90), &json!("sys/wrapping/wrap")));
+    assert_eq!(
+        (&info["ttl"], &info["creation_path"]),
+        (&json!(90), &json!("sys/wrapping/wrap"))
+    );
     assert_eq!(unwrap(&app, &first).refusal(), gone());
     let again = app.post("sys/wrapping/rewrap", json!({"token": first}));
     assert_eq!(again.refusal(), gone());
@@ -160,7 +186,10 @@ fn a_bad_ttl_is_refused_before_anything_is_done() {
     assert_eq!(app.latest(&key), 1);
     for none in ["", "0", "0s"] {
         let path = format!("transit/keys/{key}");
-        let plain = app.request("GET", &path).header("X-Vault-Wrap-TTL", none).send();
+        let plain = app
+            .request("GET", &path)
+            .header("X-Vault-Wrap-TTL", none)
+            .send();
         assert_eq!(plain.data()["name"], json!(key));
     }
 }
@@ -169,7 +198,12 @@ fn a_bad_ttl_is_refused_before_anything_is_done() {
 fn any_answer_with_something_to_say_is_wrapped_and_others_are_not() {
     let app = TestApp::shared();
     let key = app.ring(json!({}));
-    let info = wrapped(&app, &format!("transit/datakey/plaintext/{key}"), "60", json!({}));
+    let info = wrapped(
+        &app,
+        &format!("transit/datakey/plaintext/{key}"),
+        "60",
+        json!({}),
+    );
     assert_eq!(info["wrapped_accessor"], "");
     let out = unwrap(&app, &text(&info, "token")).data();
     assert!(!text(&out, "plaintext").is_empty());
@@ -177,6 +211,8 @@ fn any_answer_with_something_to_say_is_wrapped_and_others_are_not() {
     let nothing = app.request("POST", &path).header("X-Vault-Wrap-TTL", "60");
     let nothing = nothing.body(json!({"exportable": false})).send();
     assert!(nothing.status == 204 || nothing.json()["wrap_info"] != Value::Null);
-    let health = app.request("GET", "sys/health").header("X-Vault-Wrap-TTL", "60");
+    let health = app
+        .request("GET", "sys/health")
+        .header("X-Vault-Wrap-TTL", "60");
     assert_eq!(health.send().json()["initialized"], true);
 }

@@ -208,8 +208,7 @@ async fn destroy(request: &Request<'_>, role: Of, verb: Verb, by: By) -> Answer 
     };
     let work = async move {
         let roles = &role.methods.approles;
-        let destroyed =
-            roles.destroy_secret_id(&role.mount.accessor, &role.name, which.as_ref());
+        let destroyed = roles.destroy_secret_id(&role.mount.accessor, &role.name, which.as_ref());
         destroyed.await.map_err(|error| role.unexpected(error))
     };
     match (request.front.detached.run(work).await??, by) {

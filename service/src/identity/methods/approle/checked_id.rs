@@ -38,9 +38,7 @@ pub fn generate(
         *to = *from;
     }
     let mut text = vec![0; uuid::fmt::Hyphenated::LENGTH];
-    Uuid::from_bytes(bytes)
-        .hyphenated()
-        .encode_lower(&mut text);
+    Uuid::from_bytes(bytes).hyphenated().encode_lower(&mut text);
     zeroize::Zeroize::zeroize(&mut bytes);
     Ok(SecretBytes::new(text))
 }

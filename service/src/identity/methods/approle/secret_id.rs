@@ -73,7 +73,8 @@ impl SecretIdBody {
         if !role.bind_secret_id {
             return Err(TermsFault::NotBound);
         }
-        let within = |own: &[Cidr], of_role: &[Cidr]| of_role.is_empty() || cidr::covers(of_role, own);
+        let within =
+            |own: &[Cidr], of_role: &[Cidr]| of_role.is_empty() || cidr::covers(of_role, own);
         if !within(&terms.cidrs, &role.secret_id_bound_cidrs)
             || !within(&terms.token_bound_cidrs, &role.token.bound_cidrs)
         {
@@ -152,7 +153,11 @@ mod tests {
         bound.secret_id_bound_cidrs = cidrs(&["10.0.0.0/8", "192.0.2.1"]);
         bound.token.bound_cidrs = cidrs(&["10.0.0.0/8"]);
         for (own, of_tokens, fine) in [
-            (&["10.1.0.0/16", "192.0.2.1"] as &[&str], &[] as &[&str], true),
+            (
+                &["10.1.0.0/16", "192.0.2.1"] as &[&str],
+                &[] as &[&str],
+                true,
+            ),
             (&["10.0.0.0/8"], &["10.0.0.1"], true),
             (&["10.0.0.0/7"], &[], false),
             (&["192.0.2.0/24"], &[], false),

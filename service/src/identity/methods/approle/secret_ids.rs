@@ -126,7 +126,9 @@ impl AppRoles {
                 limit: PAGE,
             };
             let credentials = &self.parts.credentials;
-            let page = credentials.accessors(CredentialKind::SecretId, &page).await?;
+            let page = credentials
+                .accessors(CredentialKind::SecretId, &page)
+                .await?;
             let is_last = page.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
             all.extend(page);
             if is_last {
@@ -151,7 +153,9 @@ impl AppRoles {
             }
             SecretIdRef::Text(text) => {
                 let hash = self.hash_of(&role.secret_scope, text);
-                credentials.credential(CredentialKind::SecretId, hash).await?
+                credentials
+                    .credential(CredentialKind::SecretId, hash)
+                    .await?
             }
         };
         let Some(row) = row.filter(|row| row.scope == role.secret_scope) else {
@@ -162,7 +166,8 @@ impl AppRoles {
         Ok(Some(found).filter(|it| it.expires_at.is_none_or(|end| now < end)))
     }
 
-    /// Destroys a secret id of this role and no other; whether there was one. Its text may be chosen again.
+    /// Destroys a secret id of this role and no other; whether there was one. Its text may be chosen again once
+    /// what has ended is purged from the store.
     pub async fn destroy_secret_id(
         &self,
         mount: &str,
@@ -244,8 +249,7 @@ impl AppRoles {
 pub(super) fn opened(keys: &IdentityKeys, row: StoredCredential) -> Result<SecretId, EntryError> {
     let place = keys.place_of_credential(CredentialKind::SecretId, &row.hash);
     let plain = keys.open(&place, &row.body).map_err(|_| tampered())?;
-    let sealed: Sealed =
-        serde_json::from_slice(plain.expose_secret()).map_err(|_| tampered())?;
+    let sealed: Sealed = serde_json::from_slice(plain.expose_secret()).map_err(|_| tampered())?;
     let uses = match (row.uses_left, sealed.num_uses) {
         (None, 0) => true,
         (Some(left), given) => left <= given,

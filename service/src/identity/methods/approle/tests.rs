@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use keyring::secret::SecretBytes;
 use keyring::test_support::engine::ManualClock;
 
 use super::login::{AppRoleLogin, LoginError};
@@ -19,7 +20,8 @@ fn app_roles() -> (Arc<AppRoles>, Arc<ManualClock>) {
 }
 
 async fn put(roles: &AppRoles, role: &str, edit: impl Fn(&mut Role)) -> Result<(), AppRoleError> {
-    let put = roles.put(MOUNT, &name(role), |draft| {
+    let role = name(role);
+    let put = roles.put(MOUNT, &role, |draft| {
         let (Draft::New(mut role) | Draft::Old(mut role)) = draft;
         edit(&mut role);
         Ok::<_, AppRoleError>(role)
@@ -33,8 +35,10 @@ async fn role_id(roles: &AppRoles, role: &str) -> String {
 }
 
 async fn add(roles: &AppRoles, role: &str, terms: SecretIdTerms) -> NewSecretId {
-    let made = roles.add_secret_id(MOUNT, &name(role), MAX, (terms, None));
-    made.await.unwrap()
+    let made = roles
+        .add_secret_id(MOUNT, &name(role), MAX, (terms, None))
+        .await;
+    made.unwrap()
 }
 
 async fn log_in(
@@ -90,8 +94,8 @@ async fn a_secret_id_is_worth_nothing_with_any_other_role() {
                 let found = roles.secret_id(MOUNT, &name(of), which).await.unwrap();
                 assert_eq!(found.is_some(), fits, "{of} {role}");
                 if !fits {
-                    let destroyed = roles.destroy_secret_id(MOUNT, &name(of), which);
-                    assert!(!destroyed.await.unwrap(), "{of} {role}");
+                    let destroyed = roles.destroy_secret_id(MOUNT, &name(of), which).await;
+                    assert!(!destroyed.unwrap(), "{of} {role}");
                 }
             }
         }
@@ -104,7 +108,9 @@ async fn a_secret_id_is_worth_nothing_with_any_other_role() {
 #[tokio::test]
 async fn of_64_logins_at_once_with_one_use_one_succeeds() {
     let (roles, _) = app_roles();
-    put(&roles, "web", |role| role.secret_id_num_uses = 1).await.unwrap();
+    put(&roles, "web", |role| role.secret_id_num_uses = 1)
+        .await
+        .unwrap();
     let id: Arc<str> = role_id(&roles, "web").await.into();
     for _ in 0..20 {
         let made = Arc::new(add(&roles, "web", SecretIdTerms::default()).await);
@@ -127,7 +133,11 @@ async fn of_64_logins_at_once_with_one_use_one_succeeds() {
 #[tokio::test]
 async fn a_secret_id_is_good_until_its_time_is_over() {
     let (roles, clock) = app_roles();
-    put(&roles, "web", |role| role.secret_id_ttl = Duration::from_mins(1)).await.unwrap();
+    put(&roles, "web", |role| {
+        role.secret_id_ttl = Duration::from_mins(1)
+    })
+    .await
+    .unwrap();
     let id = role_id(&roles, "web").await;
     let made = add(&roles, "web", SecretIdTerms::default()).await;
     clock.advance(Duration::from_mins(1) - Duration::from_micros(1));
@@ -135,8 +145,14 @@ async fn a_secret_id_is_good_until_its_time_is_over() {
     clock.advance(Duration::from_micros(1));
     assert!(is_invalid(log_in(&roles, &id, &made.text).await));
     let which = SecretIdRef::Text(&made.text);
-    assert_eq!(roles.secret_id(MOUNT, &name("web"), which).await.unwrap(), None);
-    let listed = roles.secret_id_accessors(MOUNT, &name("web")).await.unwrap();
+    assert_eq!(
+        roles.secret_id(MOUNT, &name("web"), which).await.unwrap(),
+        None
+    );
+    let listed = roles
+        .secret_id_accessors(MOUNT, &name("web"))
+        .await
+        .unwrap();
     assert_eq!(listed, [""; 0]);
 }
 
@@ -144,7 +160,9 @@ async fn a_secret_id_is_good_until_its_time_is_over() {
 async fn a_refused_address_takes_no_use() {
     let (roles, _) = app_roles();
     let away = vec![Cidr::parse("192.0.2.0/24").unwrap()];
-    put(&roles, "web", |role| role.secret_id_num_uses = 1).await.unwrap();
+    put(&roles, "web", |role| role.secret_id_num_uses = 1)
+        .await
+        .unwrap();
     let terms = SecretIdTerms {
         cidrs: away.clone(),
         ..SecretIdTerms::default()
@@ -158,12 +176,17 @@ async fn a_refused_address_takes_no_use() {
     let there = Some([192, 0, 2, 7].into());
     assert!(roles.log_in(MOUNT, &id, &made.text, there).await.is_ok());
 
-    put(&roles, "bound", |role| role.secret_id_bound_cidrs.clone_from(&away)).await.unwrap();
+    put(&roles, "bound", |role| {
+        role.secret_id_bound_cidrs.clone_from(&away)
+    })
+    .await
+    .unwrap();
     let made = add(&roles, "bound", SecretIdTerms::default()).await;
     let refused = log_in(&roles, &role_id(&roles, "bound").await, &made.text).await;
     assert!(matches!(refused, Err(LoginError::AddressOfRole(_))));
-    let socket = roles.log_in(MOUNT, &role_id(&roles, "bound").await, &made.text, None);
-    assert!(matches!(socket.await, Err(LoginError::AddressOfRole(_))));
+    let id = role_id(&roles, "bound").await;
+    let socket = roles.log_in(MOUNT, &id, &made.text, None).await;
+    assert!(matches!(socket, Err(LoginError::AddressOfRole(_))));
 }
 
 #[tokio::test]
@@ -181,36 +204,58 @@ async fn an_unknown_role_and_a_wrong_secret_id_are_refused_in_the_same_words() {
 }
 
 #[tokio::test]
-async fn a_secret_id_that_somebody_chose_works_for_its_role_and_can_be_chosen_again() {
-    let (roles, _) = app_roles();
+async fn a_secret_id_that_somebody_chose_works_for_its_role_until_it_is_destroyed() {
+    let (parts, clock) = parts();
+    let roles = AppRoles::new(parts.clone());
     for role in ["a", "b"] {
         put(&roles, role, |_| {}).await.unwrap();
     }
-    let choose = |role: &'static str| {
-        let roles = Arc::clone(&roles);
-        async move {
-            let terms = (SecretIdTerms::default(), Some(secret("sesame")));
-            roles.add_secret_id(MOUNT, &name(role), MAX, terms).await
-        }
+    let choose = async |role: &str| {
+        let terms = (SecretIdTerms::default(), Some(secret("sesame")));
+        roles.add_secret_id(MOUNT, &name(role), MAX, terms).await
     };
     let id = role_id(&roles, "a").await;
     assert!(is_invalid(log_in(&roles, &id, &secret("sesame")).await));
     choose("a").await.unwrap();
     assert!(log_in(&roles, &id, &secret("sesame")).await.is_ok());
-    assert!(matches!(choose("a").await, Err(AppRoleError::SecretIdTaken)));
+    assert!(matches!(
+        choose("a").await,
+        Err(AppRoleError::SecretIdTaken)
+    ));
     choose("b").await.unwrap();
-    let which = SecretIdRef::Text(&secret("sesame"));
-    assert!(roles.destroy_secret_id(MOUNT, &name("a"), which).await.unwrap());
-    assert!(is_invalid(log_in(&roles, &id, &secret("sesame")).await));
+    let sesame = secret("sesame");
+    let which = SecretIdRef::Text(&sesame);
+    assert!(
+        roles
+            .destroy_secret_id(MOUNT, &name("a"), which)
+            .await
+            .unwrap()
+    );
+    assert!(is_invalid(log_in(&roles, &id, &sesame).await));
+    assert!(matches!(
+        choose("a").await,
+        Err(AppRoleError::SecretIdTaken)
+    ));
+    // Until what has ended is purged.
+    clock.advance(Duration::from_secs(1));
+    parts
+        .credentials
+        .purge_credentials(parts.now())
+        .await
+        .unwrap();
     choose("a").await.unwrap();
-    assert!(log_in(&roles, &id, &secret("sesame")).await.is_ok());
+    assert!(log_in(&roles, &id, &sesame).await.is_ok());
 }
 
 #[tokio::test]
 async fn invented_ids_are_looked_up_only_so_often() {
     let (roles, _) = app_roles();
     put(&roles, "web", |_| {}).await.unwrap();
-    put(&roles, "custom", |role| "custom-id".clone_into(&mut role.role_id)).await.unwrap();
+    put(&roles, "custom", |role| {
+        "custom-id".clone_into(&mut role.role_id)
+    })
+    .await
+    .unwrap();
     let made = add(&roles, "custom", SecretIdTerms::default()).await;
     assert!(log_in(&roles, "custom-id", &made.text).await.is_ok());
     let mut busy = 0;
@@ -233,14 +278,20 @@ async fn invented_ids_are_looked_up_only_so_often() {
 #[tokio::test]
 async fn a_role_id_leads_to_one_role_and_follows_its_changes() {
     let (roles, _) = app_roles();
-    put(&roles, "a", |role| "one".clone_into(&mut role.role_id)).await.unwrap();
+    put(&roles, "a", |role| "one".clone_into(&mut role.role_id))
+        .await
+        .unwrap();
     let made = add(&roles, "a", SecretIdTerms::default()).await;
     let taken = put(&roles, "b", |role| "one".clone_into(&mut role.role_id)).await;
     assert!(matches!(taken, Err(AppRoleError::RoleIdTaken)));
-    put(&roles, "a", |role| "two".clone_into(&mut role.role_id)).await.unwrap();
+    put(&roles, "a", |role| "two".clone_into(&mut role.role_id))
+        .await
+        .unwrap();
     assert!(is_invalid(log_in(&roles, "one", &made.text).await));
     assert!(log_in(&roles, "two", &made.text).await.is_ok());
-    put(&roles, "b", |role| "one".clone_into(&mut role.role_id)).await.unwrap();
+    put(&roles, "b", |role| "one".clone_into(&mut role.role_id))
+        .await
+        .unwrap();
     assert!(is_invalid(log_in(&roles, "one", &made.text).await));
     assert!(log_in(&roles, "two", &made.text).await.is_ok());
 }
@@ -257,8 +308,9 @@ async fn a_role_made_again_has_none_of_the_old_secret_ids() {
     assert!(!roles.delete(MOUNT, &name("web")).await.unwrap());
     make().await.unwrap();
     assert!(is_invalid(log_in(&roles, "id", &made.text).await));
-    let gone = roles.secret_id(MOUNT, &name("web"), SecretIdRef::Accessor(&made.accessor));
-    assert_eq!(gone.await.unwrap(), None);
+    let which = SecretIdRef::Accessor(&made.accessor);
+    let gone = roles.secret_id(MOUNT, &name("web"), which).await;
+    assert_eq!(gone.unwrap(), None);
 }
 
 #[tokio::test]
@@ -268,7 +320,10 @@ async fn retiring_a_mount_takes_all_secret_ids_of_its_roles() {
     for number in 0..3 {
         let role = format!("role-{number}");
         put(&roles, &role, |_| {}).await.unwrap();
-        made.push((role_id(&roles, &role).await, add(&roles, &role, SecretIdTerms::default()).await));
+        made.push((
+            role_id(&roles, &role).await,
+            add(&roles, &role, SecretIdTerms::default()).await,
+        ));
     }
     roles.retire_mount(MOUNT).await.unwrap();
     for (id, made) in made {
@@ -284,7 +339,9 @@ async fn another_node_follows_once_it_hears_that_entries_have_changed() {
     let made = add(&here, "web", SecretIdTerms::default()).await;
     let id = role_id(&here, "web").await;
     assert!(log_in(&there, &id, &made.text).await.is_ok());
-    put(&here, "web", |role| role.token.num_uses = 7).await.unwrap();
+    put(&here, "web", |role| role.token.num_uses = 7)
+        .await
+        .unwrap();
     there.entries_changed();
     let login = log_in(&there, &id, &made.text).await.unwrap();
     assert_eq!(login.params.num_uses, 7);

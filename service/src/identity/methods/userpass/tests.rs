@@ -17,7 +17,8 @@ fn users() -> (Arc<Users>, Arc<ManualClock>) {
 
 async fn add(users: &Users, user: &str, password: &str, token: &TokenParams) {
     let password = users.record(secret(password)).await.unwrap();
-    let put = users.put(MOUNT, &name(user), |_| {
+    let user = name(user);
+    let put = users.put(MOUNT, &user, |_| {
         Ok::<_, ()>(User {
             password: password.clone(),
             token: token.clone(),
@@ -45,9 +46,10 @@ async fn a_user_logs_in_under_any_spelling_of_the_name() {
         assert_eq!(log_in(&users, spelled, "sesame").await.unwrap().name, "ada");
     }
     assert_eq!(users.names(MOUNT).await.unwrap(), ["ada"]);
+    let ada = name("ada");
     let other_mount = Attempt {
         mount: "auth_userpass_11111111",
-        name: &name("ada"),
+        name: &ada,
         remote: None,
     };
     let there = users.log_in(other_mount, LockoutRule::default(), secret("sesame"));
@@ -70,7 +72,11 @@ async fn five_guesses_lock_a_name_out_in_every_spelling_and_nobody_alike() {
     add(&users, "ada", "sesame", &TokenParams::default()).await;
     for spelled in ["ada", "Ada", "ADA", "adA", "aDA"] {
         assert!(log_in(&users, spelled, "guess").await.is_err());
-        assert!(log_in(&users, &spelled.replace('a', "b"), "guess").await.is_err());
+        assert!(
+            log_in(&users, &spelled.replace('a', "b"), "guess")
+                .await
+                .is_err()
+        );
     }
     for _ in 0..5 {
         assert!(log_in(&users, "nobody", "guess").await.is_err());
@@ -104,7 +110,10 @@ async fn of_many_guesses_at_once_few_more_than_five_are_checked() {
 #[tokio::test]
 async fn a_user_bound_to_addresses_logs_in_from_there_only() {
     let (users, _) = users();
-    for (user, block, fine) in [("home", "127.0.0.0/8", true), ("away", "192.0.2.0/24", false)] {
+    for (user, block, fine) in [
+        ("home", "127.0.0.0/8", true),
+        ("away", "192.0.2.0/24", false),
+    ] {
         let token = TokenParams {
             bound_cidrs: vec![Cidr::parse(block).unwrap()],
             ..TokenParams::default()
