@@ -57,7 +57,7 @@ impl Index {
     /// The rule for a path. One for exactly this path comes first by itself: no head is longer than the path, and
     /// within a head it is the first.
     pub(super) fn find(&self, path: &str) -> Option<&Grant> {
-        self.first(path, |tail, head, rest| tail.admits(head, rest))
+        self.first(path, Tail::admits)
     }
 
     /// The rule for exactly this path.
