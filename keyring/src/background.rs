@@ -82,7 +82,7 @@ impl Follower {
     /// Tells the cache what changed; answers which rings in use are stale now.
     async fn note(&mut self, changes: Changes) -> Result<HashSet<Address>, StoreError> {
         let mut stale = HashSet::new();
-        if changes.next < self.cursor {
+        if changes.next.is_behind(self.cursor) {
             // Only another database counts from elsewhere: an older copy was put in this one's place.
             tracing::error!("the store has gone back in time; everything cached is read again");
             stale = self.loader.cache.note_replaced();

@@ -8,7 +8,7 @@ use actix_web::dev::{Server, ServerHandle};
 use keyring::observer::Observer;
 use keyring::setup::{self, SetupError};
 use keyring::store::KeyStore;
-use keyring::transit::{Parts, Settings, Transit};
+use keyring::transit::{Parts, Settings};
 use tokio::runtime::Runtime;
 
 use crate::admission::Admission;
@@ -16,7 +16,7 @@ use crate::backends::{self, Absent, Store};
 use crate::config::Config;
 use crate::detached::Detached;
 use crate::failure::Failure;
-use crate::gate::{Gate, Opened};
+use crate::gate::{self, Gate, OpenError, Opened};
 use crate::http::{self, Front, Limits, ServerInfo};
 use crate::identity::token::text::TokenText;
 use crate::listener::{Bound, Listener, Reach, SocketFile};
@@ -107,12 +107,10 @@ impl Foundation {
         let runtime = &self.house.runtime;
         let clock = Arc::clone(&self.parts.clock);
         let keys = Arc::clone(&self.parts.store);
-        let transit = runtime.block_on(open_engine(self.parts, self.settings, root))?;
+        let opened = runtime.block_on(open(self.parts, self.settings, root))?;
         let server = runtime.block_on(server_info(keys.as_ref(), &self.house.store))?;
         let front = Front {
-            gate: Arc::new(Gate::open(Opened {
-                transit: Arc::new(transit),
-            })),
+            gate: Arc::new(Gate::open(opened)),
             metrics: self.metrics,
             limits: self.limits,
             admission: self.admission,
@@ -225,21 +223,21 @@ async fn server_info(keys: &dyn KeyStore, store: &Store) -> Result<ServerInfo, S
     })
 }
 
-async fn open_engine(
+async fn open(
     parts: Parts,
     settings: Settings,
     root: Option<&TokenText>,
-) -> Result<Transit, SetupError> {
-    let transit = setup::open(parts.clone(), settings.clone()).await?;
+) -> Result<Opened, OpenError> {
+    let opened = gate::open(&parts, &settings).await?;
     let Some(root) = root else {
-        return Ok(transit);
+        return Ok(opened);
     };
-    if transit.root_token(root.expose_secret()).is_some() {
-        return Ok(transit);
+    if opened.transit.root_token(root.expose_secret()).is_some() {
+        return Ok(opened);
     }
-    transit.shutdown().await;
+    opened.transit.shutdown().await;
     setup::replace_root_token(&parts, root.as_secret()).await?;
-    setup::open(parts, settings).await
+    gate::open(&parts, &settings).await
 }
 
 async fn serve(

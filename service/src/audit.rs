@@ -12,6 +12,7 @@ mod encode;
 mod group;
 pub mod heads;
 mod intake;
+mod kept;
 mod line;
 mod log;
 mod observer;

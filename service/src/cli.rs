@@ -12,6 +12,7 @@ use keyring::store::StoreError;
 use zeroize::Zeroizing;
 
 use crate::app::App;
+use crate::audit::command::AuditCommand;
 use crate::backends::{self, Store};
 use crate::config::Config;
 use crate::dev::{self, Dev};
@@ -32,6 +33,9 @@ enum Command {
     Dev(DevArgs),
     /// Serve as a configuration file says
     Server(ConfigFile),
+    /// Check and search the record of requests
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Look at a configuration without using it
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -102,6 +106,7 @@ impl Cli {
         match self.command {
             Command::Dev(args) => run_dev(args),
             Command::Server(args) => run_server(&args.file),
+            Command::Audit(command) => command.run(),
             Command::Config(ConfigCommand::Check(args)) => check_config(&args.file),
             Command::Init(args) => run_init(&args),
             Command::Mount(MountCommand::Restore(args)) => restore_mount(&args),

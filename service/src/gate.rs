@@ -5,10 +5,18 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use keyring::transit::Transit;
 
+use crate::identity::Identity;
+
+mod opening;
+
+pub use opening::{OpenError, open};
+
 /// What a node works with while it is open. Requests hold on to it until they are answered; nothing else does, so
 /// closing the gate wipes every key soon after.
 #[derive(Debug)]
 pub struct Opened {
+    /// Tokens, policies and auth methods.
+    pub identity: Arc<Identity>,
     /// The engine.
     pub transit: Arc<Transit>,
 }

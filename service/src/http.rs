@@ -1,6 +1,7 @@
 //! The HTTP front: from bytes of a connection to calls of the engine, and back.
 
 mod auth;
+mod auth_mounts;
 mod batch;
 mod body;
 mod data;
@@ -29,6 +30,7 @@ mod text;
 mod token;
 mod view;
 mod weak;
+mod wrapping;
 
 use std::fmt;
 use std::io;
@@ -90,9 +92,14 @@ impl Limits {
     /// The longest body of a request without items: it is read where the request is, and must not delay others.
     pub const PLAIN_BODY_BYTES: usize = 1 << 20;
 
+    /// The longest body of somebody who shows no token, to log in with.
+    pub const STRANGERS_BODY_BYTES: usize = 64 << 10;
+
     /// The longest body of a request for this.
-    pub(crate) fn body_bytes_of(&self, operation: Operation) -> usize {
-        if operation.takes_items() {
+    pub(crate) fn body_bytes_of(&self, operation: Operation, by_stranger: bool) -> usize {
+        if by_stranger {
+            self.body_bytes.min(Self::STRANGERS_BODY_BYTES)
+        } else if operation.takes_items() {
             self.body_bytes
         } else {
             self.body_bytes.min(Self::PLAIN_BODY_BYTES)

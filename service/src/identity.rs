@@ -1,29 +1,36 @@
 //! Who may do what: tokens, policies, and what administrators write about them.
 
+pub mod auth_methods;
+pub mod auth_mounts;
 pub mod cidr;
 pub mod engine;
 pub mod entries;
 #[cfg(test)]
 mod fixtures;
 pub mod glob;
+pub mod methods;
+pub mod outbound;
+pub mod parts;
 pub mod policies;
 pub mod policy_set;
 pub mod powers;
 pub mod token;
 pub mod token_params;
 pub mod ttl;
+pub mod wrapping;
 
 use std::sync::Arc;
 
 use keyring::clock::Clock;
 use keyring::entropy::Entropy;
 use keyring::identity_keys::IdentityKeys;
-use keyring::store::StoreError;
 use keyring::store::identity::{CredentialHash, CredentialStore, EntryStore};
 use tokio::runtime::Handle;
 
+use self::auth_methods::AuthMethods;
 use self::engine::Engine;
-use self::entries::Entries;
+use self::entries::{Entries, EntryError};
+use self::parts::Parts;
 use self::policies::Policies;
 use self::token::registry::{Bounds, Inner, Registry};
 
@@ -51,6 +58,7 @@ pub struct Foundation {
 pub struct Caches {
     registry: Arc<Inner>,
     policies: Arc<Policies>,
+    methods: Arc<AuthMethods>,
     runtime: Handle,
 }
 
@@ -61,6 +69,8 @@ pub struct Identity {
     pub entries: Entries,
     /// Policies, compiled.
     pub policies: Arc<Policies>,
+    /// Auth methods, and wrapped responses.
+    pub methods: Arc<AuthMethods>,
     /// Tokens, by their text.
     pub registry: Registry,
     /// Credentials, as stored.
@@ -80,9 +90,11 @@ impl Caches {
         let entries = Entries::new(Arc::clone(&on.entries), Arc::clone(&on.keys));
         let policies = Arc::new(Policies::new(entries));
         let registry = Arc::new(Inner::new(on, Arc::clone(&policies)));
+        let methods = Arc::new(AuthMethods::new(&Parts::of(on)));
         Arc::new(Self {
             registry,
             policies,
+            methods,
             runtime: on.runtime.clone(),
         })
     }
@@ -96,7 +108,11 @@ impl Caches {
     pub fn entries_changed(&self) {
         self.policies.changed();
         let registry = Arc::clone(&self.registry);
+        let methods = Arc::clone(&self.methods);
         self.runtime.spawn(async move {
+            if let Err(error) = methods.entries_changed().await {
+                tracing::warn!(%error, "auth methods were not read again");
+            }
             if let Err(error) = registry.refresh_chosen().await {
                 tracing::warn!(%error, "chosen tokens were not read again");
             }
@@ -116,8 +132,9 @@ impl Identity {
         on: Foundation,
         caches: &Caches,
         engine: Arc<dyn Engine>,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self, EntryError> {
         caches.registry.refresh_chosen().await?;
+        caches.methods.entries_changed().await?;
         let registry = Registry::new(
             Arc::clone(&caches.registry),
             Arc::clone(&engine),
@@ -126,6 +143,7 @@ impl Identity {
         Ok(Self {
             entries: Entries::new(on.entries, Arc::clone(&on.keys)),
             policies: Arc::clone(&caches.policies),
+            methods: Arc::clone(&caches.methods),
             registry,
             credentials: on.credentials,
             keys: on.keys,

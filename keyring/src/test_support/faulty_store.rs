@@ -11,15 +11,19 @@ use tokio::sync::Semaphore;
 use crate::clock::Timestamp;
 use crate::history::{HistoryEvent, RecordedEvent};
 use crate::ids::{MountId, RingId};
+use crate::kek::WrappedDek;
 use crate::mount::{Mount, MountSettings};
 use crate::name::{KeyName, MountPath};
 use crate::ring::{StoredRing, StoredVersion};
+use crate::store::identity::CredentialHash;
 use crate::store::{
     ChangeFeed, Changes, Cursor, DueRing, HeaderStore, KeyStore, LoadedRing, MountStore,
     RingChange, RingStore, StoreError, StoreHeader, StoredRootToken, StoredSecret, UsageStore,
     VersionSummary, With,
 };
 use crate::version::{Generation, Version};
+
+mod identity;
 
 /// What a test does to a row after it was read.
 pub type Edit = Arc<dyn Fn(&mut LoadedRing) + Send + Sync>;
@@ -266,6 +270,11 @@ impl RingStore for FaultyStore {
         self.inner.history(mount, name, after, limit).await
     }
 
+    async fn events_of_request(&self, request_id: &str) -> Result<Vec<RecordedEvent>, StoreError> {
+        self.check()?;
+        self.inner.events_of_request(request_id).await
+    }
+
     async fn due_for_rotation(
         &self,
         now: Timestamp,
@@ -393,5 +402,24 @@ impl HeaderStore for FaultyStore {
     async fn replace_root_tokens(&self, token: &StoredRootToken) -> Result<(), StoreError> {
         self.check()?;
         self.inner.replace_root_tokens(token).await
+    }
+
+    async fn revoke_root_token(
+        &self,
+        hash: CredentialHash,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.check()?;
+        self.inner.revoke_root_token(hash, at).await
+    }
+
+    async fn seal(&self) -> Result<(), StoreError> {
+        self.check()?;
+        self.inner.seal().await
+    }
+
+    async fn unseal(&self, live: &WrappedDek) -> Result<(), StoreError> {
+        self.check()?;
+        self.inner.unseal(live).await
     }
 }

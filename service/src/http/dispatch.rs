@@ -23,11 +23,15 @@ use super::fields::Fields;
 use super::operation::Operation;
 use super::path::{self, ApiPath};
 use super::reply::{Answer, Reply, RequestId};
-use super::route::{KeyTarget, Route, Target, Verb};
-use super::{Answered, Front, REQUEST_SPAN, data, head, history, keys, mounts, query, sys, token};
+use super::route::{KeyTarget, MethodTarget, Route, Target, Verb};
+use super::{
+    Answered, Front, REQUEST_SPAN, auth, auth_mounts, data, head, history, keys, mounts, query,
+    sys, token, wrapping,
+};
 use crate::caller::Caller;
 use crate::connection::{ClientCertificates, Connection};
 use crate::gate::Opened;
+use crate::identity::Identity;
 use crate::telemetry;
 
 /// What all workers share.
@@ -129,7 +133,16 @@ impl Shell {
         let front = self.front.as_ref();
         let opened = front.gate.opened();
         let mounts = opened.as_ref().map(|opened| opened.transit.mounts());
-        let route = Route::find(verb, &path, mounts.as_deref().map_or(&[], Vec::as_slice));
+        let methods = opened
+            .as_ref()
+            .map(|opened| opened.identity.methods.mounts.all());
+        let route = Route::find(
+            verb,
+            &path,
+            mounts.as_deref().map_or(&[], Vec::as_slice),
+            methods.as_deref().map_or(&[], Vec::as_slice),
+        );
+        let wrap_ttl = wrapping::asked_ttl(http.headers())?;
         if let Ok(route) = &route {
             seen.set(Some(route.operation));
             telemetry::name_trace(&Span::current(), route.operation.word());
@@ -147,13 +160,14 @@ impl Shell {
         // Strangers are not told which paths there are, and nobody reads what they send.
         let route = match (route, &caller) {
             (Ok(route), Some(_)) => route,
-            (Ok(route), None) if self.is_public(route.operation) => route,
+            (Ok(route), None) if self.is_public(&route) => route,
             (_, None) => return Err(Problem::permission_denied()),
             (Err(fault), Some(_)) => return Err(fault.into()),
         };
         let held = self.front.admission.body();
-        let body = if verb == Verb::Write && caller.is_some() {
-            let limit = front.limits.body_bytes_of(route.operation);
+        let is_stranger = caller.is_none();
+        let body = if verb == Verb::Write && (!is_stranger || route.operation.hears_strangers()) {
+            let limit = front.limits.body_bytes_of(route.operation, is_stranger);
             Body::read(payload, http.headers(), limit, held).await?
         } else {
             Body::none(held)
@@ -171,12 +185,22 @@ impl Shell {
             query,
             body,
         };
-        request.handle(&route.target).await
+        let reply = request.handle(&route.target).await?;
+        match wrap_ttl {
+            Some(ttl) if !route.operation.is_about_wrapping() => {
+                wrapping::wrap(&request, &path.segments, ttl, reply).await
+            }
+            Some(_) | None => Ok(reply),
+        }
     }
 }
 
 impl Shell {
-    fn is_public(&self, operation: Operation) -> bool {
+    fn is_public(&self, route: &Route) -> bool {
+        let operation = route.operation;
+        if let Target::Method(method) = &route.target {
+            return !method.needs_token();
+        }
         !operation.needs_token() || (operation == Operation::Metrics && self.front.public_metrics)
     }
 }
@@ -184,6 +208,13 @@ impl Shell {
 impl Request<'_> {
     async fn handle(&self, target: &Target) -> Answer {
         match self.operation {
+            Operation::AuthMethod => auth::answer(self, target.method()?).await,
+            Operation::AuthMountDisable => auth_mounts::disable(self, target.path()?).await,
+            Operation::AuthMountEnable => auth_mounts::enable(self, target.path()?).await,
+            Operation::AuthMountList => auth_mounts::list(self),
+            Operation::AuthMountRead => auth_mounts::read(self, target.path()?),
+            Operation::AuthMountTune => auth_mounts::tune(self, target.path()?).await,
+            Operation::AuthMountTuneRead => auth_mounts::tune_read(self, target.path()?),
             Operation::CapabilitiesSelf => token::capabilities_self(self),
             Operation::DataKeyPlaintext | Operation::DataKeyWrapped => {
                 data::data_key(self, target.key()?).await
@@ -215,6 +246,10 @@ impl Request<'_> {
             Operation::Rewrap => data::rewrap(self, target.key()?).await,
             Operation::SealStatus => Ok(sys::seal_status(self)),
             Operation::TokenLookupSelf => token::lookup_self(self),
+            Operation::Unwrap => wrapping::unwrap(self).await,
+            Operation::Wrap => wrapping::echo(self),
+            Operation::WrapLookUp => wrapping::look_up(self).await,
+            Operation::WrapRenew => wrapping::rewrap(self).await,
         }
     }
 
@@ -226,6 +261,11 @@ impl Request<'_> {
     /// The engine.
     pub(super) fn transit(&self) -> Result<&Arc<Transit>, Problem> {
         Ok(&self.opened()?.transit)
+    }
+
+    /// Tokens, policies and auth methods.
+    pub(super) fn identity(&self) -> Result<&Arc<Identity>, Problem> {
+        Ok(&self.opened()?.identity)
     }
 
     /// The fields of the query.
@@ -275,21 +315,28 @@ impl Target {
     fn key(&self) -> Result<&KeyTarget, Problem> {
         match self {
             Self::Key(key) => Ok(key),
-            Self::Mount(_) | Self::Path(_) | Self::Server => Err(misrouted()),
+            Self::Method(_) | Self::Mount(_) | Self::Path(_) | Self::Server => Err(misrouted()),
+        }
+    }
+
+    fn method(&self) -> Result<&MethodTarget, Problem> {
+        match self {
+            Self::Method(method) => Ok(method),
+            Self::Key(_) | Self::Mount(_) | Self::Path(_) | Self::Server => Err(misrouted()),
         }
     }
 
     fn mount(&self) -> Result<&Mount, Problem> {
         match self {
             Self::Mount(mount) => Ok(mount),
-            Self::Key(_) | Self::Path(_) | Self::Server => Err(misrouted()),
+            Self::Key(_) | Self::Method(_) | Self::Path(_) | Self::Server => Err(misrouted()),
         }
     }
 
     fn path(&self) -> Result<&MountPath, Problem> {
         match self {
             Self::Path(path) => Ok(path),
-            Self::Key(_) | Self::Mount(_) | Self::Server => Err(misrouted()),
+            Self::Key(_) | Self::Method(_) | Self::Mount(_) | Self::Server => Err(misrouted()),
         }
     }
 }

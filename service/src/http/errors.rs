@@ -1,6 +1,9 @@
 //! From what went wrong to a status and a text: the one place where that is decided.
 
 mod engine;
+mod identity;
+mod logins;
+mod methods;
 mod quotas;
 
 use std::borrow::Cow;

@@ -81,6 +81,47 @@ impl<'a> Fields<'a> {
         Some(self.entries.swap_remove(at).1)
     }
 
+    /// One field with this value.
+    pub(super) fn of(name: &'static str, value: Value<'a>) -> Self {
+        Self {
+            entries: vec![(Cow::Borrowed(name), value)],
+            replaced: Vec::new(),
+        }
+    }
+
+    /// The fields of a field that is an object; `null` counts as absent.
+    pub(super) fn object(&mut self, field: &'static str) -> Result<Option<Self>, FieldFault> {
+        match self.take(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => Self::of_object(value)
+                .map(Some)
+                .ok_or(FieldFault::unreadable(field)),
+        }
+    }
+
+    /// Drops all fields but these; whether any of these is there.
+    pub(super) fn keep(&mut self, names: &[&str]) -> bool {
+        self.entries.retain(|(name, _)| names.contains(&&**name));
+        !self.entries.is_empty()
+    }
+
+    /// All fields that are texts, as those of a form are.
+    pub(super) fn texts(self) -> serde_json::Value {
+        let texts = self
+            .entries
+            .into_iter()
+            .filter_map(|(name, value)| match value {
+                Value::Text(text) => Some((name.into_owned(), text.into_owned().into())),
+                Value::Bool(_)
+                | Value::Fraction(_)
+                | Value::Integer(_)
+                | Value::List(_)
+                | Value::Null
+                | Value::Object(_) => None,
+            });
+        serde_json::Value::Object(texts.collect())
+    }
+
     /// Takes fields that are known and mean nothing here.
     pub(super) fn ignore(&mut self, names: &[&str]) {
         for name in names {
@@ -254,17 +295,15 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Texts by name: an object of scalars, or `name=value` once or in a list; `null` counts as absent.
+    /// Texts by name: an object of scalars, one as a text of JSON, or `name=value` once or in a list; `null` counts as absent.
     pub(super) fn pairs(
         &mut self,
         field: &'static str,
     ) -> Result<Option<BTreeMap<String, String>>, FieldFault> {
         let pairs = match self.take(field) {
             None | Some(Value::Null) => return Ok(None),
-            Some(Value::Object(entries)) => entries
-                .into_iter()
-                .map(|(name, value)| Some((name.into_owned(), text_of(value)?)))
-                .collect(),
+            Some(Value::Object(entries)) => scalars_of(entries),
+            Some(Value::Text(text)) if text.trim_start().starts_with('{') => json_pairs(&text),
             Some(Value::Text(text)) => pairs_of(&split_commas(&text)),
             Some(value @ Value::List(_)) => texts_of(value).and_then(|texts| pairs_of(&texts)),
             Some(Value::Bool(_) | Value::Fraction(_) | Value::Integer(_)) => None,
@@ -336,6 +375,15 @@ fn text_of(value: Value<'_>) -> Option<String> {
         Value::Null => Some(String::new()),
         Value::Fraction(_) | Value::List(_) | Value::Object(_) => None,
     }
+}
+
+fn scalars_of(entries: Vec<(Cow<'_, str>, Value<'_>)>) -> Option<BTreeMap<String, String>> {
+    let pair = |(name, value): (Cow<'_, str>, _)| Some((name.into_owned(), text_of(value)?));
+    entries.into_iter().map(pair).collect()
+}
+
+fn json_pairs(text: &str) -> Option<BTreeMap<String, String>> {
+    scalars_of(json::read_object(text.as_bytes()).ok()?)
 }
 
 fn pairs_of(texts: &[String]) -> Option<BTreeMap<String, String>> {

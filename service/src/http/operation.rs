@@ -20,6 +20,20 @@ macro_rules! operations {
 }
 
 operations! {
+    /// Logs in by an auth method, or administers it.
+    AuthMethod => "auth_method",
+    /// Takes an auth method out of service.
+    AuthMountDisable => "auth_mount_disable",
+    /// Adds an auth method.
+    AuthMountEnable => "auth_mount_enable",
+    /// Lists auth methods.
+    AuthMountList => "auth_mount_list",
+    /// Describes an auth method.
+    AuthMountRead => "auth_mount_read",
+    /// Changes an auth method's settings.
+    AuthMountTune => "auth_mount_tune",
+    /// Reads an auth method's settings.
+    AuthMountTuneRead => "auth_mount_tune_read",
     /// Says what the caller may do on some paths.
     CapabilitiesSelf => "capabilities_self",
     /// Makes a data key and gives it in the clear too.
@@ -80,6 +94,14 @@ operations! {
     SealStatus => "seal_status",
     /// Describes the caller's token.
     TokenLookupSelf => "token_lookup_self",
+    /// Has what it sends answered, which is to be wrapped.
+    Wrap => "wrap",
+    /// Says what is known of a wrapped answer.
+    WrapLookUp => "wrap_lookup",
+    /// Puts a wrapped answer under a new token.
+    WrapRenew => "wrap_renew",
+    /// Gives out a wrapped answer.
+    Unwrap => "unwrap",
 }
 
 impl Operation {
@@ -104,6 +126,23 @@ impl Operation {
                 | Self::Leader
                 | Self::Limits
                 | Self::SealStatus
+                | Self::Unwrap
+                | Self::WrapLookUp
+                | Self::WrapRenew
+        )
+    }
+
+    /// Whether it has to do with wrapped answers itself, so that its own is not wrapped.
+    pub(super) const fn is_about_wrapping(self) -> bool {
+        matches!(self, Self::Unwrap | Self::WrapLookUp | Self::WrapRenew)
+    }
+
+    /// Whether strangers' bodies are read: those of logins, and those that bring a wrapping token. Whether a stranger may go on
+    /// then is decided where it leads.
+    pub(super) const fn hears_strangers(self) -> bool {
+        matches!(
+            self,
+            Self::AuthMethod | Self::Unwrap | Self::WrapLookUp | Self::WrapRenew
         )
     }
 

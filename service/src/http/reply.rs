@@ -120,6 +120,32 @@ impl Reply {
         Self::json(bytes)
     }
 
+    /// JSON that somebody else printed, as the envelope's data.
+    pub(super) fn printed(id: RequestId, data: &[u8]) -> Self {
+        let mut bytes = open_envelope(id, data.len());
+        bytes.extend_from_slice(data);
+        close_envelope(&mut bytes, &[]);
+        Self::json(bytes)
+    }
+
+    /// What the caller gets in place of an answer that was wrapped.
+    pub(super) fn wrapped(info: &Value) -> Self {
+        let mut bytes = ENVELOPE_START.to_vec();
+        bytes.extend_from_slice(ENVELOPE_HEAD);
+        bytes.extend_from_slice(b"null,\"wrap_info\":");
+        push_json(&mut bytes, info);
+        bytes.extend_from_slice(b",\"warnings\":null,\"auth\":null}\n");
+        Self::json(bytes)
+    }
+
+    /// Whether it is a success with something to say in an envelope.
+    pub(super) fn is_enveloped(&self) -> bool {
+        match &self.content {
+            Content::Json(bytes) => self.status.is_success() && bytes.starts_with(ENVELOPE_START),
+            Content::Nothing | Content::Prometheus(_) => false,
+        }
+    }
+
     /// As [`data`](Self::data), with its entries also beside the envelope's own keys, where old clients look.
     pub(super) fn data_twice(id: RequestId, data: &Value) -> Self {
         let mut bytes = open_envelope(id, 1024);
@@ -247,14 +273,18 @@ const ENVELOPE_KEYS: [&str; 8] = [
 /// Begins an envelope, up to where its data stands, in a buffer with room for this many bytes of data.
 pub(super) fn open_envelope(id: RequestId, room: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(room.saturating_add(256));
-    bytes.extend_from_slice(b"{\"request_id\":\"");
+    bytes.extend_from_slice(ENVELOPE_START);
     let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
     bytes.extend_from_slice(id.0.hyphenated().encode_lower(&mut text).as_bytes());
-    bytes.extend_from_slice(
-        b"\",\"lease_id\":\"\",\"renewable\":false,\"lease_duration\":0,\"data\":",
-    );
+    bytes.extend_from_slice(ENVELOPE_HEAD);
     bytes
 }
+
+/// What every envelope begins with, and nothing else does.
+const ENVELOPE_START: &[u8] = b"{\"request_id\":\"";
+/// What follows the request's id.
+const ENVELOPE_HEAD: &[u8] =
+    b"\",\"lease_id\":\"\",\"renewable\":false,\"lease_duration\":0,\"data\":";
 
 /// Ends an envelope after its data.
 pub(super) fn close_envelope(bytes: &mut Vec<u8>, warnings: &[String]) {

@@ -1,13 +1,18 @@
 //! The route table: from a verb and a path to an operation and what it is about.
 
+use std::sync::Arc;
+
 use actix_web::http::Method;
 use keyring::mount::Mount;
 use keyring::name::{KeyName, MountPath};
 use keyring::transit::Address;
 
+use super::auth;
 use super::operation::Operation;
 use super::path::ApiPath;
 use super::weak;
+use crate::identity::auth_mounts::mount::{AuthMount, MethodKind};
+use crate::identity::auth_mounts::mount_at;
 
 /// What HTTP methods mean here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +77,8 @@ pub(crate) enum Target {
     Mount(Mount),
     /// A ring that may exist, on a mount that does.
     Key(KeyTarget),
+    /// A path of an auth method that is mounted.
+    Method(MethodTarget),
     /// A path where a mount may be.
     Path(MountPath),
 }
@@ -83,6 +90,29 @@ pub(crate) struct KeyTarget {
     pub(crate) mount: MountPath,
     /// The ring's address, for the engine.
     pub(crate) address: Address,
+}
+
+/// A path below an auth mount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MethodTarget {
+    /// The mount.
+    pub(crate) mount: Arc<AuthMount>,
+    /// What is asked of the path.
+    pub(super) verb: Verb,
+    /// The segments below the mount.
+    pub(crate) rest: Vec<String>,
+}
+
+impl MethodTarget {
+    /// Whether a token is needed.
+    pub(super) fn needs_token(&self) -> bool {
+        auth::needs_token(self.mount.kind, self.verb, &self.segments())
+    }
+
+    /// The segments below the mount.
+    pub(super) fn segments(&self) -> Vec<&str> {
+        self.rest.iter().map(String::as_str).collect()
+    }
 }
 
 /// Why a path leads nowhere.
@@ -131,6 +161,10 @@ fn mount_table<'a>(path: &[&'a str]) -> Option<(Verbs, Option<&'a str>)> {
 /// The paths of the server itself, and the mount path in them.
 fn server_table<'p, 'a>(path: &'p [&'a str]) -> Option<(Verbs, &'p [&'a str])> {
     use Operation::{
+        AuthMountDisable, AuthMountEnable, AuthMountList, AuthMountRead, AuthMountTune,
+        AuthMountTuneRead, Unwrap, Wrap, WrapLookUp, WrapRenew,
+    };
+    use Operation::{
         CapabilitiesSelf, Health, InitStatus, Initialise, Leader, Limits, Metrics, MountDisable,
         MountEnable, MountList, MountOfPath, MountRead, MountTune, MountTuneRead, MountsVisible,
         SealStatus, TokenLookupSelf,
@@ -158,6 +192,22 @@ fn server_table<'p, 'a>(path: &'p [&'a str]) -> Option<(Verbs, &'p [&'a str])> {
             ],
             at,
         ),
+        ["sys", "auth"] => (&[(Read, AuthMountList)], &[]),
+        ["sys", "auth", at @ .., "tune"] if !at.is_empty() => {
+            (&[(Read, AuthMountTuneRead), (Write, AuthMountTune)], at)
+        }
+        ["sys", "auth", at @ ..] => (
+            &[
+                (Read, AuthMountRead),
+                (Write, AuthMountEnable),
+                (Delete, AuthMountDisable),
+            ],
+            at,
+        ),
+        ["sys", "wrapping", "wrap"] => (&[(Write, Wrap)], &[]),
+        ["sys", "wrapping", "unwrap"] => (&[(Write, Unwrap)], &[]),
+        ["sys", "wrapping", "lookup"] => (&[(Write, WrapLookUp), (Read, WrapLookUp)], &[]),
+        ["sys", "wrapping", "rewrap"] => (&[(Write, WrapRenew)], &[]),
         ["auth", "token", "lookup-self"] => {
             (&[(Read, TokenLookupSelf), (Write, TokenLookupSelf)], &[])
         }
@@ -169,16 +219,20 @@ fn server_table<'p, 'a>(path: &'p [&'a str]) -> Option<(Verbs, &'p [&'a str])> {
 pub(super) const RESERVED: [&str; 4] = ["auth", "cubbyhole", "identity", "sys"];
 
 impl Route {
-    /// Where this verb on this path leads, given the mounts there are.
+    /// Where this verb on this path leads, given the mounts and the auth methods there are.
     pub(super) fn find(
         verb: Verb,
         path: &ApiPath<'_>,
         mounts: &[Mount],
+        methods: &[Arc<AuthMount>],
     ) -> Result<Self, RouteFault> {
         if verb == Verb::Write && path.trailing_slash {
             return Err(RouteFault::TrailingSlash);
         }
         match *path.segments.as_slice() {
+            ["auth", ref below @ ..] if !matches!(below, ["token", ..]) => {
+                method_route(verb, below, methods).ok_or_else(|| unknown_mount(&path.segments))
+            }
             ["sys" | "auth", ..] => server_route(verb, &path.segments),
             _ => mount_route(verb, path, mounts),
         }
@@ -187,10 +241,7 @@ impl Route {
 
 fn server_route(verb: Verb, segments: &[&str]) -> Result<Route, RouteFault> {
     let Some((verbs, at)) = server_table(segments) else {
-        return Err(match *segments {
-            ["auth", method, ..] if method != "token" => unknown_mount(segments),
-            _ => RouteFault::UnsupportedPath,
-        });
+        return Err(RouteFault::UnsupportedPath);
     };
     let target = match at {
         [] => Target::Server,
@@ -201,6 +252,22 @@ fn server_route(verb: Verb, segments: &[&str]) -> Result<Route, RouteFault> {
     Ok(Route {
         operation: pick(verbs, verb)?,
         target,
+    })
+}
+
+/// Which paths a method has is its own affair.
+fn method_route(verb: Verb, below: &[&str], methods: &[Arc<AuthMount>]) -> Option<Route> {
+    let (mount, rest) = mount_at(methods, below)?;
+    if mount.kind == MethodKind::Token {
+        return None;
+    }
+    Some(Route {
+        operation: Operation::AuthMethod,
+        target: Target::Method(MethodTarget {
+            mount,
+            verb,
+            rest: rest.iter().map(|segment| (*segment).to_owned()).collect(),
+        }),
     })
 }
 

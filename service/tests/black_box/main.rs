@@ -17,8 +17,10 @@
 mod admission;
 mod api;
 mod app;
+mod auth;
 mod bad_input;
 mod client;
+mod clients;
 mod durability;
 mod pkcs11;
 mod restart;

@@ -61,8 +61,11 @@ impl Home {
             Store::Postgres(url) => format!("kind = \"postgres\"\nurl = \"{url}\""),
         };
         let file = self.path().join("sealring.toml");
-        let text =
-            format!("[server]\nlisten = \"127.0.0.1:0\"\n[store]\n{store}\n[kek]\n{kek}\n{more}\n");
+        let audit = self.path().join("audit.log");
+        let audit = format!("[audit.file]\nkind = \"file\"\npath = {audit:?}");
+        let text = format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\n[store]\n{store}\n[kek]\n{kek}\n{audit}\n{more}\n"
+        );
         fs::write(&file, text).unwrap();
         ConfigFile { file }
     }

@@ -59,7 +59,14 @@ impl Problem {
             )),
             Operation::KeyRotate => Self::bad("key not found"),
             Operation::KeyTrim => Self::bad("invalid key name"),
-            Operation::CapabilitiesSelf
+            Operation::AuthMethod
+            | Operation::AuthMountDisable
+            | Operation::AuthMountEnable
+            | Operation::AuthMountList
+            | Operation::AuthMountRead
+            | Operation::AuthMountTune
+            | Operation::AuthMountTuneRead
+            | Operation::CapabilitiesSelf
             | Operation::Health
             | Operation::Initialise
             | Operation::InitStatus
@@ -79,7 +86,11 @@ impl Problem {
             | Operation::MountTuneRead
             | Operation::MountsVisible
             | Operation::SealStatus
-            | Operation::TokenLookupSelf => Self::absent(),
+            | Operation::TokenLookupSelf
+            | Operation::Unwrap
+            | Operation::Wrap
+            | Operation::WrapLookUp
+            | Operation::WrapRenew => Self::absent(),
         }
     }
 

@@ -24,7 +24,7 @@ fn mounts() -> Vec<Mount> {
 fn find(verb: Verb, raw: &str) -> Result<Route, RouteFault> {
     let decoded = path::decode(raw).unwrap();
     let path = ApiPath::parse(&decoded).unwrap();
-    Route::find(verb, &path, &mounts())
+    Route::find(verb, &path, &mounts(), &[])
 }
 
 fn operation(verb: Verb, raw: &str) -> Result<Operation, RouteFault> {
@@ -257,7 +257,7 @@ proptest! {
         let Ok(decoded) = path::decode(&raw) else { return Ok(()) };
         let Ok(parsed) = ApiPath::parse(&decoded) else { return Ok(()) };
         prop_assert!(!decoded.split('/').any(|part| part == ".."));
-        let Ok(Route { target: Target::Key(key), operation }) = Route::find(verb, &parsed, &mounts()) else {
+        let Ok(Route { target: Target::Key(key), operation }) = Route::find(verb, &parsed, &mounts(), &[]) else {
             return Ok(());
         };
         let name = key.address.name.as_str();
