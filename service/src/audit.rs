@@ -18,6 +18,7 @@ mod log;
 mod observer;
 mod port;
 mod record;
+pub mod recovered;
 mod recovery;
 mod search;
 mod sink;
@@ -27,6 +28,7 @@ mod tests;
 mod verify;
 mod wave;
 mod who;
+pub mod witness;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::dev::{self, Dev};
 use crate::failure::Failure;
 use crate::init;
+use crate::operator::{self, OperatorCommand};
 
 /// Encryption as a service over the Vault transit protocol.
 #[derive(Debug, Parser)]
@@ -41,6 +42,9 @@ enum Command {
     Config(ConfigCommand),
     /// Prepare store and key-encryption key, once
     Init(InitArgs),
+    /// Seal or unseal a running service
+    #[command(subcommand)]
+    Operator(OperatorCommand),
     /// Change mounts beside a running service
     #[command(subcommand)]
     Mount(MountCommand),
@@ -110,6 +114,7 @@ impl Cli {
             Command::Config(ConfigCommand::Check(args)) => check_config(&args.file),
             Command::Init(args) => run_init(&args),
             Command::Mount(MountCommand::Restore(args)) => restore_mount(&args),
+            Command::Operator(command) => print(&operator::run(command)?),
             Command::Version => print(&format!("sealring {VERSION}\n")),
         }
     }

@@ -66,6 +66,7 @@ impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::Engine(error) => error.into(),
+            OpenError::Audit(error) => Self::SetUp(chain(&error)),
             OpenError::Identity(EntryError::Store(error)) => error.into(),
             OpenError::Identity(error) => Self::SetUp(chain(&error)),
         }

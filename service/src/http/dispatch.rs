@@ -26,7 +26,7 @@ use super::reply::{Answer, Reply, RequestId};
 use super::route::{KeyTarget, MethodTarget, Route, Target, Verb};
 use super::{
     Answered, Front, REQUEST_SPAN, auth, auth_mounts, data, head, history, keys, mounts, query,
-    sys, token, wrapping,
+    sealing, sys, token, wrapping,
 };
 use crate::caller::Caller;
 use crate::connection::{ClientCertificates, Connection};
@@ -244,7 +244,9 @@ impl Request<'_> {
             Operation::MountTuneRead => mounts::tune_read(self, target.path()?),
             Operation::MountsVisible => mounts::visible(self),
             Operation::Rewrap => data::rewrap(self, target.key()?).await,
+            Operation::Seal => sealing::seal(self).await,
             Operation::SealStatus => Ok(sys::seal_status(self)),
+            Operation::Unseal => sealing::unseal(self).await,
             Operation::TokenLookupSelf => token::lookup_self(self),
             Operation::Unwrap => wrapping::unwrap(self).await,
             Operation::Wrap => wrapping::echo(self),

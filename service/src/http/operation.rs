@@ -90,6 +90,8 @@ operations! {
     MountsVisible => "mounts_visible",
     /// Opens ciphertexts and seals them again.
     Rewrap => "rewrap",
+    /// Seals the store.
+    Seal => "seal",
     /// Says that the store is unsealed.
     SealStatus => "seal_status",
     /// Describes the caller's token.
@@ -102,6 +104,8 @@ operations! {
     WrapRenew => "wrap_renew",
     /// Gives out a wrapped answer.
     Unwrap => "unwrap",
+    /// Gives unlock shares to a sealed store.
+    Unseal => "unseal",
 }
 
 impl Operation {
@@ -126,6 +130,7 @@ impl Operation {
                 | Self::Leader
                 | Self::Limits
                 | Self::SealStatus
+                | Self::Unseal
                 | Self::Unwrap
                 | Self::WrapLookUp
                 | Self::WrapRenew
@@ -156,6 +161,7 @@ impl Operation {
                 | Self::Leader
                 | Self::MountsVisible
                 | Self::SealStatus
+                | Self::Unseal
         )
     }
 }

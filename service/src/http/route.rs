@@ -167,12 +167,14 @@ fn server_table<'p, 'a>(path: &'p [&'a str]) -> Option<(Verbs, &'p [&'a str])> {
     use Operation::{
         CapabilitiesSelf, Health, InitStatus, Initialise, Leader, Limits, Metrics, MountDisable,
         MountEnable, MountList, MountOfPath, MountRead, MountTune, MountTuneRead, MountsVisible,
-        SealStatus, TokenLookupSelf,
+        Seal, SealStatus, TokenLookupSelf, Unseal,
     };
     use Verb::{Delete, Read, Write};
     Some(match path {
         ["sys", "health"] => (&[(Read, Health)], &[]),
         ["sys", "seal-status"] => (&[(Read, SealStatus)], &[]),
+        ["sys", "seal"] => (&[(Write, Seal)], &[]),
+        ["sys", "unseal"] => (&[(Write, Unseal)], &[]),
         ["sys", "leader"] => (&[(Read, Leader)], &[]),
         ["sys", "init"] => (&[(Read, InitStatus), (Write, Initialise)], &[]),
         ["sys", "limits"] => (&[(Read, Limits)], &[]),

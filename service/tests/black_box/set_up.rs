@@ -97,6 +97,17 @@ impl ConfigFile {
         init(&mut self.command(&["init"]))
     }
 
+    /// Initialises the store and gives the root token and the unlock shares.
+    pub(crate) fn init_with_shares(&self, shares: &str, threshold: &str) -> (String, Vec<String>) {
+        let mut command = self.command(&["init", "--shares", shares, "--threshold", threshold]);
+        let printed = printed(&mut command);
+        let lines = printed.lines().filter_map(|line| {
+            let (_, share) = line.strip_prefix("unlock share ")?.split_once(": ")?;
+            Some(share.to_owned())
+        });
+        (between(&printed, "root token: ", "\n"), lines.collect())
+    }
+
     pub(crate) fn serve(&self, token: &str) -> TestApp {
         TestApp::start(&mut self.command(&["server"]), token)
     }
@@ -104,11 +115,15 @@ impl ConfigFile {
 
 /// Runs `sealring init` and gives the root token.
 pub(crate) fn init(command: &mut Command) -> String {
+    between(&printed(command), "root token: ", "\n")
+}
+
+/// Runs a command that must succeed and gives what it printed.
+pub(crate) fn printed(command: &mut Command) -> String {
     let out = command.output().unwrap();
-    let printed = String::from_utf8(out.stdout).unwrap();
     let complaint = String::from_utf8_lossy(&out.stderr);
     assert!(out.status.success(), "{complaint}");
-    between(&printed, "root token: ", "\n")
+    String::from_utf8(out.stdout).unwrap()
 }
 
 pub(crate) fn sealring(args: &[&str]) -> Command {

@@ -81,7 +81,8 @@ async fn another_node_sees_a_method_once_it_looks() {
 async fn what_is_tuned_is_kept_and_what_is_refused_is_not() {
     let mounts = mounts();
     enable(&mounts, "approle").await.unwrap();
-    let tuned = mounts.tune(&path("approle"), |config| {
+    let at = path("approle");
+    let tuned = mounts.tune(&at, |config| {
         Ok::<_, ()>(AuthMountConfig {
             max_lease_ttl: Duration::from_hours(1),
             token_type: TokenType::Batch,
@@ -89,7 +90,7 @@ async fn what_is_tuned_is_kept_and_what_is_refused_is_not() {
         })
     });
     assert!(matches!(tuned.await, Ok(Ok(()))));
-    let refused = mounts.tune(&path("approle"), |_| Err::<AuthMountConfig, _>("no"));
+    let refused = mounts.tune(&at, |_| Err::<AuthMountConfig, _>("no"));
     assert!(matches!(refused.await, Ok(Err("no"))));
     mounts.refresh().await.unwrap();
     let mount = mounts.at(&path("approle")).unwrap();

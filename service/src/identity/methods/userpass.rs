@@ -137,9 +137,10 @@ impl Users {
         }
         let user = self.find(attempt.mount, &who.name).await?;
         let record = user.as_ref().map(|user| user.password.clone());
-        let is_right = turn.check(password, record).await?;
+        let (is_right, turn) = turn.check(password, record).await?;
         let Some(user) = user.as_ref().filter(|_| is_right) else {
             self.lockouts.failed(who, user.is_some(), rule, clock);
+            drop(turn);
             return Err(UserLoginError::Invalid);
         };
         self.lockouts.succeeded(&who);

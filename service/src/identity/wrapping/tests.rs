@@ -7,13 +7,9 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 async fn wrapped(wrapping: &Wrapping, response: &str) -> Wrapped {
     let accessor = Some("acc".to_owned());
-    let wrapped = wrapping.wrap(
-        "auth/x/login".to_owned(),
-        MINUTE,
-        accessor,
-        &secret(response),
-    );
-    wrapped.await.unwrap()
+    let (path, response) = ("auth/x/login".to_owned(), secret(response));
+    let wrapped = wrapping.wrap(path, MINUTE, accessor, &response).await;
+    wrapped.unwrap()
 }
 
 fn is_gone<T>(answer: Result<T, WrapError>) -> bool {

@@ -166,7 +166,8 @@ impl AppRoles {
         Ok(Some(found).filter(|it| it.expires_at.is_none_or(|end| now < end)))
     }
 
-    /// Destroys a secret id of this role and no other; whether there was one. Its text may be chosen again.
+    /// Destroys a secret id of this role and no other; whether there was one. Its text may be chosen again once
+    /// what has ended is purged from the store.
     pub async fn destroy_secret_id(
         &self,
         mount: &str,

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use keyring::secret::SecretBytes;
 use keyring::test_support::engine::ManualClock;
 
 use super::login::{AppRoleLogin, LoginError};
@@ -19,7 +20,8 @@ fn app_roles() -> (Arc<AppRoles>, Arc<ManualClock>) {
 }
 
 async fn put(roles: &AppRoles, role: &str, edit: impl Fn(&mut Role)) -> Result<(), AppRoleError> {
-    let put = roles.put(MOUNT, &name(role), |draft| {
+    let role = name(role);
+    let put = roles.put(MOUNT, &role, |draft| {
         let (Draft::New(mut role) | Draft::Old(mut role)) = draft;
         edit(&mut role);
         Ok::<_, AppRoleError>(role)
@@ -33,8 +35,10 @@ async fn role_id(roles: &AppRoles, role: &str) -> String {
 }
 
 async fn add(roles: &AppRoles, role: &str, terms: SecretIdTerms) -> NewSecretId {
-    let made = roles.add_secret_id(MOUNT, &name(role), MAX, (terms, None));
-    made.await.unwrap()
+    let made = roles
+        .add_secret_id(MOUNT, &name(role), MAX, (terms, None))
+        .await;
+    made.unwrap()
 }
 
 async fn log_in(
@@ -90,8 +94,8 @@ async fn a_secret_id_is_worth_nothing_with_any_other_role() {
                 let found = roles.secret_id(MOUNT, &name(of), which).await.unwrap();
                 assert_eq!(found.is_some(), fits, "{of} {role}");
                 if !fits {
-                    let destroyed = roles.destroy_secret_id(MOUNT, &name(of), which);
-                    assert!(!destroyed.await.unwrap(), "{of} {role}");
+                    let destroyed = roles.destroy_secret_id(MOUNT, &name(of), which).await;
+                    assert!(!destroyed.unwrap(), "{of} {role}");
                 }
             }
         }
@@ -180,8 +184,9 @@ async fn a_refused_address_takes_no_use() {
     let made = add(&roles, "bound", SecretIdTerms::default()).await;
     let refused = log_in(&roles, &role_id(&roles, "bound").await, &made.text).await;
     assert!(matches!(refused, Err(LoginError::AddressOfRole(_))));
-    let socket = roles.log_in(MOUNT, &role_id(&roles, "bound").await, &made.text, None);
-    assert!(matches!(socket.await, Err(LoginError::AddressOfRole(_))));
+    let id = role_id(&roles, "bound").await;
+    let socket = roles.log_in(MOUNT, &id, &made.text, None).await;
+    assert!(matches!(socket, Err(LoginError::AddressOfRole(_))));
 }
 
 #[tokio::test]
@@ -199,17 +204,15 @@ async fn an_unknown_role_and_a_wrong_secret_id_are_refused_in_the_same_words() {
 }
 
 #[tokio::test]
-async fn a_secret_id_that_somebody_chose_works_for_its_role_and_can_be_chosen_again() {
-    let (roles, _) = app_roles();
+async fn a_secret_id_that_somebody_chose_works_for_its_role_until_it_is_destroyed() {
+    let (parts, clock) = parts();
+    let roles = AppRoles::new(parts.clone());
     for role in ["a", "b"] {
         put(&roles, role, |_| {}).await.unwrap();
     }
-    let choose = |role: &'static str| {
-        let roles = Arc::clone(&roles);
-        async move {
-            let terms = (SecretIdTerms::default(), Some(secret("sesame")));
-            roles.add_secret_id(MOUNT, &name(role), MAX, terms).await
-        }
+    let choose = async |role: &str| {
+        let terms = (SecretIdTerms::default(), Some(secret("sesame")));
+        roles.add_secret_id(MOUNT, &name(role), MAX, terms).await
     };
     let id = role_id(&roles, "a").await;
     assert!(is_invalid(log_in(&roles, &id, &secret("sesame")).await));
@@ -220,16 +223,28 @@ async fn a_secret_id_that_somebody_chose_works_for_its_role_and_can_be_chosen_ag
         Err(AppRoleError::SecretIdTaken)
     ));
     choose("b").await.unwrap();
-    let which = SecretIdRef::Text(&secret("sesame"));
+    let sesame = secret("sesame");
+    let which = SecretIdRef::Text(&sesame);
     assert!(
         roles
             .destroy_secret_id(MOUNT, &name("a"), which)
             .await
             .unwrap()
     );
-    assert!(is_invalid(log_in(&roles, &id, &secret("sesame")).await));
+    assert!(is_invalid(log_in(&roles, &id, &sesame).await));
+    assert!(matches!(
+        choose("a").await,
+        Err(AppRoleError::SecretIdTaken)
+    ));
+    // Until what has ended is purged.
+    clock.advance(Duration::from_secs(1));
+    parts
+        .credentials
+        .purge_credentials(parts.now())
+        .await
+        .unwrap();
     choose("a").await.unwrap();
-    assert!(log_in(&roles, &id, &secret("sesame")).await.is_ok());
+    assert!(log_in(&roles, &id, &sesame).await.is_ok());
 }
 
 #[tokio::test]
@@ -293,8 +308,9 @@ async fn a_role_made_again_has_none_of_the_old_secret_ids() {
     assert!(!roles.delete(MOUNT, &name("web")).await.unwrap());
     make().await.unwrap();
     assert!(is_invalid(log_in(&roles, "id", &made.text).await));
-    let gone = roles.secret_id(MOUNT, &name("web"), SecretIdRef::Accessor(&made.accessor));
-    assert_eq!(gone.await.unwrap(), None);
+    let which = SecretIdRef::Accessor(&made.accessor);
+    let gone = roles.secret_id(MOUNT, &name("web"), which).await;
+    assert_eq!(gone.unwrap(), None);
 }
 
 #[tokio::test]

@@ -88,15 +88,16 @@ impl Turn {
         let mut salt = [0; argon2::RECOMMENDED_SALT_LEN];
         entropy.fill(&mut salt)?;
         let made = self.run(move || record(password.expose_secret(), &salt));
-        made.await?.ok_or(HashError::BrokeOff)
+        made.await?.0.ok_or(HashError::BrokeOff)
     }
 
-    /// Whether this is the password of the record. Without a record the answer is no, after the same work.
+    /// Whether this is the password of the record. Without a record the answer is no, after the same work. The turn goes on, for
+    /// what is to be done about the answer before others have theirs.
     pub async fn check(
         self,
         password: SecretBytes,
         record: Option<PasswordRecord>,
-    ) -> Result<bool, HashError> {
+    ) -> Result<(bool, Self), HashError> {
         self.run(move || {
             let matched = matches(
                 password.expose_secret(),
@@ -110,12 +111,8 @@ impl Turn {
     async fn run<T: Send + 'static>(
         self,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, HashError> {
-        let done = tokio::task::spawn_blocking(move || {
-            let done = work();
-            drop(self);
-            done
-        });
+    ) -> Result<(T, Self), HashError> {
+        let done = tokio::task::spawn_blocking(move || (work(), self));
         done.await.map_err(|_| HashError::BrokeOff)
     }
 }
@@ -158,7 +155,7 @@ mod tests {
     async fn is_it(text: &str, record: Option<&PasswordRecord>) -> bool {
         let hasher = PasswordHasher::new(1);
         let turn = hasher.turn().await.unwrap();
-        turn.check(secret(text), record.cloned()).await.unwrap()
+        turn.check(secret(text), record.cloned()).await.unwrap().0
     }
 
     #[tokio::test]

@@ -17,7 +17,8 @@ fn users() -> (Arc<Users>, Arc<ManualClock>) {
 
 async fn add(users: &Users, user: &str, password: &str, token: &TokenParams) {
     let password = users.record(secret(password)).await.unwrap();
-    let put = users.put(MOUNT, &name(user), |_| {
+    let user = name(user);
+    let put = users.put(MOUNT, &user, |_| {
         Ok::<_, ()>(User {
             password: password.clone(),
             token: token.clone(),
@@ -45,9 +46,10 @@ async fn a_user_logs_in_under_any_spelling_of_the_name() {
         assert_eq!(log_in(&users, spelled, "sesame").await.unwrap().name, "ada");
     }
     assert_eq!(users.names(MOUNT).await.unwrap(), ["ada"]);
+    let ada = name("ada");
     let other_mount = Attempt {
         mount: "auth_userpass_11111111",
-        name: &name("ada"),
+        name: &ada,
         remote: None,
     };
     let there = users.log_in(other_mount, LockoutRule::default(), secret("sesame"));
