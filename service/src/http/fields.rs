@@ -93,17 +93,9 @@ impl<'a> Fields<'a> {
     pub(super) fn object(&mut self, field: &'static str) -> Result<Option<Self>, FieldFault> {
         match self.take(field) {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::Object(entries)) => Ok(Some(Self {
-                entries,
-                replaced: Vec::new(),
-            })),
-            Some(
-                Value::Bool(_)
-                | Value::Fraction(_)
-                | Value::Integer(_)
-                | Value::List(_)
-                | Value::Text(_),
-            ) => Err(FieldFault::unreadable(field)),
+            Some(value) => Self::of_object(value)
+                .map(Some)
+                .ok_or(FieldFault::unreadable(field)),
         }
     }
 
