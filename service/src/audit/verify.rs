@@ -154,11 +154,11 @@ impl Verifier {
                     .add(place, "these lines are not what was written".to_owned());
             }
         }
-        self.unsigned += self.pending_records;
-        if self.unsigned > CHECKPOINT_RECORDS * 3 {
-            self.find("no checkpoint for too many records");
+        if self.unsigned >= CHECKPOINT_RECORDS {
+            self.find("a checkpoint is missing before this group");
             self.unsigned = 0;
         }
+        self.unsigned += self.pending_records;
         self.adopt(records, hash);
     }
 

@@ -112,6 +112,9 @@ impl Verifier {
             }
             self.chains.begin(line.chain.0, &line.node, line.started.0);
         }
+        if is_resent {
+            self.unsigned = 0;
+        }
         self.chain = Some(line.chain.0);
         line.sink.clone_into(&mut self.sink);
         self.adopt(line.records, line.hash.0);
@@ -153,6 +156,8 @@ impl Verifier {
         self.note(&format!(
             "records {from} to {to} are not in this log: the sink was away, as a signed line says"
         ));
+        // A checkpoint may be among what is missing.
+        self.unsigned = 0;
         self.chains.gap(&line.chain.0, from, to);
         self.adopt(to, line.hash.0);
     }
