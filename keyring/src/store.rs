@@ -1,4 +1,4 @@
-//! Where rings are kept: five small contracts, which every store keeps in full.
+//! Where rings and identities are kept: eight small contracts, which every store keeps in full.
 //!
 //! Stores hold bytes. They check that a change is made to the generation it read, and nothing else; MACs,
 //! wrapping and rules are the domain's.
@@ -15,6 +15,8 @@ use crate::mount::{Mount, MountSettings};
 use crate::name::{KeyName, MountPath};
 use crate::ring::{StoredRing, StoredVersion};
 use crate::version::{Generation, Version};
+use audit::AuditHeadStore;
+use identity::{CredentialHash, CredentialStore, EntryStore};
 
 pub mod audit;
 pub mod identity;
@@ -161,6 +163,9 @@ pub trait RingStore: Send + Sync + fmt::Debug {
         limit: u32,
     ) -> Result<Vec<RecordedEvent>, StoreError>;
 
+    /// Everything a request changed, in order.
+    async fn events_of_request(&self, request_id: &str) -> Result<Vec<RecordedEvent>, StoreError>;
+
     /// Rings on enabled mounts due at or before `now`, the longest overdue first; at most `limit`.
     async fn due_for_rotation(
         &self,
@@ -216,8 +221,26 @@ pub trait UsageStore: Send + Sync + fmt::Debug {
 }
 
 /// A place in the stream of changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cursor(pub u64);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The place among changes to rings.
+    pub rings: u64,
+    /// The place among revocations.
+    pub revocations: u64,
+}
+
+impl Cursor {
+    /// Where the stream begins.
+    pub const START: Self = Self {
+        rings: 0,
+        revocations: 0,
+    };
+
+    /// Whether anything of this place lies before the other. A store that counts on never answers such a place.
+    pub const fn is_behind(self, other: Self) -> bool {
+        self.rings < other.rings || self.revocations < other.revocations
+    }
+}
 
 /// A ring somebody changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -240,6 +263,14 @@ pub struct Changes {
     pub rings: Vec<ChangedRing>,
     /// Grows with every change to a mount.
     pub mounts_epoch: u64,
+    /// Grows with every change to an entry, a chosen credential or a root token, and when the store is sealed or
+    /// unsealed.
+    pub identity_epoch: u64,
+    /// Every token that was revoked or used up since then, root tokens included; in order, each possibly more than
+    /// once, and possibly some that were a little earlier.
+    pub revoked: Vec<CredentialHash>,
+    /// Whether the live copy of the store secret is gone.
+    pub sealed: bool,
     /// Where the next poll begins. Transactions that were still open are not skipped by it.
     pub next: Cursor,
 }
@@ -324,11 +355,45 @@ pub trait HeaderStore: Send + Sync + fmt::Debug {
     /// The root tokens.
     async fn root_tokens(&self) -> Result<Vec<StoredRootToken>, StoreError>;
 
-    /// Makes this the only root token.
+    /// Makes this the only root token. The others are told as revoked.
     async fn replace_root_tokens(&self, token: &StoredRootToken) -> Result<(), StoreError>;
+
+    /// Deletes a root token, which is told as revoked; whether there was one with this hash.
+    async fn revoke_root_token(
+        &self,
+        hash: CredentialHash,
+        at: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Deletes the live copy of the store secret, as far as the database lets go of what it deletes. Nothing happens if
+    /// there is none; [`StoreError::NotFound`] without a header.
+    async fn seal(&self) -> Result<(), StoreError>;
+
+    /// Brings back a live copy. Nothing happens if there is one; [`StoreError::NotFound`] without a header.
+    async fn unseal(&self, live: &WrappedDek) -> Result<(), StoreError>;
 }
 
 /// A whole store.
-pub trait KeyStore: RingStore + MountStore + UsageStore + ChangeFeed + HeaderStore {}
+pub trait KeyStore:
+    RingStore
+    + MountStore
+    + UsageStore
+    + ChangeFeed
+    + HeaderStore
+    + EntryStore
+    + CredentialStore
+    + AuditHeadStore
+{
+}
 
-impl<T: RingStore + MountStore + UsageStore + ChangeFeed + HeaderStore> KeyStore for T {}
+impl<T> KeyStore for T where
+    T: RingStore
+        + MountStore
+        + UsageStore
+        + ChangeFeed
+        + HeaderStore
+        + EntryStore
+        + CredentialStore
+        + AuditHeadStore
+{
+}

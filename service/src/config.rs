@@ -7,6 +7,7 @@ use std::path::Path;
 
 use keyring::transit::Settings;
 
+pub mod audit;
 pub mod cache;
 pub mod coherence;
 pub mod kek;
@@ -38,6 +39,8 @@ pub struct Config {
     pub store: store::Store,
     /// `[kek]`
     pub kek: kek::Kek,
+    /// `[audit]`
+    pub audit: audit::Audit,
     /// `[cache]`
     pub cache: cache::Cache,
     /// `[coherence]`
@@ -68,6 +71,7 @@ impl Config {
         let server = server::Server::read(&mut layers.section("server"));
         let store = store::Store::read(&mut layers.section("store"));
         let kek = kek::Kek::read(&mut layers.section("kek"));
+        let audit = audit::Audit::read(&mut layers);
         let cache = cache::Cache::read(&mut layers.section("cache"));
         let coherence = coherence::Coherence::read(&mut layers.section("coherence"));
         let rotation = rotation::Rotation::read(&mut layers.section("rotation"));
@@ -81,6 +85,7 @@ impl Config {
             listeners,
             store: store.expect("a store that was not read left a mistake"),
             kek: kek.expect("a KEK that was not read left a mistake"),
+            audit,
             cache,
             coherence,
             rotation,

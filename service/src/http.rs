@@ -1,11 +1,16 @@
 //! The HTTP front: from bytes of a connection to calls of the engine, and back.
 
+mod auth;
+mod auth_mounts;
+mod authorise;
 mod batch;
 mod body;
+mod capabilities;
 mod data;
 mod dispatch;
 mod errors;
 mod fields;
+mod handlers;
 mod head;
 mod history;
 mod json;
@@ -16,17 +21,22 @@ mod mounts;
 mod open;
 mod operation;
 pub(crate) mod path;
+mod policies;
 mod query;
+mod quotas;
 mod reply;
+mod request;
 mod route;
 mod seal;
+mod sealing;
 mod sliced;
 mod strict;
 mod sys;
 mod text;
-mod token;
+mod trail;
 mod view;
 pub(crate) mod weak;
+mod wrapping;
 
 use std::fmt;
 use std::io;
@@ -41,7 +51,7 @@ use keyring::clock::Clock;
 use self::dispatch::Shell;
 use crate::admission::Admission;
 use crate::detached::Detached;
-use crate::gate::Gate;
+use crate::gate::{Gate, Keeper};
 use crate::listener::{Listener, Socket};
 
 pub use self::operation::Operation;
@@ -51,6 +61,8 @@ pub use self::operation::Operation;
 pub struct Front {
     /// The way to the engine, while the store is not sealed.
     pub gate: Arc<Gate>,
+    /// Opens and closes it.
+    pub keeper: Arc<Keeper>,
     /// Where answers are counted.
     pub metrics: Arc<dyn RequestObserver>,
     /// What this node takes on.
@@ -88,9 +100,14 @@ impl Limits {
     /// The longest body of a request without items: it is read where the request is, and must not delay others.
     pub const PLAIN_BODY_BYTES: usize = 1 << 20;
 
+    /// The longest body of somebody who shows no token, to log in with.
+    pub const STRANGERS_BODY_BYTES: usize = 64 << 10;
+
     /// The longest body of a request for this.
-    pub(crate) fn body_bytes_of(&self, operation: Operation) -> usize {
-        if operation.takes_items() {
+    pub(crate) fn body_bytes_of(&self, operation: Operation, by_stranger: bool) -> usize {
+        if by_stranger {
+            self.body_bytes.min(Self::STRANGERS_BODY_BYTES)
+        } else if operation.takes_items() {
             self.body_bytes
         } else {
             self.body_bytes.min(Self::PLAIN_BODY_BYTES)

@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod app;
+pub mod audit;
 pub mod backends;
 pub mod caller;
 pub mod cli;
@@ -17,7 +18,9 @@ pub mod identity;
 pub mod init;
 pub mod listener;
 pub mod metrics;
+pub mod operator;
 pub mod process;
+pub mod quota;
 pub mod signals;
 pub mod telemetry;
 pub mod tls;

@@ -61,6 +61,7 @@ pub trait EntryStore: Send + Sync + fmt::Debug {
     async fn delete_entry(&self, place: &EntryPlace) -> Result<bool, StoreError>;
 
     /// Deletes every entry of this scope and revokes every credential of it with all descendants, in one transaction.
+    /// The empty scope is the server's own and stays as it is.
     async fn retire_scope(&self, scope: &str, at: Timestamp) -> Result<(), StoreError>;
 }
 
@@ -86,6 +87,11 @@ impl CredentialKind {
             Self::SecretId => 2,
             Self::Wrapped => 3,
         }
+    }
+
+    /// The kind with this number.
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.number() == number)
     }
 }
 
@@ -152,8 +158,9 @@ pub enum Reach {
     Alone,
 }
 
-/// What callers present. A credential counts as there while it is neither revoked nor used up; expiry is the
-/// caller's to check, except where `now` is given.
+/// What callers present. A credential counts as there while it is neither revoked, taken nor used up; expiry is the
+/// caller's to check, except where `now` is given. One that has ended stays without its body until it is purged, so that
+/// neither its hash nor its accessor is given out again.
 ///
 /// Revoking a credential, or using it up, tells every node: see [`Changes`](super::Changes).
 #[async_trait]
@@ -222,7 +229,12 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
         at: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Deletes credentials that expired or were revoked before this instant, descendants of expired ones included; how
-    /// many. Call it with an instant that every node has polled since.
+    /// Revokes every token that has expired by now and has children, with all its descendants; how many credentials
+    /// that were.
+    async fn expire_families(&self, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// Deletes credentials that expired or ended before this instant; how many. Descendants of the expired ones are
+    /// revoked, if [`expire_families`](Self::expire_families) has not done so. Call it with an instant that every node
+    /// has polled since: what is deleted is told to nobody.
     async fn purge_credentials(&self, before: Timestamp) -> Result<u64, StoreError>;
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::audit::AuditHead;
 use super::overlap::overlap;
 use super::{StoreError, StoreHeader, StoredRootToken, StoredSecret};
 use crate::clock::Timestamp;
@@ -13,7 +14,11 @@ use crate::mount::Mount;
 use crate::name::{KeyName, MountPath};
 use crate::ring::{StoredRing, StoredVersion};
 use crate::version::Version;
+use credentials::Identity;
 
+mod audit;
+mod credentials;
+mod entries;
 mod feed;
 mod header;
 mod mounts;
@@ -54,6 +59,8 @@ struct State {
     rings: HashMap<MountId, BTreeMap<KeyName, RingEntry>>,
     /// The event at index i has sequence i + 1.
     history: Vec<HistoryEvent>,
+    identity: Identity,
+    audit_heads: Vec<AuditHead>,
 }
 
 struct MountEntry {

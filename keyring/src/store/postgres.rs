@@ -95,16 +95,37 @@ impl SqlStore for PostgresStore {
     const HOLD_MOUNT: &'static str =
         "SELECT 1::bigint AS found FROM mounts WHERE id = $1 AND disabled_at IS NULL FOR SHARE";
 
-    const END: &'static str =
-        "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS next";
+    const HOLD_TOKEN: &'static str = "
+        SELECT 1::bigint AS found FROM credentials
+        WHERE kind = 1 AND hash = $1 AND ended_by IS NULL AND (expires_at IS NULL OR expires_at > $2)
+        FOR SHARE";
+
+    // The row as it was is only marked as dead.
+    const FORGET_HEADER: &'static str = "VACUUM store_header";
+
+    const END: &'static str = "
+        SELECT e.next AS next_ring, e.next AS next_revocation
+        FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS next) e";
 
     // Whoever is not visible to this snapshot has a transaction id of its xmin or above, so the next poll sees it.
     const CHANGES: &'static str = "
-        SELECT e.next, m.epoch, h.mount_id, h.name, h.ring_id, h.generation
-        FROM mounts_epoch m
-        CROSS JOIN (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS next) e
-        LEFT JOIN ring_history h ON h.xid >= $1
-        ORDER BY h.sequence";
+        SELECT e.next AS next_ring, e.next AS next_revocation, e.mounts_epoch, e.identity_epoch, e.sealed,
+            c.mount_id, c.name, c.ring_id, c.generation, c.revoked
+        FROM (
+            SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS next,
+                (SELECT epoch FROM mounts_epoch WHERE one = 1) AS mounts_epoch,
+                (SELECT epoch FROM identity_epoch WHERE one = 1) AS identity_epoch,
+                EXISTS (SELECT 1 FROM store_header WHERE live_secret IS NULL) AS sealed
+        ) e
+        LEFT JOIN (
+            SELECT 1 AS stream, sequence, mount_id, name, ring_id, generation, NULL::bytea AS revoked
+            FROM ring_history WHERE xid >= $1
+            UNION ALL
+            SELECT 2, r.sequence, NULL, NULL, NULL, NULL, COALESCE(r.root_token, t.hash)
+            FROM revocations r LEFT JOIN credentials t ON t.ended_by = r.sequence AND t.kind = 1
+            WHERE r.xid >= $2
+        ) c ON TRUE
+        ORDER BY c.stream, c.sequence";
 
     fn reads(&self) -> &PgPool {
         &self.pool
@@ -229,14 +250,15 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 const SETUP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// No connection is to a server that was demoted meanwhile, no commit is acknowledged before it is on the disk,
-/// nothing waits for ever, and the rollback that tidies up every connection does not warn each time that there
-/// was nothing to tidy.
+/// nothing waits for ever, no statement is compiled for longer than it runs, and the rollback that tidies up every
+/// connection does not warn each time that there was nothing to tidy.
 const SESSION: &str = "
     DO $$BEGIN IF pg_is_in_recovery() THEN RAISE 'a standby' USING ERRCODE = 'cannot_connect_now'; END IF; END$$;
     SELECT set_config('synchronous_commit', 'on', false)
     WHERE current_setting('synchronous_commit') IN ('off', 'local');
     SET statement_timeout = '10s';
     SET lock_timeout = '5s';
+    SET jit = 'off';
     SET idle_in_transaction_session_timeout = '10s';
     SET client_min_messages = 'error'";
 
@@ -251,4 +273,5 @@ const EXAMINE: &str = "
 /// Transaction ids that this server has not given out yet came with a dump of another. They would stay at the
 /// end of the stream of changes until this server reached them.
 const FORGET_FOREIGN_TRANSACTIONS: &str = "
-    UPDATE ring_history SET xid = 0 WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
+    UPDATE ring_history SET xid = 0 WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
+    UPDATE revocations SET xid = 0 WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint";

@@ -3,13 +3,17 @@
 use super::StoreError;
 use crate::algorithm::KeyType;
 use crate::version::{Generation, Version};
+pub(super) use audit::AuditHeadRow;
 pub(super) use header::{HeaderRow, RootTokenRow, SecretRow};
-pub(super) use history::{ChangeRow, EventRow};
+pub(super) use history::{ChangeRow, CursorRow, EventRow};
+pub(super) use identity::{AccessorRow, CredentialRow, EntryRow, HashRow, of_32, uses};
 pub(super) use mount::MountRow;
 pub(super) use ring::{DueRow, LoadedRow, NameRow, SummaryRow, UsageRow};
 
+mod audit;
 mod header;
 mod history;
+mod identity;
 mod mount;
 mod ring;
 

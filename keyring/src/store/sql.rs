@@ -9,6 +9,10 @@ use crate::store::StoreError;
 use failure::Failure;
 use statements::{Param, Record, Statements};
 
+mod audit;
+mod credentials;
+mod endings;
+mod entries;
 pub(super) mod failure;
 mod feed;
 mod header;
@@ -46,11 +50,17 @@ pub(super) trait SqlStore: fmt::Debug + Send + Sync + 'static {
     /// Finds the mount `$1` if it is enabled, and keeps it so until the transaction ends.
     const HOLD_MOUNT: &'static str;
 
+    /// Finds the token `$1` if it is there and does not expire by `$2`, and keeps it there until the transaction ends.
+    const HOLD_TOKEN: &'static str;
+
+    /// Lets go, on its own, of what was deleted from the header.
+    const FORGET_HEADER: &'static str;
+
     /// Where the stream of changes ends.
     const END: &'static str;
 
-    /// The changes from the cursor `$1` on with the end of the stream and the mounts' epoch, all of one instant.
-    /// One row at least.
+    /// The changes from the cursor `$1`, `$2` on with the end of the stream, the epochs and whether the store is sealed,
+    /// all of one instant. One row at least.
     const CHANGES: &'static str;
 
     /// Connections for queries.

@@ -63,6 +63,17 @@ impl SqliteStore {
         super::sql::rings::create_many(self, rings).await
     }
 
+    /// How a statement goes about its work, step by step.
+    #[cfg(test)]
+    pub(super) async fn plan_of(&self, statement: &str) -> Vec<String> {
+        let explained = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
+        let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(explained)
+            .fetch_all(&self.reads)
+            .await
+            .unwrap();
+        plan.into_iter().map(|(_, _, _, step)| step).collect()
+    }
+
     /// Waits for running transactions and closes the file.
     pub async fn close(&self) {
         self.reads.close().await;
@@ -90,14 +101,36 @@ impl SqlStore for SqliteStore {
     const HOLD_MOUNT: &'static str =
         "SELECT CAST(1 AS INTEGER) AS found FROM mounts WHERE id = $1 AND disabled_at IS NULL";
 
-    const END: &'static str = "SELECT COALESCE(MAX(sequence), 0) + 1 AS next FROM ring_history";
+    const HOLD_TOKEN: &'static str = "
+        SELECT CAST(1 AS INTEGER) AS found FROM credentials
+        WHERE kind = 1 AND hash = $1 AND ended_by IS NULL AND (expires_at IS NULL OR expires_at > $2)";
+
+    // The log beside the file still has the page as it was.
+    const FORGET_HEADER: &'static str = "PRAGMA wal_checkpoint(TRUNCATE)";
+
+    const END: &'static str = "
+        SELECT (SELECT COALESCE(MAX(sequence), 0) + 1 FROM ring_history) AS next_ring,
+            (SELECT COALESCE(MAX(sequence), 0) + 1 FROM revocations) AS next_revocation";
 
     const CHANGES: &'static str = "
-        SELECT e.next, m.epoch, h.mount_id, h.name, h.ring_id, h.generation
-        FROM mounts_epoch m
-        CROSS JOIN (SELECT COALESCE(MAX(sequence), 0) + 1 AS next FROM ring_history) e
-        LEFT JOIN ring_history h ON h.sequence >= $1
-        ORDER BY h.sequence";
+        SELECT e.next_ring, e.next_revocation, e.mounts_epoch, e.identity_epoch, e.sealed,
+            c.mount_id, c.name, c.ring_id, c.generation, c.revoked
+        FROM (
+            SELECT (SELECT COALESCE(MAX(sequence), 0) + 1 FROM ring_history) AS next_ring,
+                (SELECT COALESCE(MAX(sequence), 0) + 1 FROM revocations) AS next_revocation,
+                (SELECT epoch FROM mounts_epoch WHERE one = 1) AS mounts_epoch,
+                (SELECT epoch FROM identity_epoch WHERE one = 1) AS identity_epoch,
+                EXISTS (SELECT 1 FROM store_header WHERE live_secret IS NULL) AS sealed
+        ) e
+        LEFT JOIN (
+            SELECT 1 AS stream, sequence, mount_id, name, ring_id, generation, NULL AS revoked
+            FROM ring_history WHERE sequence >= $1
+            UNION ALL
+            SELECT 2, r.sequence, NULL, NULL, NULL, NULL, COALESCE(r.root_token, t.hash)
+            FROM revocations r LEFT JOIN credentials t ON t.ended_by = r.sequence AND t.kind = 1
+            WHERE r.sequence >= $2
+        ) c
+        ORDER BY c.stream, c.sequence";
 
     fn reads(&self) -> &SqlitePool {
         &self.reads

@@ -11,15 +11,19 @@ use tokio::sync::Semaphore;
 use crate::clock::Timestamp;
 use crate::history::{HistoryEvent, RecordedEvent};
 use crate::ids::{MountId, RingId};
+use crate::kek::WrappedDek;
 use crate::mount::{Mount, MountSettings};
 use crate::name::{KeyName, MountPath};
 use crate::ring::{StoredRing, StoredVersion};
+use crate::store::identity::CredentialHash;
 use crate::store::{
     ChangeFeed, Changes, Cursor, DueRing, HeaderStore, KeyStore, LoadedRing, MountStore,
     RingChange, RingStore, StoreError, StoreHeader, StoredRootToken, StoredSecret, UsageStore,
     VersionSummary, With,
 };
 use crate::version::{Generation, Version};
+
+mod identity;
 
 /// What a test does to a row after it was read.
 pub type Edit = Arc<dyn Fn(&mut LoadedRing) + Send + Sync>;
@@ -29,6 +33,7 @@ pub struct FaultyStore {
     inner: Arc<dyn KeyStore>,
     away: AtomicBool,
     loses_answers: AtomicBool,
+    rewound: AtomicBool,
     loads: AtomicU64,
     leases: AtomicU64,
     edit: Mutex<Option<Edit>>,
@@ -91,6 +96,7 @@ impl FaultyStore {
             inner,
             away: AtomicBool::new(false),
             loses_answers: AtomicBool::new(false),
+            rewound: AtomicBool::new(false),
             loads: AtomicU64::new(0),
             leases: AtomicU64::new(0),
             edit: Mutex::default(),
@@ -116,6 +122,11 @@ impl FaultyStore {
     /// Has changes be made and their answers be lost.
     pub fn set_loses_answers(&self, loses: bool) {
         self.loses_answers.store(loses, Ordering::SeqCst);
+    }
+
+    /// Has the stream of changes end where it began, as if an older copy had taken the store's place.
+    pub fn set_rewound(&self, rewound: bool) {
+        self.rewound.store(rewound, Ordering::SeqCst);
     }
 
     /// Has every ring that is read from now on be edited.
@@ -266,6 +277,11 @@ impl RingStore for FaultyStore {
         self.inner.history(mount, name, after, limit).await
     }
 
+    async fn events_of_request(&self, request_id: &str) -> Result<Vec<RecordedEvent>, StoreError> {
+        self.check()?;
+        self.inner.events_of_request(request_id).await
+    }
+
     async fn due_for_rotation(
         &self,
         now: Timestamp,
@@ -350,7 +366,11 @@ impl ChangeFeed for FaultyStore {
 
     async fn changes_since(&self, cursor: Cursor) -> Result<Changes, StoreError> {
         self.check()?;
-        self.inner.changes_since(cursor).await
+        let mut changes = self.inner.changes_since(cursor).await?;
+        if self.rewound.load(Ordering::SeqCst) {
+            changes.next = Cursor::START;
+        }
+        Ok(changes)
     }
 
     async fn hint(&self) {
@@ -393,5 +413,24 @@ impl HeaderStore for FaultyStore {
     async fn replace_root_tokens(&self, token: &StoredRootToken) -> Result<(), StoreError> {
         self.check()?;
         self.inner.replace_root_tokens(token).await
+    }
+
+    async fn revoke_root_token(
+        &self,
+        hash: CredentialHash,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.check()?;
+        self.inner.revoke_root_token(hash, at).await
+    }
+
+    async fn seal(&self) -> Result<(), StoreError> {
+        self.check()?;
+        self.inner.seal().await
+    }
+
+    async fn unseal(&self, live: &WrappedDek) -> Result<(), StoreError> {
+        self.check()?;
+        self.inner.unseal(live).await
     }
 }

@@ -8,9 +8,14 @@
     reason = "every assertion counts as a branch"
 )]
 
+mod audit;
+mod credentials;
+mod entries;
+mod families;
 mod feed;
 mod fixtures;
 mod header;
+mod identity_on_postgres;
 mod mounts;
 mod on_postgres;
 mod on_sqlite;
@@ -84,4 +89,39 @@ contracts! {
     header::a_sealed_header_has_no_live_secret,
     header::of_concurrent_initialisations_one_succeeds,
     header::a_root_token_replaces_all_others,
+    header::sealing_deletes_the_live_secret_and_is_told,
+    header::a_secret_is_added_once,
+    header::a_root_token_that_goes_is_told,
+    rings::what_a_request_changed_is_found_by_its_id,
+    entries::an_entry_is_read_as_it_was_written,
+    entries::an_entry_stands_in_one_place_alone,
+    entries::an_entry_changes_from_the_generation_that_was_read,
+    entries::of_concurrent_changes_to_an_entry_one_succeeds,
+    entries::entries_are_listed_in_byte_order_page_by_page,
+    entries::every_change_to_an_entry_grows_the_epoch,
+    entries::a_scope_retires_with_its_entries_and_credentials,
+    credentials::a_credential_is_found_as_it_was_added,
+    credentials::one_kind_is_never_taken_for_another,
+    credentials::a_hash_or_accessor_that_is_taken_is_refused,
+    credentials::of_concurrent_credentials_of_one_hash_one_is_added,
+    credentials::accessors_are_listed_page_by_page,
+    credentials::a_chosen_token_is_listed_and_grows_the_epoch,
+    credentials::a_renewal_replaces_what_it_has_read,
+    credentials::of_concurrent_renewals_one_succeeds,
+    credentials::uses_are_taken_one_by_one_until_none_is_left,
+    credentials::of_n_callers_for_the_last_use_one_gets_it,
+    credentials::of_n_callers_one_takes_a_credential,
+    credentials::a_credential_is_over_from_its_expiry_on,
+    credentials::purging_deletes_what_was_over_before,
+    credentials::revoked_and_used_up_tokens_are_told,
+    credentials::polling_during_concurrent_revocations_misses_none,
+    families::a_tree_is_revoked_with_all_its_descendants,
+    families::a_branch_is_revoked_without_the_rest,
+    families::revoking_a_token_alone_makes_orphans_of_its_children,
+    families::a_child_needs_a_parent_that_is_there,
+    families::a_family_that_grows_while_it_is_revoked_leaves_nobody,
+    families::descendants_of_an_expired_token_end_with_it,
+    families::purging_revokes_the_descendants_of_what_expired,
+    audit::heads_are_kept_by_start,
+    audit::a_head_never_goes_back,
 }

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use keyring::algorithm::KeyType;
 use keyring::ids::MountId;
 use keyring::mount::{Mount, MountSettings};
-use keyring::store::{Cursor, KeyStore, StoreError, With};
+use keyring::store::{KeyStore, StoreError, With};
 use keyring::version::Version;
 
 use crate::samples::{created, enabled, id, mount, path, rotated, time, version};
@@ -221,13 +221,7 @@ pub(crate) async fn purging_destroys_what_was_disabled_before(store: Arc<dyn Key
 
 pub(crate) async fn every_change_to_a_mount_grows_the_epoch(store: Arc<dyn KeyStore>) {
     let end = store.end().await.unwrap();
-    let epoch = async || {
-        store
-            .changes_since(Cursor(end.0))
-            .await
-            .unwrap()
-            .mounts_epoch
-    };
+    let epoch = async || store.changes_since(end).await.unwrap().mounts_epoch;
     let mut epochs = vec![epoch().await];
     let mount = enabled(&*store, "transit").await;
     epochs.push(epoch().await);

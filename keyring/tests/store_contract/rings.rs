@@ -643,3 +643,28 @@ pub(crate) async fn a_caller_that_goes_away_leaves_nothing_half_done(store: Arc<
         usize::try_from(latest).unwrap()
     );
 }
+
+pub(crate) async fn what_a_request_changed_is_found_by_its_id(store: Arc<dyn KeyStore>) {
+    let mount = enabled(&*store, "transit").await;
+    let mut expected = Vec::new();
+    for (called, request) in [("a", "one"), ("b", "two"), ("c", "one"), ("d", "")] {
+        let ring = ring(&mount, called);
+        let mut event = event(&ring, Action::Create);
+        event.by.request_id = Some(request.to_owned()).filter(|request| !request.is_empty());
+        store
+            .create_ring(&ring, &version_of(&ring, 1), &event)
+            .await
+            .unwrap();
+        expected.extend((request == "one").then_some(event));
+    }
+    let recorded = store.events_of_request("one").await.unwrap();
+    let found: Vec<_> = recorded
+        .iter()
+        .map(|recorded| recorded.event.clone())
+        .collect();
+    assert_eq!(found, expected);
+    assert!(recorded.is_sorted_by_key(|recorded| recorded.sequence));
+    for nobody in ["three", "", "one\0"] {
+        assert_eq!(store.events_of_request(nobody).await.unwrap(), []);
+    }
+}

@@ -12,6 +12,9 @@ use keyring::mount::{Mount, MountSettings};
 use keyring::name::{KeyName, MountPath};
 use keyring::policy::RingPolicy;
 use keyring::ring::{StoredRing, StoredVersion};
+use keyring::store::identity::{
+    CredentialHash, CredentialKind, EntryPlace, StoredCredential, StoredEntry,
+};
 use keyring::store::{KeyStore, RingChange, StoreHeader, StoredRootToken, StoredSecret};
 use keyring::version::{Generation, Version};
 
@@ -182,4 +185,73 @@ pub(crate) fn root_token(byte: u8) -> StoredRootToken {
         accessor: format!("accessor-{byte}"),
         created_at: time(i64::from(byte)),
     }
+}
+
+pub(crate) fn place(kind: &str, scope: &str, called: &str) -> EntryPlace {
+    EntryPlace {
+        kind: kind.to_owned(),
+        scope: scope.to_owned(),
+        name: called.to_owned(),
+    }
+}
+
+/// An entry as it is first written.
+pub(crate) fn entry(at: &EntryPlace) -> StoredEntry {
+    StoredEntry {
+        place: at.clone(),
+        generation: Generation::FIRST,
+        body: b"sealed".to_vec(),
+    }
+}
+
+/// An entry that is in the store.
+pub(crate) async fn written(store: &dyn KeyStore, at: &EntryPlace) -> StoredEntry {
+    let entry = entry(at);
+    store.put_entry(&entry, None).await.unwrap();
+    entry
+}
+
+/// An orphaned token without an expiry, whose hash and accessor nobody else has.
+pub(crate) fn token() -> StoredCredential {
+    credential(CredentialKind::Token)
+}
+
+pub(crate) fn credential(kind: CredentialKind) -> StoredCredential {
+    let mut hash = [0x5A; 32];
+    hash[..16].copy_from_slice(&id());
+    StoredCredential {
+        kind,
+        hash: CredentialHash(hash),
+        accessor: hash.map(|byte| format!("{byte:02x}")).concat(),
+        scope: "auth_token".to_owned(),
+        parent: None,
+        chosen: false,
+        created_at: time(100),
+        expires_at: None,
+        uses_left: None,
+        body: b"sealed".to_vec(),
+    }
+}
+
+/// A child of a token.
+pub(crate) fn child(of: &StoredCredential) -> StoredCredential {
+    StoredCredential {
+        parent: Some(of.hash),
+        ..token()
+    }
+}
+
+/// A credential that is in the store.
+pub(crate) async fn added(store: &dyn KeyStore, credential: StoredCredential) -> StoredCredential {
+    store.add_credential(&credential).await.unwrap();
+    credential
+}
+
+/// The credential as the store has it.
+pub(crate) async fn found(
+    store: &dyn KeyStore,
+    credential: &StoredCredential,
+) -> Option<StoredCredential> {
+    let StoredCredential { kind, hash, .. } = credential;
+    store.credential(*kind, *hash).await.unwrap()
 }

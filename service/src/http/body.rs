@@ -1,5 +1,6 @@
 //! Request bodies: read within a limit and a budget, and worked on off the worker when they are large.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
@@ -68,7 +69,39 @@ impl Body {
         })
     }
 
+    /// A copy that outlives the request; it shares the bytes and holds no room for them.
+    pub(super) fn copy(&self) -> BodyCopy {
+        BodyCopy {
+            bytes: self.bytes.clone(),
+            format: self.format,
+        }
+    }
+
     /// The fields of this body.
+    pub(super) fn fields(&self) -> Result<Fields<'_>, Problem> {
+        fields(&self.bytes, self.format)
+    }
+
+    /// The body as a JSON object, numbers and all as they were sent; an empty one if there is none.
+    pub(super) fn object(&self) -> Result<Cow<'_, [u8]>, Problem> {
+        let fields = self.fields()?;
+        Ok(match (self.format, self.bytes.trim_ascii()) {
+            (Format::Json, b"" | b"null") => Cow::Borrowed(b"{}"),
+            (Format::Json, object) => Cow::Borrowed(object),
+            (Format::Form, _) => Cow::Owned(fields.texts().to_string().into_bytes()),
+        })
+    }
+}
+
+/// A body that work takes along which goes on when the client has hung up.
+#[derive(Debug)]
+pub(super) struct BodyCopy {
+    bytes: Bytes,
+    format: Format,
+}
+
+impl BodyCopy {
+    /// The fields of the body.
     pub(super) fn fields(&self) -> Result<Fields<'_>, Problem> {
         fields(&self.bytes, self.format)
     }

@@ -3,12 +3,14 @@
 mod parameters;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::json::{self, JsonFault, Value};
 use super::query;
 use super::text::Text;
 use super::weak::{self, DurationFault};
+use crate::identity::policy::Given;
 
 /// Fields by name. Each is taken out as it is read; what nobody takes is reported as a warning.
 #[derive(Debug, Default)]
@@ -82,6 +84,61 @@ impl<'a> Fields<'a> {
         Some(self.entries.swap_remove(at).1)
     }
 
+    /// Shows each field as policies see it, until one is not to their liking; whether none was.
+    pub(super) fn each(&self, each: &mut dyn FnMut(&str, Given<'_>) -> bool) -> bool {
+        self.entries.iter().all(|(name, value)| {
+            let given = match value {
+                Value::Bool(value) => Given::Bool(*value),
+                Value::Integer(value) => Given::Integer(*value),
+                Value::Null => Given::Null,
+                Value::Text(text) => Given::Text(text),
+                Value::Fraction(_) | Value::List(_) | Value::Object(_) => Given::Other,
+            };
+            each(name, given)
+        })
+    }
+
+    /// One field with this value.
+    pub(super) fn of(name: &'static str, value: Value<'a>) -> Self {
+        Self {
+            entries: vec![(Cow::Borrowed(name), value)],
+            replaced: Vec::new(),
+        }
+    }
+
+    /// The fields of a field that is an object; `null` counts as absent.
+    pub(super) fn object(&mut self, field: &'static str) -> Result<Option<Self>, FieldFault> {
+        match self.take(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => Self::of_object(value)
+                .map(Some)
+                .ok_or(FieldFault::unreadable(field)),
+        }
+    }
+
+    /// Drops all fields but these; whether any of these is there.
+    pub(super) fn keep(&mut self, names: &[&str]) -> bool {
+        self.entries.retain(|(name, _)| names.contains(&&**name));
+        !self.entries.is_empty()
+    }
+
+    /// All fields that are texts, as those of a form are.
+    pub(super) fn texts(self) -> serde_json::Value {
+        let texts = self
+            .entries
+            .into_iter()
+            .filter_map(|(name, value)| match value {
+                Value::Text(text) => Some((name.into_owned(), text.into_owned().into())),
+                Value::Bool(_)
+                | Value::Fraction(_)
+                | Value::Integer(_)
+                | Value::List(_)
+                | Value::Null
+                | Value::Object(_) => None,
+            });
+        serde_json::Value::Object(texts.collect())
+    }
+
     /// Takes fields that are known and mean nothing here.
     pub(super) fn ignore(&mut self, names: &[&str]) {
         for name in names {
@@ -105,7 +162,7 @@ impl<'a> Fields<'a> {
             Some(Value::Integer(number)) => Cow::Owned(number.to_string()),
             Some(Value::Bool(true)) => Cow::Borrowed("1"),
             Some(Value::Bool(false)) => Cow::Borrowed("0"),
-            Some(Value::Fraction | Value::List(_) | Value::Object(_)) => {
+            Some(Value::Fraction(_) | Value::List(_) | Value::Object(_)) => {
                 return Err(FieldFault::unreadable(field));
             }
         };
@@ -136,9 +193,65 @@ impl<'a> Fields<'a> {
             Some(Value::Bool(value)) => Some(value.into()),
             Some(Value::Text(text)) if text.is_empty() => Some(0),
             Some(Value::Text(text)) => weak::go_int(&text),
-            Some(Value::Fraction | Value::List(_) | Value::Object(_)) => None,
+            Some(Value::Fraction(_) | Value::List(_) | Value::Object(_)) => None,
         };
         number.map(Some).ok_or(FieldFault::unreadable(field))
+    }
+
+    /// A number with a fraction, in thousandths; `null` counts as absent, and what is below zero or above all use as zero.
+    pub(super) fn thousandths(&mut self, field: &'static str) -> Result<Option<u64>, FieldFault> {
+        let thousandths = |number: f64| {
+            // A duration in seconds, for it knows whole thousandths.
+            let scaled = Duration::try_from_secs_f64(number).unwrap_or_default();
+            u64::try_from(scaled.as_millis()).unwrap_or_default()
+        };
+        let number = match self.take(field) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::Fraction(number)) => Some(thousandths(number)),
+            Some(Value::Integer(number)) => {
+                let number = u64::try_from(number).unwrap_or_default();
+                Some(number.checked_mul(1000).unwrap_or_default())
+            }
+            Some(Value::Text(text)) => text.parse().ok().map(thousandths),
+            Some(Value::Bool(_) | Value::List(_) | Value::Object(_)) => None,
+        };
+        number.map(Some).ok_or(FieldFault::unreadable(field))
+    }
+
+    /// The fields of each object in a list; `null` counts as absent.
+    pub(super) fn objects(&mut self, field: &'static str) -> Result<Option<Vec<Self>>, FieldFault> {
+        let objects = match self.take(field) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::List(list)) => list.into_iter().map(Self::of_object).collect(),
+            Some(
+                Value::Bool(_)
+                | Value::Fraction(_)
+                | Value::Integer(_)
+                | Value::Object(_)
+                | Value::Text(_),
+            ) => None,
+        };
+        objects.map(Some).ok_or(FieldFault::unreadable(field))
+    }
+
+    fn of_object(value: Value<'a>) -> Option<Self> {
+        match value {
+            Value::Object(entries) => Some(Self {
+                entries,
+                replaced: Vec::new(),
+            }),
+            Value::Bool(_)
+            | Value::Fraction(_)
+            | Value::Integer(_)
+            | Value::List(_)
+            | Value::Null
+            | Value::Text(_) => None,
+        }
+    }
+
+    /// Whether every field was read.
+    pub(super) fn are_read(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// A bool.
@@ -150,7 +263,9 @@ impl<'a> Fields<'a> {
             Some(Value::Integer(1)) => Some(true),
             Some(Value::Text(text)) if text.is_empty() => Some(false),
             Some(Value::Text(text)) => weak::go_bool(&text),
-            Some(Value::Fraction | Value::Integer(_) | Value::List(_) | Value::Object(_)) => None,
+            Some(Value::Fraction(_) | Value::Integer(_) | Value::List(_) | Value::Object(_)) => {
+                None
+            }
         };
         value.map(Some).ok_or(FieldFault::unreadable(field))
     }
@@ -161,7 +276,7 @@ impl<'a> Fields<'a> {
             None | Some(Value::Null) => return Ok(None),
             Some(Value::Integer(number)) => weak::seconds(number),
             Some(Value::Text(text)) => weak::go_duration(&text),
-            Some(Value::Bool(_) | Value::Fraction | Value::List(_) | Value::Object(_)) => {
+            Some(Value::Bool(_) | Value::Fraction(_) | Value::List(_) | Value::Object(_)) => {
                 Err(DurationFault::Unreadable)
             }
         };
@@ -169,6 +284,48 @@ impl<'a> Fields<'a> {
             field,
             negative: fault == DurationFault::Negative,
         })
+    }
+
+    /// Texts: a list, or one text with commas between them; spaces around them and `null` count for nothing.
+    pub(super) fn comma_list(
+        &mut self,
+        field: &'static str,
+    ) -> Result<Option<Vec<String>>, FieldFault> {
+        let texts = match self.take(field) {
+            None => return Ok(None),
+            Some(Value::Text(text)) => split_commas(&text),
+            Some(value) => texts_of(value).ok_or(FieldFault::unreadable(field))?,
+        };
+        let texts = texts.iter().map(|text| text.trim().to_owned());
+        Ok(Some(texts.collect()))
+    }
+
+    /// Texts: a list, or one text, which is one of them whatever is in it.
+    pub(super) fn list(&mut self, field: &'static str) -> Result<Option<Vec<String>>, FieldFault> {
+        match self.take(field) {
+            None => Ok(None),
+            Some(Value::Text(text)) if text.is_empty() => Ok(Some(Vec::new())),
+            Some(Value::Text(text)) => Ok(Some(vec![text.into_owned()])),
+            Some(value) => texts_of(value)
+                .map(Some)
+                .ok_or(FieldFault::unreadable(field)),
+        }
+    }
+
+    /// Texts by name: an object of scalars, one as a text of JSON, or `name=value` once or in a list; `null` counts as absent.
+    pub(super) fn pairs(
+        &mut self,
+        field: &'static str,
+    ) -> Result<Option<BTreeMap<String, String>>, FieldFault> {
+        let pairs = match self.take(field) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::Object(entries)) => scalars_of(entries),
+            Some(Value::Text(text)) if text.trim_start().starts_with('{') => json_pairs(&text),
+            Some(Value::Text(text)) => pairs_of(&split_commas(&text)),
+            Some(value @ Value::List(_)) => texts_of(value).and_then(|texts| pairs_of(&texts)),
+            Some(Value::Bool(_) | Value::Fraction(_) | Value::Integer(_)) => None,
+        };
+        pairs.map(Some).ok_or(FieldFault::unreadable(field))
     }
 
     /// What is to be said about fields that were not read, and about those the path replaced.
@@ -205,6 +362,55 @@ impl FieldFault {
             negative: false,
         }
     }
+}
+
+fn split_commas(text: &str) -> Vec<String> {
+    if text.trim().is_empty() {
+        return Vec::new();
+    }
+    text.split(',').map(str::to_owned).collect()
+}
+
+/// The texts of a list of scalars, or of one scalar.
+fn texts_of(value: Value<'_>) -> Option<Vec<String>> {
+    match value {
+        Value::List(list) => list.into_iter().map(text_of).collect(),
+        Value::Null => Some(Vec::new()),
+        scalar @ (Value::Bool(_) | Value::Integer(_) | Value::Text(_)) => {
+            Some(vec![text_of(scalar)?])
+        }
+        Value::Fraction(_) | Value::Object(_) => None,
+    }
+}
+
+/// A scalar spelled out.
+fn text_of(value: Value<'_>) -> Option<String> {
+    match value {
+        Value::Text(text) => Some(text.into_owned()),
+        Value::Integer(number) => Some(number.to_string()),
+        Value::Bool(value) => Some(if value { "1" } else { "0" }.to_owned()),
+        Value::Null => Some(String::new()),
+        Value::Fraction(_) | Value::List(_) | Value::Object(_) => None,
+    }
+}
+
+fn scalars_of(entries: Vec<(Cow<'_, str>, Value<'_>)>) -> Option<BTreeMap<String, String>> {
+    let pair = |(name, value): (Cow<'_, str>, _)| Some((name.into_owned(), text_of(value)?));
+    entries.into_iter().map(pair).collect()
+}
+
+fn json_pairs(text: &str) -> Option<BTreeMap<String, String>> {
+    scalars_of(json::read_object(text.as_bytes()).ok()?)
+}
+
+fn pairs_of(texts: &[String]) -> Option<BTreeMap<String, String>> {
+    texts
+        .iter()
+        .map(|text| {
+            let (name, value) = text.split_once('=')?;
+            Some((name.to_owned(), value.to_owned()))
+        })
+        .collect()
 }
 
 // Who mixes up keys and values should not find a value in an answer: only what looks like a name is repeated.
@@ -246,6 +452,32 @@ mod tests {
                 "{json}"
             );
         }
+    }
+
+    #[test]
+    fn thousandths_are_exact_and_what_is_no_amount_is_zero() {
+        for (json, expected) in [
+            ("897.3", 897_300),
+            ("1000.0", 1_000_000),
+            ("5", 5000),
+            ("\"0.5\"", 500),
+            ("-1", 0),
+            ("-0.5", 0),
+            ("1e300", 0),
+            ("99999999999999999999", 0),
+            ("18446744073709551615", 0),
+        ] {
+            let read = fields(&format!("{{\"x\":{json}}}")).thousandths("x");
+            assert_eq!(read, Ok(Some(expected)), "{json}");
+        }
+        for json in ["\"many\"", "true", "[]", "{}"] {
+            assert!(
+                fields(&format!("{{\"x\":{json}}}"))
+                    .thousandths("x")
+                    .is_err()
+            );
+        }
+        assert_eq!(fields("{\"x\":null}").thousandths("x"), Ok(None));
     }
 
     #[test]
@@ -329,6 +561,57 @@ mod tests {
             ]
         );
         assert!(Fields::default().warnings().is_empty());
+    }
+
+    #[test]
+    fn lists_come_as_lists_or_texts() {
+        for (json, commas, plain) in [
+            (r#"["a"," b"]"#, vec!["a", "b"], vec!["a", " b"]),
+            (r#""a, b""#, vec!["a", "b"], vec!["a, b"]),
+            (
+                r#"["a,b",1,true]"#,
+                vec!["a,b", "1", "1"],
+                vec!["a,b", "1", "1"],
+            ),
+            (r#""""#, vec![], vec![]),
+            ("[]", vec![], vec![]),
+            ("null", vec![], vec![]),
+            ("7", vec!["7"], vec!["7"]),
+        ] {
+            let body = format!("{{\"x\":{json}}}");
+            let read = fields(&body).comma_list("x").unwrap().unwrap();
+            assert_eq!(read, commas, "{json}");
+            let read = fields(&body).list("x").unwrap().unwrap();
+            assert_eq!(read, plain, "{json}");
+        }
+        for json in ["{}", "1.5", "[[]]", "[{}]"] {
+            let body = format!("{{\"x\":{json}}}");
+            assert!(fields(&body).comma_list("x").is_err(), "{json}");
+            assert!(fields(&body).list("x").is_err(), "{json}");
+        }
+        assert_eq!(fields("{}").comma_list("x"), Ok(None));
+        assert_eq!(fields("{}").list("x"), Ok(None));
+    }
+
+    #[test]
+    fn pairs_come_as_an_object_or_with_equal_signs() {
+        let expected = [("a", "1"), ("b", "x=y")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
+        for json in [
+            r#"{"a":1,"b":"x=y"}"#,
+            r#"["a=1","b=x=y"]"#,
+            r#""a=1,b=x=y""#,
+        ] {
+            let body = format!("{{\"x\":{json}}}");
+            let read = fields(&body).pairs("x").unwrap().unwrap();
+            assert_eq!(read, expected, "{json}");
+        }
+        for json in ["1", "true", r#""a""#, r#"["a"]"#, r#"{"a":{}}"#] {
+            let body = format!("{{\"x\":{json}}}");
+            assert!(fields(&body).pairs("x").is_err(), "{json}");
+        }
+        assert_eq!(fields(r#"{"x":null}"#).pairs("x"), Ok(None));
     }
 
     #[test]

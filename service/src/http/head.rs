@@ -14,13 +14,6 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), Problem> {
         let text = Message::Plain("namespace not found".into());
         return Err(Problem::new(StatusCode::NOT_FOUND, text));
     }
-    if let Some(wrap) = headers.get("x-vault-wrap-ttl")
-        && !matches!(wrap.as_bytes(), b"" | b"0")
-    {
-        return Err(Problem::bad(
-            "response wrapping (X-Vault-Wrap-TTL) is not offered",
-        ));
-    }
     // The framework would take all that follows for the body, whatever length is announced.
     let is_websocket = |to: &[u8]| to.trim_ascii().eq_ignore_ascii_case(b"websocket");
     if headers
@@ -73,23 +66,6 @@ mod tests {
         }
         let problem = check(&headers("x-vault-namespace", "team")).unwrap_err();
         assert_eq!(problem.status.as_u16(), 404);
-    }
-
-    #[test]
-    fn wrapping_is_refused_rather_than_forgotten() {
-        for (value, fine) in [
-            ("", true),
-            ("0", true),
-            ("60", false),
-            ("1h", false),
-            ("x", false),
-        ] {
-            assert_eq!(
-                check(&headers("x-vault-wrap-ttl", value)).is_ok(),
-                fine,
-                "{value}"
-            );
-        }
     }
 
     #[test]

@@ -7,7 +7,8 @@ use keyring::name::MountPath;
 use keyring::transit::{MountError, Transit};
 use serde_json::json;
 
-use super::dispatch::Request;
+use super::auth_mounts;
+use super::request::Request;
 use super::errors::Problem;
 use super::fields::Fields;
 use super::json::Value;
@@ -30,12 +31,13 @@ pub(super) fn read(request: &Request<'_>, path: &MountPath) -> Answer {
     Ok(Reply::data_twice(request.id, &view::mount(&mount)))
 }
 
-/// `GET sys/internal/ui/mounts`: all mounts, or none to who shows no token.
+/// `GET sys/internal/ui/mounts`: all mounts, or to who shows no token those auth methods that are meant for them.
 pub(super) fn visible(request: &Request<'_>) -> Answer {
-    let data = match &request.caller {
-        Some(_) => json!({"secret": view::by_path(&request.transit()?.mounts()), "auth": {}}),
-        None => json!({"secret": {}, "auth": {}}),
+    let secret = match &request.caller {
+        Some(_) => view::by_path(&request.transit()?.mounts()),
+        None => json!({}),
     };
+    let data = json!({"auth": auth_mounts::visible(request)?, "secret": secret});
     Ok(Reply::data(request.id, &data, &[]))
 }
 

@@ -20,8 +20,22 @@ macro_rules! operations {
 }
 
 operations! {
-    /// Says what the caller may do on some paths.
-    CapabilitiesSelf => "capabilities_self",
+    /// Logs in by an auth method, or administers it.
+    AuthMethod => "auth_method",
+    /// Takes an auth method out of service.
+    AuthMountDisable => "auth_mount_disable",
+    /// Adds an auth method.
+    AuthMountEnable => "auth_mount_enable",
+    /// Lists auth methods.
+    AuthMountList => "auth_mount_list",
+    /// Describes an auth method.
+    AuthMountRead => "auth_mount_read",
+    /// Changes an auth method's settings.
+    AuthMountTune => "auth_mount_tune",
+    /// Reads an auth method's settings.
+    AuthMountTuneRead => "auth_mount_tune_read",
+    /// Says what a token may do on some paths.
+    Capabilities => "capabilities",
     /// Makes a data key and gives it in the clear too.
     DataKeyPlaintext => "datakey_plaintext",
     /// Makes a data key and gives it sealed only.
@@ -74,12 +88,44 @@ operations! {
     MountOfPath => "mount_of_path",
     /// Lists the mounts the caller may see.
     MountsVisible => "mounts_visible",
+    /// Deletes a policy.
+    PolicyDelete => "policy_delete",
+    /// Lists policies.
+    PolicyList => "policy_list",
+    /// Shows a policy.
+    PolicyRead => "policy_read",
+    /// Writes a policy.
+    PolicyWrite => "policy_write",
     /// Opens ciphertexts and seals them again.
     Rewrap => "rewrap",
+    /// Seals the store.
+    Seal => "seal",
     /// Says that the store is unsealed.
     SealStatus => "seal_status",
-    /// Describes the caller's token.
-    TokenLookupSelf => "token_lookup_self",
+    /// Lists the accessors of tokens.
+    TokenAccessors => "token_accessors",
+    /// Makes a token.
+    TokenCreate => "token_create",
+    /// Describes a token.
+    TokenLookup => "token_lookup",
+    /// Prolongs a token.
+    TokenRenew => "token_renew",
+    /// Revokes a token.
+    TokenRevoke => "token_revoke",
+    /// Administers token roles.
+    TokenRole => "token_role",
+    /// Takes what is over out of the store.
+    TokenTidy => "token_tidy",
+    /// Has what it sends answered, which is to be wrapped.
+    Wrap => "wrap",
+    /// Says what is known of a wrapped answer.
+    WrapLookUp => "wrap_lookup",
+    /// Puts a wrapped answer under a new token.
+    WrapRenew => "wrap_renew",
+    /// Gives out a wrapped answer.
+    Unwrap => "unwrap",
+    /// Gives unlock shares to a sealed store.
+    Unseal => "unseal",
 }
 
 impl Operation {
@@ -104,6 +150,48 @@ impl Operation {
                 | Self::Leader
                 | Self::Limits
                 | Self::SealStatus
+                | Self::Unseal
+        )
+    }
+
+    /// Whether it only says how this node is, to whoever asks, again and again: that is not recorded.
+    pub(super) const fn only_tells_status(self) -> bool {
+        matches!(
+            self,
+            Self::Health | Self::InitStatus | Self::Leader | Self::SealStatus
+        )
+    }
+
+    /// Whether a write of it changes a ring, a mount, or the state of the store.
+    pub(super) const fn changes_something(self) -> bool {
+        matches!(
+            self,
+            Self::AuthMountDisable
+                | Self::AuthMountEnable
+                | Self::AuthMountTune
+                | Self::KeyConfigure
+                | Self::KeyCreate
+                | Self::KeyDelete
+                | Self::KeyRotate
+                | Self::KeyTrim
+                | Self::MountDisable
+                | Self::MountEnable
+                | Self::MountTune
+                | Self::Seal
+        )
+    }
+
+    /// Whether it has to do with wrapped answers itself, so that its own is not wrapped.
+    pub(super) const fn is_about_wrapping(self) -> bool {
+        matches!(self, Self::Unwrap | Self::WrapLookUp | Self::WrapRenew)
+    }
+
+    /// Whether strangers' bodies are read: those of logins, those that bring a wrapping token, and unlock shares. Whether a
+    /// stranger may go on then is decided where it leads.
+    pub(super) const fn hears_strangers(self) -> bool {
+        matches!(
+            self,
+            Self::AuthMethod | Self::Unseal | Self::Unwrap | Self::WrapLookUp | Self::WrapRenew
         )
     }
 
@@ -117,6 +205,10 @@ impl Operation {
                 | Self::Leader
                 | Self::MountsVisible
                 | Self::SealStatus
+                | Self::Unseal
+                | Self::Unwrap
+                | Self::WrapLookUp
+                | Self::WrapRenew
         )
     }
 }

@@ -12,6 +12,9 @@ use uuid::Uuid;
 use super::errors::{Message, Problem};
 use super::sliced::Sliced;
 use crate::admission::{Admission, Held};
+use crate::identity::token::grant::Issued;
+use crate::identity::token::text::TokenText;
+use crate::identity::ttl;
 
 /// Names a request in its answer, in the log and in the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +24,13 @@ impl RequestId {
     /// A new random id, from the thread's generator: ids must differ, not be secret.
     pub(super) fn generate() -> Self {
         Self(uuid::Builder::from_random_bytes(rand::random()).into_uuid())
+    }
+}
+
+impl RequestId {
+    /// The id as it is.
+    pub(super) const fn uuid(self) -> Uuid {
+        self.0
     }
 }
 
@@ -37,6 +47,10 @@ pub(super) struct Reply {
     pub(super) content: Content,
     /// What was worked on, for counting and for the audit.
     pub(super) used: Summary,
+    /// After how many seconds the caller is asked to come back.
+    pub(super) retry_after: Option<u64>,
+    /// Whether nobody knows if the change was made.
+    pub(super) leaves_unknown: bool,
 }
 
 /// The body of an answer.
@@ -66,6 +80,8 @@ impl Reply {
             status: StatusCode::OK,
             content,
             used: ONE,
+            retry_after: None,
+            leaves_unknown: false,
         }
     }
 
@@ -83,6 +99,61 @@ impl Reply {
         push_json(&mut bytes, data);
         close_envelope(&mut bytes, warnings);
         Self::json(bytes)
+    }
+
+    /// A token for its owner, as the envelope's `auth`.
+    pub(super) fn auth(id: RequestId, issued: &Issued, warnings: &[String]) -> Self {
+        let mut bytes = open_envelope(id, 1024);
+        bytes.extend_from_slice(b"null");
+        let all = [issued.warnings.as_slice(), warnings].concat();
+        push_wrap_and_warnings(&mut bytes, &all);
+        bytes.extend_from_slice(b",\"auth\":");
+        let text = issued.text.as_ref().map(TokenText::expose_secret);
+        let policies: Vec<_> = issued.policies.iter().collect();
+        let auth = serde_json::json!({
+            "accessor": issued.accessor,
+            "client_token": text.unwrap_or_default(),
+            "entity_id": "",
+            "lease_duration": ttl::shown_seconds(issued.ttl),
+            "metadata": issued.meta,
+            "mfa_requirement": null,
+            "num_uses": issued.num_uses,
+            "orphan": issued.orphan,
+            "policies": policies,
+            "renewable": issued.renewable,
+            // vaultrs does not read the answer without it.
+            "token_policies": policies,
+            "token_type": issued.kind.word(),
+        });
+        push_json(&mut bytes, &auth);
+        bytes.extend_from_slice(b"}\n");
+        Self::json(bytes)
+    }
+
+    /// JSON that somebody else printed, as the envelope's data.
+    pub(super) fn printed(id: RequestId, data: &[u8]) -> Self {
+        let mut bytes = open_envelope(id, data.len());
+        bytes.extend_from_slice(data);
+        close_envelope(&mut bytes, &[]);
+        Self::json(bytes)
+    }
+
+    /// What the caller gets in place of an answer that was wrapped.
+    pub(super) fn wrapped(info: &Value) -> Self {
+        let mut bytes = ENVELOPE_START.to_vec();
+        bytes.extend_from_slice(ENVELOPE_HEAD);
+        bytes.extend_from_slice(b"null,\"wrap_info\":");
+        push_json(&mut bytes, info);
+        bytes.extend_from_slice(b",\"warnings\":null,\"auth\":null}\n");
+        Self::json(bytes)
+    }
+
+    /// Whether it is a success with something to say in an envelope.
+    pub(super) fn is_enveloped(&self) -> bool {
+        match &self.content {
+            Content::Json(bytes) => self.status.is_success() && bytes.starts_with(ENVELOPE_START),
+            Content::Nothing | Content::Prometheus(_) => false,
+        }
     }
 
     /// As [`data`](Self::data), with its entries also beside the envelope's own keys, where old clients look.
@@ -107,6 +178,8 @@ impl Reply {
             status: StatusCode::NO_CONTENT,
             content: Content::Nothing,
             used: ONE,
+            retry_after: None,
+            leaves_unknown: false,
         }
     }
 
@@ -125,6 +198,8 @@ impl Reply {
         };
         Self {
             used: Summary::default(),
+            retry_after: problem.retry_after,
+            leaves_unknown: problem.leaves_unknown,
             ..Self::bare(&serde_json::json!({"errors": text.as_slice()}))
         }
         .with_status(problem.status)
@@ -133,6 +208,15 @@ impl Reply {
     /// The same answer, having used this.
     pub(super) fn with_used(self, used: Summary) -> Self {
         Self { used, ..self }
+    }
+
+    /// How many bytes its body has.
+    pub(super) fn len(&self) -> usize {
+        match &self.content {
+            Content::Json(bytes) => bytes.len(),
+            Content::Nothing => 0,
+            Content::Prometheus(text) => text.len(),
+        }
     }
 
     /// Room for this answer until the client has taken it: none is needed for a short one.
@@ -152,7 +236,9 @@ impl Reply {
         response
             .insert_header(NO_STORE)
             .insert_header(STRICT_TRANSPORT);
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        if let Some(seconds) = self.retry_after {
+            response.insert_header((header::RETRY_AFTER, seconds));
+        } else if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header(RETRY_SOON);
         }
         if self.status == StatusCode::PAYLOAD_TOO_LARGE {
@@ -208,14 +294,18 @@ const ENVELOPE_KEYS: [&str; 8] = [
 /// Begins an envelope, up to where its data stands, in a buffer with room for this many bytes of data.
 pub(super) fn open_envelope(id: RequestId, room: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(room.saturating_add(256));
-    bytes.extend_from_slice(b"{\"request_id\":\"");
+    bytes.extend_from_slice(ENVELOPE_START);
     let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
     bytes.extend_from_slice(id.0.hyphenated().encode_lower(&mut text).as_bytes());
-    bytes.extend_from_slice(
-        b"\",\"lease_id\":\"\",\"renewable\":false,\"lease_duration\":0,\"data\":",
-    );
+    bytes.extend_from_slice(ENVELOPE_HEAD);
     bytes
 }
+
+/// What every envelope begins with, and nothing else does.
+const ENVELOPE_START: &[u8] = b"{\"request_id\":\"";
+/// What follows the request's id.
+const ENVELOPE_HEAD: &[u8] =
+    b"\",\"lease_id\":\"\",\"renewable\":false,\"lease_duration\":0,\"data\":";
 
 /// Ends an envelope after its data.
 pub(super) fn close_envelope(bytes: &mut Vec<u8>, warnings: &[String]) {
@@ -224,13 +314,17 @@ pub(super) fn close_envelope(bytes: &mut Vec<u8>, warnings: &[String]) {
 }
 
 fn push_envelope_tail(bytes: &mut Vec<u8>, warnings: &[String]) {
+    push_wrap_and_warnings(bytes, warnings);
+    bytes.extend_from_slice(b",\"auth\":null");
+}
+
+fn push_wrap_and_warnings(bytes: &mut Vec<u8>, warnings: &[String]) {
     bytes.extend_from_slice(b",\"wrap_info\":null,\"warnings\":");
     if warnings.is_empty() {
         bytes.extend_from_slice(b"null");
     } else {
         push_json(bytes, &Value::from(warnings));
     }
-    bytes.extend_from_slice(b",\"auth\":null");
 }
 
 /// Appends a JSON value.
@@ -268,6 +362,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::identity::policy_set::PolicySet;
+    use crate::identity::token_params::TokenKind;
 
     fn text(reply: &Reply) -> &str {
         match &reply.content {
@@ -285,6 +381,38 @@ mod tests {
              \"data\":{{\"a\":1}},\"wrap_info\":null,\"warnings\":[\"w\"],\"auth\":null}}\n"
         );
         assert_eq!(text(&reply), expected);
+    }
+
+    #[test]
+    fn a_token_is_told_to_its_owner_in_the_auth_block() {
+        let issued = Issued {
+            text: Some(TokenText::generate_root(&keyring::entropy::SystemEntropy).unwrap()),
+            accessor: "acc".to_owned(),
+            policies: PolicySet::new(["default", "app"]),
+            meta: None,
+            ttl: std::time::Duration::from_millis(59_001),
+            renewable: true,
+            kind: TokenKind::Service,
+            orphan: true,
+            num_uses: 0,
+            warnings: vec!["cut".to_owned()],
+        };
+        let reply = Reply::auth(RequestId::generate(), &issued, &["odd".to_owned()]);
+        let read: Value = serde_json::from_str(text(&reply)).unwrap();
+        assert_eq!(read.get("data"), Some(&Value::Null));
+        assert_eq!(
+            read.get("warnings"),
+            Some(&serde_json::json!(["cut", "odd"]))
+        );
+        let auth = read.get("auth").unwrap();
+        assert_eq!(
+            auth.get("token_policies"),
+            Some(&serde_json::json!(["app", "default"]))
+        );
+        assert_eq!(auth.get("lease_duration"), Some(&Value::from(60)));
+        assert_eq!(auth.get("metadata"), Some(&Value::Null));
+        assert_eq!(auth.as_object().unwrap().len(), 12);
+        assert_eq!(read.as_object().unwrap().len(), 8);
     }
 
     #[test]

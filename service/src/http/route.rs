@@ -1,13 +1,23 @@
 //! The route table: from a verb and a path to an operation and what it is about.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
+pub(crate) mod identity;
+
 use actix_web::http::Method;
 use keyring::mount::Mount;
 use keyring::name::{KeyName, MountPath};
 use keyring::transit::Address;
 
+use self::identity::{PolicyTarget, TokenCall, Which};
+use super::auth;
 use super::operation::Operation;
 use super::path::ApiPath;
 use super::weak;
+use crate::gate::Opened;
+use crate::identity::auth_mounts::mount::{AuthMount, MethodKind};
+use crate::identity::auth_mounts::mount_at;
 
 /// What HTTP methods mean here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +73,73 @@ pub(crate) struct Route {
     pub(crate) target: Target,
 }
 
+impl Route {
+    /// Whether no token is needed.
+    pub(super) fn is_public(&self) -> bool {
+        match &self.target {
+            Target::Method(method) => !method.needs_token(),
+            Target::Capabilities(_)
+            | Target::Key(_)
+            | Target::Mount(_)
+            | Target::Path(_)
+            | Target::Policy(_)
+            | Target::Server
+            | Target::Token(_) => !self.operation.needs_token(),
+        }
+    }
+
+    /// Whether it changes what others see: such a request is recorded before and after, each time durably.
+    pub(super) fn changes_something(&self, verb: Verb) -> bool {
+        let writes = matches!(verb, Verb::Delete | Verb::Write);
+        match &self.target {
+            Target::Method(method) => writes && method.needs_token(),
+            Target::Policy(_) => writes,
+            Target::Token(call) => match call {
+                TokenCall::Accessors
+                | TokenCall::Lookup(_)
+                | TokenCall::Renew(_)
+                | TokenCall::RoleList
+                | TokenCall::RoleRead(_)
+                | TokenCall::Tidy => false,
+                TokenCall::Create(_)
+                | TokenCall::Revoke(_)
+                | TokenCall::RevokeOrphan
+                | TokenCall::RoleDelete(_)
+                | TokenCall::RoleWrite(_) => true,
+            },
+            Target::Capabilities(_) => false,
+            Target::Key(_) | Target::Mount(_) | Target::Path(_) | Target::Server => {
+                writes && self.operation.changes_something()
+            }
+        }
+    }
+}
+
+/// What is mounted while a request is routed.
+#[derive(Debug, Default)]
+pub(super) struct Mounted {
+    mounts: Arc<Vec<Mount>>,
+    methods: Arc<Vec<Arc<AuthMount>>>,
+}
+
+impl Mounted {
+    /// All that is mounted; nothing on a node that is sealed.
+    pub(super) fn of(opened: Option<&Opened>) -> Self {
+        opened.map_or_else(Self::default, |opened| Self {
+            mounts: opened.transit.mounts(),
+            methods: opened.identity.methods.mounts.all(),
+        })
+    }
+
+    fn mounts(&self) -> &[Mount] {
+        &self.mounts
+    }
+
+    fn methods(&self) -> &[Arc<AuthMount>] {
+        &self.methods
+    }
+}
+
 /// What an operation is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
@@ -72,8 +149,39 @@ pub(crate) enum Target {
     Mount(Mount),
     /// A ring that may exist, on a mount that does.
     Key(KeyTarget),
+    /// A path of an auth method that is mounted.
+    Method(MethodTarget),
     /// A path where a mount may be.
     Path(MountPath),
+    /// The token whose capabilities are asked.
+    Capabilities(Which),
+    /// A policy, or all.
+    Policy(PolicyTarget),
+    /// Tokens.
+    Token(TokenCall),
+}
+
+impl Target {
+    /// What an audit record calls it: the mount and the name of what is worked on. A path says nothing that the table does not
+    /// name, apart from names that passed their grammar.
+    pub(super) fn names(&self) -> (Option<Cow<'_, str>>, Option<Cow<'_, str>>) {
+        let named = |name: &'_ str| Some(Cow::Owned(name.to_owned()));
+        match self {
+            Self::Key(key) => (
+                Some(Cow::Borrowed(key.mount.as_str())),
+                Some(Cow::Borrowed(key.address.name.as_str())),
+            ),
+            Self::Mount(mount) => (Some(Cow::Borrowed(mount.path.as_str())), None),
+            Self::Path(path) => (Some(Cow::Borrowed(path.as_str())), None),
+            Self::Method(method) => {
+                let mount = format!("auth/{}", method.mount.path);
+                (Some(Cow::Owned(mount)), method.known_path().map(Cow::Owned))
+            }
+            Self::Policy(policy) => (None, policy.name.as_deref().and_then(named)),
+            Self::Token(call) => (Some(Cow::Borrowed("auth/token")), call.role().and_then(named)),
+            Self::Capabilities(_) | Self::Server => (None, None),
+        }
+    }
 }
 
 /// A ring, by where it would be.
@@ -83,6 +191,40 @@ pub(crate) struct KeyTarget {
     pub(crate) mount: MountPath,
     /// The ring's address, for the engine.
     pub(crate) address: Address,
+}
+
+/// A path below an auth mount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MethodTarget {
+    /// The mount.
+    pub(crate) mount: Arc<AuthMount>,
+    /// What is asked of the path.
+    pub(super) verb: Verb,
+    /// The segments below the mount.
+    pub(crate) rest: Vec<String>,
+}
+
+impl MethodTarget {
+    /// Whether a token is needed.
+    pub(super) fn needs_token(&self) -> bool {
+        auth::needs_token(self.mount.kind, self.verb, &self.segments())
+    }
+
+    /// The segments below the mount, if the method has such a path and what it leaves open are names.
+    fn known_path(&self) -> Option<String> {
+        let row = auth::endpoint::find(auth::table(self.mount.kind), self.verb, &self.segments());
+        let parts = row.ok()?.path.split('/').zip(&self.rest);
+        let segments = parts.map(|(part, segment)| match part.strip_prefix(':') {
+            None => Some(segment.as_str()),
+            Some(_) => KeyName::parse(segment).map(|_| segment.as_str()),
+        });
+        Some(segments.collect::<Option<Vec<_>>>()?.join("/"))
+    }
+
+    /// The segments below the mount.
+    pub(super) fn segments(&self) -> Vec<&str> {
+        self.rest.iter().map(String::as_str).collect()
+    }
 }
 
 /// Why a path leads nowhere.
@@ -131,19 +273,24 @@ fn mount_table<'a>(path: &[&'a str]) -> Option<(Verbs, Option<&'a str>)> {
 /// The paths of the server itself, and the mount path in them.
 fn server_table<'p, 'a>(path: &'p [&'a str]) -> Option<(Verbs, &'p [&'a str])> {
     use Operation::{
-        CapabilitiesSelf, Health, InitStatus, Initialise, Leader, Limits, Metrics, MountDisable,
-        MountEnable, MountList, MountOfPath, MountRead, MountTune, MountTuneRead, MountsVisible,
-        SealStatus, TokenLookupSelf,
+        AuthMountDisable, AuthMountEnable, AuthMountList, AuthMountRead, AuthMountTune,
+        AuthMountTuneRead, Unwrap, Wrap, WrapLookUp, WrapRenew,
+    };
+    use Operation::{
+        Health, InitStatus, Initialise, Leader, Limits, Metrics, MountDisable, MountEnable,
+        MountList, MountOfPath, MountRead, MountTune, MountTuneRead, MountsVisible, Seal,
+        SealStatus, Unseal,
     };
     use Verb::{Delete, Read, Write};
     Some(match path {
         ["sys", "health"] => (&[(Read, Health)], &[]),
         ["sys", "seal-status"] => (&[(Read, SealStatus)], &[]),
+        ["sys", "seal"] => (&[(Write, Seal)], &[]),
+        ["sys", "unseal"] => (&[(Write, Unseal)], &[]),
         ["sys", "leader"] => (&[(Read, Leader)], &[]),
         ["sys", "init"] => (&[(Read, InitStatus), (Write, Initialise)], &[]),
         ["sys", "limits"] => (&[(Read, Limits)], &[]),
         ["sys", "metrics"] => (&[(Read, Metrics)], &[]),
-        ["sys", "capabilities-self"] => (&[(Write, CapabilitiesSelf)], &[]),
         ["sys", "internal", "ui", "mounts"] => (&[(Read, MountsVisible)], &[]),
         ["sys", "internal", "ui", "mounts", at @ ..] => (&[(Read, MountOfPath)], at),
         ["sys", "mounts"] => (&[(Read, MountList)], &[]),
@@ -158,9 +305,22 @@ fn server_table<'p, 'a>(path: &'p [&'a str]) -> Option<(Verbs, &'p [&'a str])> {
             ],
             at,
         ),
-        ["auth", "token", "lookup-self"] => {
-            (&[(Read, TokenLookupSelf), (Write, TokenLookupSelf)], &[])
+        ["sys", "auth"] => (&[(Read, AuthMountList)], &[]),
+        ["sys", "auth", at @ .., "tune"] if !at.is_empty() => {
+            (&[(Read, AuthMountTuneRead), (Write, AuthMountTune)], at)
         }
+        ["sys", "auth", at @ ..] => (
+            &[
+                (Read, AuthMountRead),
+                (Write, AuthMountEnable),
+                (Delete, AuthMountDisable),
+            ],
+            at,
+        ),
+        ["sys", "wrapping", "wrap"] => (&[(Write, Wrap)], &[]),
+        ["sys", "wrapping", "unwrap"] => (&[(Write, Unwrap)], &[]),
+        ["sys", "wrapping", "lookup"] => (&[(Write, WrapLookUp), (Read, WrapLookUp)], &[]),
+        ["sys", "wrapping", "rewrap"] => (&[(Write, WrapRenew)], &[]),
         _ => return None,
     })
 }
@@ -169,16 +329,20 @@ fn server_table<'p, 'a>(path: &'p [&'a str]) -> Option<(Verbs, &'p [&'a str])> {
 pub(super) const RESERVED: [&str; 4] = ["auth", "cubbyhole", "identity", "sys"];
 
 impl Route {
-    /// Where this verb on this path leads, given the mounts there are.
+    /// Where this verb on this path leads, given the mounts and the auth methods there are.
     pub(super) fn find(
         verb: Verb,
         path: &ApiPath<'_>,
-        mounts: &[Mount],
+        mounted: &Mounted,
     ) -> Result<Self, RouteFault> {
+        let (mounts, methods) = (mounted.mounts(), mounted.methods());
         if verb == Verb::Write && path.trailing_slash {
             return Err(RouteFault::TrailingSlash);
         }
         match *path.segments.as_slice() {
+            ["auth", ref below @ ..] if !matches!(below, ["token", ..]) => {
+                method_route(verb, below, methods).ok_or_else(|| unknown_mount(&path.segments))
+            }
             ["sys" | "auth", ..] => server_route(verb, &path.segments),
             _ => mount_route(verb, path, mounts),
         }
@@ -186,11 +350,11 @@ impl Route {
 }
 
 fn server_route(verb: Verb, segments: &[&str]) -> Result<Route, RouteFault> {
+    if let Some(found) = identity::find(verb, segments) {
+        return found;
+    }
     let Some((verbs, at)) = server_table(segments) else {
-        return Err(match *segments {
-            ["auth", method, ..] if method != "token" => unknown_mount(segments),
-            _ => RouteFault::UnsupportedPath,
-        });
+        return Err(RouteFault::UnsupportedPath);
     };
     let target = match at {
         [] => Target::Server,
@@ -201,6 +365,22 @@ fn server_route(verb: Verb, segments: &[&str]) -> Result<Route, RouteFault> {
     Ok(Route {
         operation: pick(verbs, verb)?,
         target,
+    })
+}
+
+/// Which paths a method has is its own affair.
+fn method_route(verb: Verb, below: &[&str], methods: &[Arc<AuthMount>]) -> Option<Route> {
+    let (mount, rest) = mount_at(methods, below)?;
+    if mount.kind == MethodKind::Token {
+        return None;
+    }
+    Some(Route {
+        operation: Operation::AuthMethod,
+        target: Target::Method(MethodTarget {
+            mount,
+            verb,
+            rest: rest.iter().map(|segment| (*segment).to_owned()).collect(),
+        }),
     })
 }
 

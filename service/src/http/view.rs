@@ -10,6 +10,8 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::identity::ttl::SYSTEM_TTL;
+
 /// A ring as `GET keys/:name` shows it.
 pub(super) fn ring(described: &Description) -> Value {
     let (ring, policy) = (&described.ring, &described.ring.policy);
@@ -75,14 +77,15 @@ pub(super) fn mount(mount: &Mount) -> Value {
     })
 }
 
-/// A mount's settings as `GET sys/mounts/:path/tune` shows them.
+/// A mount's settings as `GET sys/mounts/:path/tune` shows them: with the lifetimes that come of them, where `GET sys/mounts`
+/// shows a 0 for what is not set.
 pub(super) fn tuning(mount: &Mount) -> Value {
     json!({
         "default_key_type": mount.settings.default_key_type.map(keyring::algorithm::KeyType::name),
-        "default_lease_ttl": 0,
+        "default_lease_ttl": SYSTEM_TTL.as_secs(),
         "description": mount.settings.description,
         "force_no_cache": false,
-        "max_lease_ttl": 0,
+        "max_lease_ttl": SYSTEM_TTL.as_secs(),
         "options": options(mount),
     })
 }

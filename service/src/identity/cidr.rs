@@ -38,6 +38,12 @@ pub fn admits(blocks: &[Cidr], remote: Option<IpAddr>) -> bool {
     blocks.is_empty() || remote.is_some_and(within)
 }
 
+/// Whether each of `inner` lies within one of `outer`.
+pub fn covers(outer: &[Cidr], inner: &[Cidr]) -> bool {
+    let within = |block: &Cidr| outer.iter().any(|wide| wide.0.contains(&block.0));
+    inner.iter().all(within)
+}
+
 impl fmt::Display for Cidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.prefix_len() == self.0.max_prefix_len() {

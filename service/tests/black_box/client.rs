@@ -119,7 +119,11 @@ impl Request {
 
     /// Sends it to a service that may be going away.
     pub(crate) fn try_send(&self) -> io::Result<Answer> {
-        let mut wire = Wire::connect(&self.address)?;
+        self.send_over(&mut Wire::connect(&self.address)?)
+    }
+
+    /// Sends it over a connection that is there already.
+    pub(crate) fn send_over<S: Read + Write>(&self, wire: &mut Wire<S>) -> io::Result<Answer> {
         let mut bytes = self.head().into_bytes();
         bytes.extend_from_slice(&self.body);
         wire.send(&bytes)?;
@@ -204,8 +208,8 @@ impl IntoBody for String {
 
 /// A connection of one's own.
 #[derive(Debug)]
-pub(crate) struct Wire {
-    stream: BufReader<TcpStream>,
+pub(crate) struct Wire<S: Read = TcpStream> {
+    stream: BufReader<S>,
 }
 
 impl Wire {
@@ -214,17 +218,28 @@ impl Wire {
         stream.set_nodelay(true)?;
         // Nothing here takes that long; a test that would hang fails instead.
         stream.set_read_timeout(Some(Duration::from_mins(1)))?;
-        Ok(Self {
-            stream: BufReader::new(stream),
-        })
-    }
-
-    pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.get_mut().write_all(bytes)
+        Ok(Self::over(stream))
     }
 
     pub(crate) fn end_sending(&self) {
         drop(self.stream.get_ref().shutdown(Shutdown::Write));
+    }
+}
+
+impl<S: Read + Write> Wire<S> {
+    /// A connection over any stream.
+    pub(crate) fn over(stream: S) -> Self {
+        Self {
+            stream: BufReader::new(stream),
+        }
+    }
+
+    pub(crate) fn stream(&self) -> &S {
+        self.stream.get_ref()
+    }
+
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.get_mut().write_all(bytes)
     }
 
     /// The next answer that is not interim.

@@ -17,15 +17,19 @@
 mod admission;
 mod api;
 mod app;
+mod auth;
 mod bad_input;
 mod client;
+mod clients;
 mod durability;
 mod pkcs11;
 mod restart;
+mod sealing;
 mod set_up;
 mod start_up;
 mod store_away;
 mod telemetry;
+mod tls;
 mod two_nodes;
 
 use std::time::{Duration, Instant};

@@ -15,16 +15,24 @@ impl ChangeFeed for MemoryStore {
         let state = self.state();
         let events = state
             .recorded()
-            .filter(|(sequence, _)| *sequence >= cursor.0);
+            .filter(|(sequence, _)| *sequence >= cursor.rings);
         let rings = events.map(|(_, event)| ChangedRing {
             mount: event.mount,
             name: event.name.clone(),
             ring: event.ring,
             generation: event.generation,
         });
+        let revocations = (1..).zip(&state.identity.revocations);
+        let revoked = revocations
+            .filter(|(sequence, _)| *sequence >= cursor.revocations)
+            .flat_map(|(_, revocation)| revocation.tokens.iter().copied());
+        let header = state.header.as_ref();
         Ok(Changes {
             rings: rings.collect(),
             mounts_epoch: state.mounts_epoch,
+            identity_epoch: state.identity.epoch,
+            revoked: revoked.collect(),
+            sealed: header.is_some_and(|header| header.live_secret.is_none()),
             next: end_of(&state),
         })
     }
@@ -35,5 +43,9 @@ impl ChangeFeed for MemoryStore {
 }
 
 fn end_of(state: &State) -> Cursor {
-    Cursor(wide(state.history.len()).saturating_add(1))
+    let after = |count| wide(count).saturating_add(1);
+    Cursor {
+        rings: after(state.history.len()),
+        revocations: after(state.identity.revocations.len()),
+    }
 }

@@ -169,6 +169,18 @@ impl RingStore for MemoryStore {
         Ok(recorded.take(count(limit)).collect())
     }
 
+    async fn events_of_request(&self, request_id: &str) -> Result<Vec<RecordedEvent>, StoreError> {
+        let state = self.state();
+        let events = state
+            .recorded()
+            .filter(|(_, event)| event.by.request_id.as_deref() == Some(request_id));
+        let recorded = events.map(|(sequence, event)| RecordedEvent {
+            sequence,
+            event: event.clone(),
+        });
+        Ok(recorded.collect())
+    }
+
     async fn due_for_rotation(
         &self,
         now: Timestamp,

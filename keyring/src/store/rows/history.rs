@@ -7,7 +7,8 @@ use crate::clock::Timestamp;
 use crate::history::{Action, Cause, HistoryEvent, Provenance, RecordedEvent};
 use crate::ids::{MountId, RingId};
 use crate::name::KeyName;
-use crate::store::{ChangedRing, StoreError};
+use crate::store::identity::CredentialHash;
+use crate::store::{ChangedRing, Changes, Cursor, StoreError};
 
 #[derive(FromRow)]
 pub(in crate::store) struct EventRow {
@@ -67,21 +68,76 @@ impl TryFrom<EventRow> for RecordedEvent {
     }
 }
 
-/// One change of the stream, or only its end and the mounts' epoch if there is none.
+/// One change of the stream, beside what holds for all of them; alone if there is none.
 #[derive(FromRow)]
 pub(in crate::store) struct ChangeRow {
-    pub(in crate::store) next: i64,
-    pub(in crate::store) epoch: i64,
+    #[sqlx(flatten)]
+    pub(in crate::store) state: StreamRow,
+    #[sqlx(flatten)]
+    pub(in crate::store) ring: ChangedRingRow,
+    /// A token that was revoked.
+    pub(in crate::store) revoked: Option<Vec<u8>>,
+}
+
+/// What a poll tells beside the changes.
+#[derive(Clone, Copy, FromRow)]
+pub(in crate::store) struct StreamRow {
+    #[sqlx(flatten)]
+    pub(in crate::store) next: CursorRow,
+    mounts_epoch: i64,
+    identity_epoch: i64,
+    sealed: bool,
+}
+
+impl StreamRow {
+    /// What the poll answers, of these changes.
+    pub(in crate::store) fn changes(
+        self,
+        rings: Vec<ChangedRing>,
+        revoked: Vec<CredentialHash>,
+    ) -> Result<Changes, StoreError> {
+        Ok(Changes {
+            rings,
+            mounts_epoch: unsigned(self.mounts_epoch, "mounts_epoch.epoch")?,
+            identity_epoch: unsigned(self.identity_epoch, "identity_epoch.epoch")?,
+            revoked,
+            sealed: self.sealed,
+            next: self.next.try_into()?,
+        })
+    }
+}
+
+/// Where the stream ends.
+#[derive(Clone, Copy, FromRow)]
+pub(in crate::store) struct CursorRow {
+    next_ring: i64,
+    next_revocation: i64,
+}
+
+impl TryFrom<CursorRow> for Cursor {
+    type Error = StoreError;
+
+    fn try_from(row: CursorRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            rings: unsigned(row.next_ring, "ring_history")?,
+            revocations: unsigned(row.next_revocation, "revocations")?,
+        })
+    }
+}
+
+/// A ring that was changed, if the change was to a ring.
+#[derive(FromRow)]
+pub(in crate::store) struct ChangedRingRow {
     mount_id: Option<Vec<u8>>,
     name: Option<String>,
     ring_id: Option<Vec<u8>>,
     generation: Option<i64>,
 }
 
-impl TryFrom<ChangeRow> for Option<ChangedRing> {
+impl TryFrom<ChangedRingRow> for Option<ChangedRing> {
     type Error = StoreError;
 
-    fn try_from(row: ChangeRow) -> Result<Self, StoreError> {
+    fn try_from(row: ChangedRingRow) -> Result<Self, StoreError> {
         let Some(ring) = row.ring_id else {
             return Ok(None);
         };

@@ -4,29 +4,38 @@ use async_trait::async_trait;
 
 use super::statements::params;
 use super::{SqlStore, query};
-use crate::store::rows::{ChangeRow, unsigned, values};
-use crate::store::{ChangeFeed, ChangedRing, Changes, Cursor, StoreError};
+use crate::store::rows::{ChangeRow, CursorRow, of_32};
+use crate::store::{ChangeFeed, Changes, Cursor, StoreError};
 
 #[async_trait]
 impl<S: SqlStore> ChangeFeed for S {
     async fn end(&self) -> Result<Cursor, StoreError> {
-        let rows: Vec<(i64,)> = query(self, S::END, &[]).await?;
-        let (next,) = rows.first().ok_or(StoreError::Corrupt("ring_history"))?;
-        unsigned(*next, "ring_history").map(Cursor)
+        let rows: Vec<CursorRow> = query(self, S::END, &[]).await?;
+        let end = rows.first().ok_or(StoreError::Corrupt("ring_history"))?;
+        (*end).try_into()
     }
 
     async fn changes_since(&self, cursor: Cursor) -> Result<Changes, StoreError> {
-        let rows: Vec<ChangeRow> = query(self, S::CHANGES, params![cursor.0]).await?;
-        // The epoch's row is there from the first migration on.
-        let first = rows.first().ok_or(StoreError::Corrupt("mounts_epoch"))?;
-        let next = unsigned(first.next, "ring_history")?;
-        let mounts_epoch = unsigned(first.epoch, "mounts_epoch.epoch")?;
-        let rings: Vec<Option<ChangedRing>> = values(rows)?;
-        Ok(Changes {
-            rings: rings.into_iter().flatten().collect(),
-            mounts_epoch,
-            next: Cursor(next),
-        })
+        let Cursor { rings, revocations } = cursor;
+        let rows: Vec<ChangeRow> = query(self, S::CHANGES, params![rings, revocations]).await?;
+        // The epochs' rows are there from the migrations on.
+        let state = rows
+            .first()
+            .ok_or(StoreError::Corrupt("mounts_epoch"))?
+            .state;
+        let (mut rings, mut revoked) = (Vec::new(), Vec::new());
+        for ChangeRow {
+            ring,
+            revoked: token,
+            ..
+        } in rows
+        {
+            rings.extend(Option::try_from(ring)?);
+            if let Some(token) = token {
+                revoked.push(of_32(token, "credentials.hash")?);
+            }
+        }
+        state.changes(rings, revoked)
     }
 
     async fn hint(&self) {

@@ -4,8 +4,11 @@ use async_trait::async_trait;
 
 use super::failure::{Failure, if_taken};
 use super::statements::{Statements, params};
-use super::{Connection, SqlStore, mounts, query, transaction};
+use super::{Connection, SqlStore, entries, mounts, query, transaction};
+use crate::clock::Timestamp;
+use crate::kek::WrappedDek;
 use crate::mount::Mount;
+use crate::store::identity::CredentialHash;
 use crate::store::rows::{HeaderRow, RootTokenRow, SecretRow, values};
 use crate::store::{HeaderStore, StoreError, StoreHeader, StoredRootToken, StoredSecret};
 
@@ -54,6 +57,34 @@ impl<S: SqlStore> HeaderStore for S {
         })
         .await
     }
+
+    async fn revoke_root_token(
+        &self,
+        hash: CredentialHash,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        transaction(self, (hash, at), |db, (hash, at)| {
+            Box::pin(revoke_token::<S>(db, hash, *at))
+        })
+        .await
+    }
+
+    async fn seal(&self) -> Result<(), StoreError> {
+        transaction(self, (), |db, ()| Box::pin(seal::<S>(db))).await?;
+        // The store is sealed, whatever becomes of this.
+        let mut connection = self.writes().acquire().await.map_err(Failure::from)?;
+        if let Err(error) = connection.change(S::FORGET_HEADER, &[]).await {
+            tracing::warn!(%error, "the database may keep the deleted secret for a while");
+        }
+        Ok(())
+    }
+
+    async fn unseal(&self, live: &WrappedDek) -> Result<(), StoreError> {
+        transaction(self, live.clone(), |db, live| {
+            Box::pin(unseal::<S>(db, live))
+        })
+        .await
+    }
 }
 
 struct NewStore {
@@ -98,7 +129,9 @@ async fn replace_tokens<S: SqlStore>(
     db: &mut Connection<S>,
     token: &StoredRootToken,
 ) -> Result<(), Failure> {
-    db.change(mounts::NEXT_EPOCH, &[]).await?;
+    entries::begin_change::<S>(db).await?;
+    let params = params![token.created_at, &token.hash];
+    db.change(TELL_REPLACED, params).await?;
     db.change(DELETE_ROOT_TOKENS, &[]).await?;
     db.change(
         INSERT_ROOT_TOKEN,
@@ -106,6 +139,35 @@ async fn replace_tokens<S: SqlStore>(
     )
     .await?;
     Ok(())
+}
+
+async fn revoke_token<S: SqlStore>(
+    db: &mut Connection<S>,
+    hash: &CredentialHash,
+    at: Timestamp,
+) -> Result<bool, Failure> {
+    entries::begin_change::<S>(db).await?;
+    let deleted = db.change(DELETE_ROOT_TOKEN, params![hash]).await?;
+    if deleted > 0 {
+        db.change(TELL_REVOKED, params![at, hash]).await?;
+    }
+    Ok(deleted > 0)
+}
+
+async fn seal<S: SqlStore>(db: &mut Connection<S>) -> Result<(), Failure> {
+    entries::begin_change::<S>(db).await?;
+    match db.change(SEAL, &[]).await? {
+        0 => Err(StoreError::NotFound.into()),
+        _ => Ok(()),
+    }
+}
+
+async fn unseal<S: SqlStore>(db: &mut Connection<S>, live: &WrappedDek) -> Result<(), Failure> {
+    entries::begin_change::<S>(db).await?;
+    match db.change(UNSEAL, params![live]).await? {
+        0 => Err(StoreError::NotFound.into()),
+        _ => Ok(()),
+    }
 }
 
 const HEADER: &str = "
@@ -121,6 +183,17 @@ const INSERT_SECRET: &str =
     "INSERT INTO store_secrets (purpose, kek, wrapped, material) VALUES ($1, $2, $3, $4)";
 
 const ROOT_TOKENS: &str = "SELECT hash, accessor, created_at FROM root_tokens ORDER BY created_at";
+
+const TELL_REPLACED: &str = "
+    INSERT INTO revocations (at, root_token) SELECT $1, hash FROM root_tokens WHERE hash <> $2";
+
+const TELL_REVOKED: &str = "INSERT INTO revocations (at, root_token) VALUES ($1, $2)";
+
+const DELETE_ROOT_TOKEN: &str = "DELETE FROM root_tokens WHERE hash = $1";
+
+const SEAL: &str = "UPDATE store_header SET live_secret = NULL";
+
+const UNSEAL: &str = "UPDATE store_header SET live_secret = COALESCE(live_secret, $1)";
 
 const DELETE_ROOT_TOKENS: &str = "DELETE FROM root_tokens";
 

@@ -140,7 +140,7 @@ const MOUNTS: &str = "
 
 const ENABLED_PATHS: &str = "SELECT path FROM mounts WHERE disabled_at IS NULL";
 
-pub(super) const NEXT_EPOCH: &str = "UPDATE mounts_epoch SET epoch = epoch + 1";
+const NEXT_EPOCH: &str = "UPDATE mounts_epoch SET epoch = epoch + 1";
 
 const INSERT_MOUNT: &str = "
     INSERT INTO mounts (id, path, created_at, description, default_key_type) VALUES ($1, $2, $3, $4, $5)";

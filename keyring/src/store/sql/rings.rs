@@ -100,6 +100,13 @@ impl<S: SqlStore> RingStore for S {
         values(query::<_, EventRow>(self, HISTORY, params![&mount, name, after, limit]).await?)
     }
 
+    async fn events_of_request(&self, request_id: &str) -> Result<Vec<RecordedEvent>, StoreError> {
+        if request_id.contains('\0') {
+            return Ok(Vec::new());
+        }
+        values(query::<_, EventRow>(self, EVENTS_OF_REQUEST, params![request_id]).await?)
+    }
+
     async fn due_for_rotation(
         &self,
         now: Timestamp,
@@ -308,6 +315,11 @@ const HISTORY: &str = "
         accessor, request_id, cause, reason
     FROM ring_history WHERE mount_id = $1 AND name = $2 AND sequence > $3 ORDER BY sequence LIMIT $4";
 
+const EVENTS_OF_REQUEST: &str = "
+    SELECT sequence, at, mount_id, name, ring_id, generation, action, from_version, to_version, settings, actor,
+        accessor, request_id, cause, reason
+    FROM ring_history WHERE request_id = $1 ORDER BY sequence";
+
 const DUE_RINGS: &str = "
     SELECT r.mount_id, r.name, r.generation, r.due_at
     FROM rings r JOIN mounts m ON m.id = r.mount_id
@@ -316,8 +328,6 @@ const DUE_RINGS: &str = "
 
 #[cfg(test)]
 mod tests {
-    use sqlx::AssertSqlSafe;
-
     use super::*;
     use crate::store::sqlite::SqliteStore;
 
@@ -332,16 +342,12 @@ mod tests {
             LIST_RINGS,
             VERSIONS,
             HISTORY,
+            EVENTS_OF_REQUEST,
             DUE_RINGS,
             UPDATE_RING,
             TRIM_VERSIONS,
         ] {
-            let explained = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
-            let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(explained)
-                .fetch_all(store.reads())
-                .await
-                .unwrap();
-            let steps: Vec<_> = plan.into_iter().map(|(_, _, _, step)| step).collect();
+            let steps = store.plan_of(statement).await;
             assert!(!steps.is_empty());
             let is_slow = |step: &String| step.starts_with("SCAN") || step.contains("TEMP B-TREE");
             assert!(!steps.iter().any(is_slow), "{statement}: {steps:?}");

@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::ids::{KekId, MountId, RingId, StoreId};
 use crate::kek::WrappedDek;
 use crate::name::{KeyName, MountPath};
+use crate::store::identity::{CredentialHash, CredentialKind};
 use crate::version::{Generation, Version};
 
 /// A connection that runs statements whose placeholders are `$1`, `$2` and so on.
@@ -145,6 +146,11 @@ param_from! {
     Generation: value => value.0.into();
     Timestamp: value => value.micros().into();
     Option<Timestamp>: value => Self::Int(value.map(Timestamp::micros));
+    Option<u32>: value => Self::Int(value.map(i64::from));
+    CredentialKind: value => u32::from(value.number()).into();
+    &'a CredentialHash: value => Self::Bytes(Some(&value.0));
+    &'a Option<CredentialHash>: value => Self::Bytes(value.as_ref().map(|hash| hash.0.as_slice()));
+    &'a [u8; 16]: value => Self::Bytes(Some(value));
     &'a str: value => Self::Text(Some(value));
     &'a String: value => Self::Text(Some(value));
     &'a Option<String>: value => Self::Text(value.as_deref());

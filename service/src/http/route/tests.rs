@@ -1,12 +1,14 @@
 //! The route table walked, and odd paths thrown at it.
 
 use keyring::clock::Timestamp;
+use keyring::entropy::SystemEntropy;
 use keyring::ids::MountId;
 use keyring::mount::MountSettings;
 use proptest::prelude::*;
 
 use super::*;
 use crate::http::path;
+use crate::identity::auth_mounts::mount::AuthMountConfig;
 
 fn mounts() -> Vec<Mount> {
     ["team/payments", "transit", "v1"]
@@ -21,10 +23,17 @@ fn mounts() -> Vec<Mount> {
         .collect()
 }
 
+fn methods() -> Vec<Arc<AuthMount>> {
+    let path = MountPath::parse("team/machines").unwrap();
+    let config = AuthMountConfig::default();
+    let mount = AuthMount::generate(path, MethodKind::AppRole, config, &SystemEntropy);
+    vec![Arc::new(mount.unwrap())]
+}
+
 fn find(verb: Verb, raw: &str) -> Result<Route, RouteFault> {
     let decoded = path::decode(raw).unwrap();
     let path = ApiPath::parse(&decoded).unwrap();
-    Route::find(verb, &path, &mounts())
+    Route::find(verb, &path, &mounts(), &methods())
 }
 
 fn operation(verb: Verb, raw: &str) -> Result<Operation, RouteFault> {
@@ -81,7 +90,7 @@ const ROWS: &[(Verb, &str, Operation)] = &[
     (
         Verb::Write,
         "/v1/sys/capabilities-self",
-        Operation::CapabilitiesSelf,
+        Operation::Capabilities,
     ),
     (
         Verb::Read,
@@ -103,10 +112,74 @@ const ROWS: &[(Verb, &str, Operation)] = &[
         Operation::MountTuneRead,
     ),
     (Verb::Write, "/v1/sys/mounts/a/b/tune", Operation::MountTune),
+    (Verb::Read, "/v1/sys/auth", Operation::AuthMountList),
+    (Verb::Read, "/v1/sys/auth/a/b", Operation::AuthMountRead),
+    (Verb::Write, "/v1/sys/auth/a/b", Operation::AuthMountEnable),
+    (
+        Verb::Delete,
+        "/v1/sys/auth/a/b",
+        Operation::AuthMountDisable,
+    ),
+    (
+        Verb::Read,
+        "/v1/sys/auth/a/b/tune",
+        Operation::AuthMountTuneRead,
+    ),
+    (
+        Verb::Write,
+        "/v1/sys/auth/a/b/tune",
+        Operation::AuthMountTune,
+    ),
+    (
+        Verb::Write,
+        "/v1/auth/team/machines/login",
+        Operation::AuthMethod,
+    ),
+    (Verb::Patch, "/v1/auth/team/machines", Operation::AuthMethod),
+    (Verb::Write, "/v1/sys/wrapping/wrap", Operation::Wrap),
+    (Verb::Write, "/v1/sys/wrapping/unwrap", Operation::Unwrap),
+    (
+        Verb::Write,
+        "/v1/sys/wrapping/lookup",
+        Operation::WrapLookUp,
+    ),
+    (Verb::Read, "/v1/sys/wrapping/lookup", Operation::WrapLookUp),
+    (Verb::Write, "/v1/sys/wrapping/rewrap", Operation::WrapRenew),
     (
         Verb::Read,
         "/v1/auth/token/lookup-self",
-        Operation::TokenLookupSelf,
+        Operation::TokenLookup,
+    ),
+    (
+        Verb::Write,
+        "/v1/auth/token/create/r",
+        Operation::TokenCreate,
+    ),
+    (
+        Verb::List,
+        "/v1/auth/token/accessors/",
+        Operation::TokenAccessors,
+    ),
+    (Verb::Write, "/v1/auth/token/renew", Operation::TokenRenew),
+    (
+        Verb::Write,
+        "/v1/auth/token/revoke-orphan",
+        Operation::TokenRevoke,
+    ),
+    (Verb::Delete, "/v1/auth/token/roles/r", Operation::TokenRole),
+    (Verb::Write, "/v1/auth/token/tidy", Operation::TokenTidy),
+    (Verb::List, "/v1/sys/policies/acl", Operation::PolicyList),
+    (Verb::Read, "/v1/sys/policy", Operation::PolicyList),
+    (
+        Verb::Read,
+        "/v1/sys/policies/acl/a/b",
+        Operation::PolicyRead,
+    ),
+    (Verb::Write, "/v1/sys/policy/a", Operation::PolicyWrite),
+    (
+        Verb::Delete,
+        "/v1/sys/policies/acl/a",
+        Operation::PolicyDelete,
     ),
 ];
 
@@ -171,6 +244,18 @@ fn paths_that_lead_nowhere_say_why() {
         (Verb::Write, "/v1/transit/datakey/other/k", DataKeyForm),
         (Verb::Read, "/v1/transit", UnsupportedPath),
         (Verb::Read, "/v1/sys/nothing", UnsupportedPath),
+        (Verb::Read, "/v1/auth/token/nothing", UnsupportedPath),
+        (Verb::Read, "/v1/auth/token", UnsupportedPath),
+        (Verb::Read, "/v1/auth/token/create", UnsupportedOperation),
+        (Verb::Read, "/v1/auth/token/create/r", UnsupportedOperation),
+        (Verb::Write, "/v1/auth/token/create/-r", UnsupportedPath),
+        (
+            Verb::Patch,
+            "/v1/auth/token/lookup-self",
+            UnsupportedOperation,
+        ),
+        (Verb::Read, "/v1/sys/policies/acl", UnsupportedOperation),
+        (Verb::Read, "/v1/sys/capabilities", UnsupportedOperation),
         (Verb::Read, "/v1/auth/token/nothing", UnsupportedPath),
         (Verb::Read, "/v1/sys/mounts/tune", UnsupportedPath),
         (Verb::Read, "/v1/sys/mounts/-a", UnsupportedPath),
@@ -257,7 +342,7 @@ proptest! {
         let Ok(decoded) = path::decode(&raw) else { return Ok(()) };
         let Ok(parsed) = ApiPath::parse(&decoded) else { return Ok(()) };
         prop_assert!(!decoded.split('/').any(|part| part == ".."));
-        let Ok(Route { target: Target::Key(key), operation }) = Route::find(verb, &parsed, &mounts()) else {
+        let Ok(Route { target: Target::Key(key), operation }) = Route::find(verb, &parsed, &mounts(), &methods()) else {
             return Ok(());
         };
         let name = key.address.name.as_str();

@@ -25,6 +25,8 @@ pub struct TokenBody {
     /// Its lifetime as it was given; zero if it never expires.
     #[serde(with = "seconds")]
     pub creation_ttl: Duration,
+    /// How many tokens it descends from.
+    pub depth: u8,
     /// What it is called in histories and logs.
     pub display_name: String,
     /// Always empty: there are no entities.
@@ -58,6 +60,8 @@ pub struct TokenBody {
     pub policies: PolicySet,
     /// Whether it can be renewed.
     pub renewable: bool,
+    /// Whether the root token of `init` made it, which is in no row and so in no parent column.
+    pub root_child: bool,
     /// The token role it was made with.
     pub role: Option<String>,
     /// The accessor of the auth mount that issued it; empty for tokens made by tokens.
@@ -73,6 +77,9 @@ pub struct TokenBody {
 pub struct TokenTampered;
 
 impl TokenBody {
+    /// How many tokens one may descend from: each of them is looked at whenever it is used.
+    pub const MAX_DEPTH: u8 = 32;
+
     /// When it was issued.
     pub const fn issued(&self) -> Timestamp {
         Timestamp::from_micros(self.issued_at)

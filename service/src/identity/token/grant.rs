@@ -40,6 +40,8 @@ pub struct NewToken {
     pub parent: Option<CredentialHash>,
     /// A text chosen for it; made at random otherwise.
     pub chosen: Option<TokenText>,
+    /// Whether the root token of `init` makes it.
+    pub root_child: bool,
     /// Whether it must not be renewed.
     pub not_renewable: bool,
     /// Where the request comes from, for tokens that are bound to that.

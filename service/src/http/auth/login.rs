@@ -1,0 +1,68 @@
+//! What all logins end with: a token, and an answer that tells it to its owner.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::http::request::Request;
+use crate::http::errors::Problem;
+use crate::http::reply::{Answer, Reply};
+use crate::identity::Identity;
+use crate::identity::auth_mounts::mount::AuthMount;
+use crate::identity::token::grant::{AuthMountLimits, Issued, NewToken};
+use crate::identity::token_params::TokenParams;
+
+/// Somebody who has proved who they are.
+#[derive(Debug)]
+pub(super) struct Proven {
+    /// What the token is to be called: the mount's path, and the name of somebody on it.
+    pub(super) display_name: String,
+    /// What the token is to say of its owner.
+    pub(super) metadata: BTreeMap<String, String>,
+    /// What the role or user says of tokens.
+    pub(super) params: TokenParams,
+}
+
+/// What a token is called that a method gives: its path with dashes, and whom it is given to.
+pub(super) fn display_name(mount: &AuthMount, name: Option<&str>) -> String {
+    let path = mount.path.as_str().replace('/', "-");
+    match name {
+        Some(name) => format!("{path}-{name}"),
+        None => path,
+    }
+}
+
+/// Runs a login to its end, even if the client hangs up: what it takes, a use of a secret id, gives a token.
+pub(super) async fn log_in<F>(
+    request: &Request<'_>,
+    mount: &AuthMount,
+    login_path: &str,
+    proof: impl FnOnce(Arc<Identity>) -> F,
+) -> Answer
+where
+    F: Future<Output = Result<Proven, Problem>> + Send + 'static,
+{
+    let identity = Arc::clone(request.identity()?);
+    let proof = proof(Arc::clone(&identity));
+    let limits = AuthMountLimits {
+        ttl: mount.config.limits(),
+        token_type: mount.config.token_type,
+    };
+    let path = format!("auth/{}/{login_path}", mount.path);
+    let (scope, remote) = (mount.accessor.clone(), request.remote);
+    let work = async move {
+        let proven = proof.await?;
+        let token = NewToken {
+            params: proven.params,
+            display_name: proven.display_name,
+            meta: Some(proven.metadata),
+            path,
+            scope,
+            remote,
+            ..NewToken::default()
+        };
+        let issued: Issued = identity.issue(token, &limits).await?;
+        Ok::<_, Problem>(issued)
+    };
+    let issued = request.front.detached.run(work).await??;
+    Ok(Reply::auth(request.id, &issued, &[]))
+}

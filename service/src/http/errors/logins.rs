@@ -1,0 +1,122 @@
+//! What logins by tokens of others and by certificates come to, as statuses and texts.
+
+use actix_web::http::StatusCode;
+
+use super::{Message, Problem};
+use crate::identity::methods::cert::CertLoginError;
+use crate::identity::methods::entry_shelf::LookUpError;
+use crate::identity::methods::jose::jws::JwsFault;
+use crate::identity::methods::jwt::key_source::SourceFault;
+use crate::identity::methods::jwt::remote_keys::{RemoteFault, VerifyFault};
+use crate::identity::methods::jwt::{JwtLoginError, ProbeFault};
+use crate::identity::methods::kubernetes::AccountLoginError;
+use crate::identity::methods::kubernetes::connection::VouchFault;
+use crate::identity::methods::kubernetes::offline::OfflineFault;
+use crate::identity::outbound::FetchFault;
+
+impl Problem {
+    /// Somebody is who they say, and that is not enough.
+    fn forbidden(text: String) -> Self {
+        Self::new(StatusCode::FORBIDDEN, Message::Plain(text.into()))
+    }
+}
+
+impl From<LookUpError> for Problem {
+    fn from(error: LookUpError) -> Self {
+        match error {
+            LookUpError::Busy => Self::too_often(),
+            LookUpError::Entry(error) => error.into(),
+        }
+    }
+}
+
+impl From<JwtLoginError> for Problem {
+    fn from(error: JwtLoginError) -> Self {
+        match error {
+            JwtLoginError::Address => Self::permission_denied(),
+            JwtLoginError::Claims(_)
+            | JwtLoginError::MissingRole
+            | JwtLoginError::MissingToken
+            | JwtLoginError::NoRole
+            | JwtLoginError::NotConfigured
+            | JwtLoginError::Token(VerifyFault::Token(_)) => Self::bad(error.to_string()),
+            JwtLoginError::LookUp(error) => error.into(),
+            JwtLoginError::Source(fault) => Self::bad(error.to_string()).alarmed(&fault),
+            JwtLoginError::Token(VerifyFault::NoKeys(fault)) => {
+                Self::unavailable("error validating token: the issuer's keys cannot be fetched now")
+                    .warned(&fault)
+            }
+        }
+    }
+}
+
+impl From<ProbeFault> for Problem {
+    fn from(fault: ProbeFault) -> Self {
+        match fault {
+            ProbeFault::Remote(RemoteFault::NotRun) => Self::busy(),
+            ProbeFault::Remote(
+                cause @ (RemoteFault::Discovery
+                | RemoteFault::Fetch(_)
+                | RemoteFault::Keys(_)
+                | RemoteFault::Url(_)),
+            ) => Self::bad(format!(
+                "error checking jwks URL or oidc discovery URL: {cause}"
+            ))
+            .warned(&cause),
+            ProbeFault::Source(
+                fault @ (SourceFault::Client(_) | SourceFault::Config(_) | SourceFault::Url(_)),
+            ) => Self::bad(fault.to_string()),
+        }
+    }
+}
+
+impl From<AccountLoginError> for Problem {
+    fn from(error: AccountLoginError) -> Self {
+        match error {
+            AccountLoginError::Address => Self::permission_denied(),
+            AccountLoginError::Binding(fault) => Self::forbidden(fault.to_string()),
+            AccountLoginError::Connection(fault) => {
+                Self::multi("the Kubernetes API cannot be asked with what is configured")
+                    .alarmed(&fault)
+            }
+            AccountLoginError::LookUp(error) => error.into(),
+            AccountLoginError::NoRole => Self::bad("invalid role name"),
+            AccountLoginError::NotConfigured => Self::multi("could not load backend configuration"),
+            AccountLoginError::Vouch(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<VouchFault> for Problem {
+    fn from(fault: VouchFault) -> Self {
+        match fault {
+            VouchFault::Busy => Self::busy(),
+            VouchFault::Mismatch
+            | VouchFault::Offline(OfflineFault::Token(JwsFault::Signature))
+            | VouchFault::Review(_) => Self::permission_denied(),
+            VouchFault::Issuer | VouchFault::Offline(_) | VouchFault::TooLong => {
+                Self::forbidden(fault.to_string())
+            }
+            VouchFault::NoReviewer => {
+                Self::multi("no token is configured to ask the Kubernetes API with").alarmed(&fault)
+            }
+            // The API server does not let this server ask.
+            VouchFault::Unanswered(FetchFault::Status(400..=499)) => {
+                Self::permission_denied().warned(&fault)
+            }
+            VouchFault::Unanswered(_) => {
+                Self::unavailable("the Kubernetes API cannot be asked now").warned(&fault)
+            }
+        }
+    }
+}
+
+impl From<CertLoginError> for Problem {
+    fn from(error: CertLoginError) -> Self {
+        match error {
+            CertLoginError::Address => Self::permission_denied(),
+            CertLoginError::Certificate(_) | CertLoginError::NoName => Self::bad(error.to_string()),
+            CertLoginError::LookUp(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Response wrapping: the answer to any request kept for whoever brings its token, and what can be done with such tokens.
+
+use std::time::Duration;
+
+use actix_web::http::header::HeaderMap;
+use keyring::secret::SecretBytes;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::auth::methods;
+use super::request::Request;
+use super::errors::Problem;
+use super::reply::{Answer, Content, Reply};
+use super::{view, weak};
+use crate::caller::presented_token;
+use crate::identity::wrapping::{WrapError, Wrapped, Wrapping};
+
+/// For how long the answer is to be kept, if the caller asks for it to be wrapped.
+pub(super) fn asked_ttl(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
+    let bad = |what| Problem::bad(format!("error parsing X-Vault-Wrap-TTL header: {what}"));
+    let mut values = headers.get_all("x-vault-wrap-ttl");
+    let (first, second) = (values.next(), values.next());
+    let Some(value) = first else {
+        return Ok(None);
+    };
+    if second.is_some() {
+        return Err(bad("it stands there twice"));
+    }
+    let text = value.to_str().map_err(|_| bad("not a duration"))?;
+    let ttl = weak::go_duration(text).map_err(|fault| match fault {
+        weak::DurationFault::Negative => bad("requested wrap ttl cannot be negative"),
+        weak::DurationFault::Unreadable => bad("not a duration"),
+    })?;
+    if ttl > Wrapping::MAX_TTL {
+        return Err(bad("longer than 768h"));
+    }
+    Ok((!ttl.is_zero()).then_some(ttl))
+}
+
+/// The answer to a request for this path, wrapped. What says nothing, and what is no answer in an envelope, stays as it is.
+pub(super) async fn wrap(
+    request: &Request<'_>,
+    ttl: Duration,
+    reply: Reply,
+) -> Answer {
+    if !reply.is_enveloped() {
+        return Ok(reply);
+    }
+    let used = reply.used;
+    let Content::Json(bytes) = reply.content else {
+        return Err(Problem::internal("an answer in an envelope is no JSON"));
+    };
+    let response = SecretBytes::new(bytes);
+    let accessor = wrapped_accessor(&response, request.path);
+    let (methods, path) = (methods(request)?.clone(), request.path.to_owned());
+    let work = async move {
+        let wrapping = &methods.wrapping;
+        wrapping.wrap(path, ttl, accessor, &response).await
+    };
+    let wrapped = request.front.detached.run(work).await??;
+    Ok(told(&wrapped).with_used(used))
+}
+
+/// `POST sys/wrapping/wrap`: answers what was sent, which the caller must have asked to be wrapped.
+pub(super) fn echo(request: &Request<'_>) -> Answer {
+    if asked_ttl(request.headers)?.is_none() {
+        return Err(Problem::bad(
+            "endpoint requires response wrapping to be used",
+        ));
+    }
+    Ok(Reply::printed(request.id, &request.body.object()?))
+}
+
+/// `POST sys/wrapping/unwrap`: the answer that was wrapped, as it was.
+pub(super) async fn unwrap(request: &Request<'_>) -> Answer {
+    let token = token(request, true)?;
+    let methods = methods(request)?.clone();
+    let work = async move { methods.wrapping.unwrap(text(&token)).await };
+    let response = request.front.detached.run(work).await??;
+    Ok(Reply::json(response.expose_secret().to_vec()))
+}
+
+/// `POST sys/wrapping/lookup`: what is known of the answer.
+pub(super) async fn look_up(request: &Request<'_>) -> Answer {
+    let token = token(request, false)?;
+    let info = methods(request)?.wrapping.look_up(text(&token)).await?;
+    let data = json!({
+        "creation_path": info.creation_path,
+        "creation_time": view::instant(info.created_at()),
+        "creation_ttl": info.ttl.as_secs(),
+    });
+    Ok(Reply::data(request.id, &data, &[]))
+}
+
+/// `POST sys/wrapping/rewrap`: the same answer under a new token.
+pub(super) async fn rewrap(request: &Request<'_>) -> Answer {
+    let token = token(request, true)?;
+    let methods = methods(request)?.clone();
+    let work = async move { methods.wrapping.rewrap(text(&token)).await };
+    let wrapped = request.front.detached.run(work).await??;
+    Ok(told(&wrapped))
+}
+
+/// The wrapping token a request means: the one in its body, or else the one it is made with. One in the body of another
+/// caller's request takes a caller who is known, where the answer is given out.
+fn token(request: &Request<'_>, gives_out: bool) -> Result<SecretBytes, Problem> {
+    let mut fields = request.body.fields()?;
+    let named = fields.text("token")?.unwrap_or_default();
+    if !named.as_str().is_empty() {
+        if gives_out && request.caller.is_none() {
+            let own = presented_token(request.headers);
+            if own != Some(named.as_str()) {
+                return Err(Problem::permission_denied());
+            }
+        }
+        return Ok(SecretBytes::new(named.as_str().as_bytes().to_vec()));
+    }
+    let own = presented_token(request.headers).ok_or(WrapError::NotThere)?;
+    Ok(SecretBytes::new(own.as_bytes().to_vec()))
+}
+
+/// What is no text was none of ours.
+fn text(token: &SecretBytes) -> &str {
+    std::str::from_utf8(token.expose_secret()).unwrap_or_default()
+}
+
+/// The answer in place of the wrapped one.
+fn told(wrapped: &Wrapped) -> Reply {
+    let info = json!({
+        "accessor": wrapped.accessor,
+        "creation_path": wrapped.info.creation_path,
+        "creation_time": view::instant(wrapped.info.created_at()),
+        "token": wrapped.token.expose_secret(),
+        "ttl": wrapped.info.ttl.as_secs(),
+        "wrapped_accessor": wrapped.info.wrapped_accessor.as_deref().unwrap_or_default(),
+    });
+    Reply::wrapped(&info)
+}
+
+/// The accessor of the token in an answer, or of the secret id that AppRole made.
+fn wrapped_accessor(response: &SecretBytes, path: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Envelope {
+        auth: Option<Auth>,
+        data: Option<Data>,
+    }
+    #[derive(Deserialize)]
+    struct Auth {
+        accessor: String,
+    }
+    #[derive(Deserialize)]
+    struct Data {
+        #[serde(default)]
+        secret_id_accessor: Option<String>,
+    }
+    let makes_token = path.starts_with("auth/");
+    let last = path.rsplit('/').next();
+    let makes_secret_id = makes_token && matches!(last, Some("secret-id" | "custom-secret-id"));
+    if !(makes_secret_id || makes_token) {
+        return None;
+    }
+    let envelope: Envelope = serde_json::from_slice(response.expose_secret()).ok()?;
+    let of_token = envelope.auth.map(|auth| auth.accessor);
+    of_token.or_else(|| {
+        let data = envelope.data.filter(|_| makes_secret_id)?;
+        data.secret_id_accessor
+    })
+}
+
+#[cfg(test)]
+mod tests;

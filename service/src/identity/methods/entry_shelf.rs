@@ -1,0 +1,180 @@
+//! Entries of one kind below auth mounts: written through, and kept in memory for logins as long as no entry changes.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use moka::sync::Cache;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::identity::entries::{Entries, Entry, EntryError, Shelf};
+
+/// Entries that hold a `T` each. Mounts are named by their accessors. Clones share what is kept.
+pub struct EntryShelf<T>(Arc<Inner<T>>);
+
+struct Inner<T> {
+    kind: &'static str,
+    entries: Entries,
+    epoch: AtomicU64,
+    /// What the store had, nothing included, and in which epoch; by mount and name.
+    kept: Cache<(String, String), Kept<T>>,
+    names: Cache<String, (u64, Arc<Vec<String>>)>,
+    /// Bounds what invented names cost.
+    invented: DefaultDirectRateLimiter,
+}
+
+type Kept<T> = (u64, Option<Arc<Entry<T>>>);
+
+/// Why an entry was not looked up.
+#[derive(Debug, thiserror::Error)]
+pub enum LookUpError {
+    /// More names that nobody has heard of are asked for than the store is asked about.
+    #[error("too many unknown names are asked for")]
+    Busy,
+    /// The store failed.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+}
+
+/// How many entries are kept.
+const KEPT: u64 = 4096;
+/// How many names a second the store is asked about of which nothing is known.
+const INVENTED_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).expect("not zero");
+
+impl<T> EntryShelf<T>
+where
+    T: Serialize + DeserializeOwned + Send + Sync + 'static,
+{
+    /// The entries of this kind.
+    pub fn new(kind: &'static str, entries: Entries) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            entries,
+            epoch: AtomicU64::new(0),
+            kept: Cache::new(KEPT),
+            names: Cache::new(KEPT),
+            invented: RateLimiter::direct(Quota::per_second(INVENTED_PER_SECOND)),
+        }))
+    }
+
+    /// To be called when entries have changed: nothing that is kept counts any more.
+    pub fn entries_changed(&self) {
+        self.0.epoch.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn at<'a>(&self, mount: &'a str) -> Shelf<'a> {
+        Shelf {
+            kind: self.0.kind,
+            scope: mount,
+        }
+    }
+
+    /// The entry of this name, from the store.
+    pub async fn read(&self, mount: &str, name: &str) -> Result<Option<T>, EntryError> {
+        let found = self.0.entries.get(self.at(mount), name).await?;
+        Ok(found.map(|entry| entry.value))
+    }
+
+    /// The names of all entries of a mount, in byte order.
+    pub async fn names(&self, mount: &str) -> Result<Vec<String>, EntryError> {
+        self.0.entries.names(self.at(mount)).await
+    }
+
+    /// Makes or changes an entry by `edit`, which may run several times. What it refuses is refused.
+    pub async fn put<E>(
+        &self,
+        mount: &str,
+        name: &str,
+        edit: impl FnMut(Option<T>) -> Result<T, E>,
+    ) -> Result<Result<(), E>, EntryError> {
+        let put = self.0.entries.put(self.at(mount), name, edit).await;
+        self.entries_changed();
+        Ok(put?.map(|_| ()))
+    }
+
+    /// Deletes an entry, also if there is none.
+    pub async fn delete(&self, mount: &str, name: &str) -> Result<(), EntryError> {
+        let deleted = self.0.entries.delete(self.at(mount), name).await;
+        self.entries_changed();
+        deleted.map(|_was_there| ())
+    }
+
+    /// The entry that somebody without a token asks for.
+    pub async fn look_up(
+        &self,
+        mount: &str,
+        name: &str,
+    ) -> Result<Option<Arc<Entry<T>>>, LookUpError> {
+        let place = (mount.to_owned(), name.to_owned());
+        match self.0.kept.get(&place) {
+            Some((at, entry)) if at == self.epoch() => return Ok(entry),
+            // Something was there before entries changed, so asking again is no idle question.
+            Some((_, Some(_))) => {}
+            Some((_, None)) | None => {
+                self.0.invented.check().map_err(|_| LookUpError::Busy)?;
+            }
+        }
+        Ok(self.fetch(place).await?)
+    }
+
+    /// All entries of a mount that somebody without a token asks for, in byte order of their names; `None` if there are
+    /// more than `most`.
+    pub async fn look_up_all(
+        &self,
+        mount: &str,
+        most: usize,
+    ) -> Result<Option<Vec<Arc<Entry<T>>>>, EntryError> {
+        let epoch = self.epoch();
+        let names = match self.0.names.get(mount) {
+            Some((at, names)) if at == epoch => names,
+            Some(_) | None => {
+                let names = Arc::new(self.names(mount).await?);
+                let kept = (epoch, Arc::clone(&names));
+                self.0.names.insert(mount.to_owned(), kept);
+                names
+            }
+        };
+        if names.len() > most {
+            return Ok(None);
+        }
+        let mut entries = Vec::with_capacity(names.len());
+        for name in names.iter() {
+            let place = (mount.to_owned(), name.clone());
+            let entry = match self.0.kept.get(&place) {
+                Some((at, entry)) if at == epoch => entry,
+                Some(_) | None => self.fetch(place).await?,
+            };
+            entries.extend(entry);
+        }
+        Ok(Some(entries))
+    }
+
+    fn epoch(&self) -> u64 {
+        self.0.epoch.load(Ordering::SeqCst)
+    }
+
+    async fn fetch(&self, place: (String, String)) -> Result<Option<Arc<Entry<T>>>, EntryError> {
+        // Taken before the store is asked: an answer from before a change never counts after it.
+        let epoch = self.epoch();
+        let (mount, name) = &place;
+        let entry = self.0.entries.get(self.at(mount), name).await?;
+        let entry = entry.map(Arc::new);
+        self.0.kept.insert(place, (epoch, entry.clone()));
+        Ok(entry)
+    }
+}
+
+impl<T> fmt::Debug for EntryShelf<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("EntryShelf").field(&self.0.kind).finish()
+    }
+}
+
+impl<T> Clone for EntryShelf<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}

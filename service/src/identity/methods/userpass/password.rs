@@ -1,0 +1,188 @@
+//! Passwords: Argon2id (RFC 9106) hashes, made and checked on few threads at a time and never where requests are served.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
+use keyring::entropy::{Entropy, EntropyError};
+use keyring::secret::SecretBytes;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The hash of a password in the PHC string format, parameters and salt included. Stored sealed, never printed.
+#[derive(Clone, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct PasswordRecord(String);
+
+impl fmt::Debug for PasswordRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordRecord(..)")
+    }
+}
+
+/// Why a password was neither hashed nor checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HashError {
+    /// More passwords are waiting than this node takes on.
+    #[error("too many passwords are being checked")]
+    Busy,
+    /// The work broke off, or memory for it ran out.
+    #[error("hashing a password broke off")]
+    BrokeOff,
+    /// No salt.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+}
+
+/// The threads for passwords. Each hash takes [`MEMORY_KIB`](Self::MEMORY_KIB) and some 20 ms of a core on purpose, so
+/// only a few are worked on at once and only so many may wait. Clones share the room.
+#[derive(Clone, Debug)]
+pub struct PasswordHasher {
+    at_work: Arc<Semaphore>,
+    admitted: Arc<Semaphore>,
+}
+
+impl PasswordHasher {
+    /// Memory of one hash, in KiB: what OWASP recommends with two passes and one lane.
+    pub const MEMORY_KIB: u32 = argon2::Params::DEFAULT_M_COST;
+    /// Passes over that memory.
+    pub const PASSES: u32 = argon2::Params::DEFAULT_T_COST;
+    /// How many passwords may be worked on or wait; beyond it they are refused.
+    pub const ADMITTED: usize = 256;
+
+    /// Works on at most this many passwords at once.
+    pub fn new(at_once: usize) -> Self {
+        Self {
+            at_work: Arc::new(Semaphore::new(at_once.max(1))),
+            admitted: Arc::new(Semaphore::new(Self::ADMITTED)),
+        }
+    }
+
+    /// A turn to work on a password; waits for it behind others.
+    pub async fn turn(&self) -> Result<Turn, HashError> {
+        let admitted = Arc::clone(&self.admitted).try_acquire_owned();
+        let admitted = admitted.map_err(|_| HashError::Busy)?;
+        let at_work = Arc::clone(&self.at_work).acquire_owned().await;
+        Ok(Turn {
+            _at_work: at_work.map_err(|_| HashError::BrokeOff)?,
+            _admitted: admitted,
+        })
+    }
+}
+
+/// The right to work on one password. It lasts until the work is done, whoever still waits for that.
+#[derive(Debug)]
+pub struct Turn {
+    _at_work: OwnedSemaphorePermit,
+    _admitted: OwnedSemaphorePermit,
+}
+
+impl Turn {
+    /// The record of a new password, with a new salt.
+    pub async fn hash(
+        self,
+        password: SecretBytes,
+        entropy: &dyn Entropy,
+    ) -> Result<PasswordRecord, HashError> {
+        let mut salt = [0; argon2::RECOMMENDED_SALT_LEN];
+        entropy.fill(&mut salt)?;
+        let made = self.run(move || record(password.expose_secret(), &salt));
+        made.await?.0.ok_or(HashError::BrokeOff)
+    }
+
+    /// Whether this is the password of the record. Without a record the answer is no, after the same work. The turn goes on, for
+    /// what is to be done about the answer before others have theirs.
+    pub async fn check(
+        self,
+        password: SecretBytes,
+        record: Option<PasswordRecord>,
+    ) -> Result<(bool, Self), HashError> {
+        self.run(move || {
+            let matched = matches(
+                password.expose_secret(),
+                record.as_ref().unwrap_or_else(stand_in),
+            );
+            matched && record.is_some()
+        })
+        .await
+    }
+
+    async fn run<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<(T, Self), HashError> {
+        let done = tokio::task::spawn_blocking(move || (work(), self));
+        done.await.map_err(|_| HashError::BrokeOff)
+    }
+}
+
+fn record(password: &[u8], salt: &[u8]) -> Option<PasswordRecord> {
+    let hash = Argon2::default().hash_password_with_salt(password, salt);
+    Some(PasswordRecord(hash.ok()?.to_string()))
+}
+
+fn matches(password: &[u8], record: &PasswordRecord) -> bool {
+    PasswordHash::new(&record.0)
+        .is_ok_and(|hash| Argon2::default().verify_password(password, &hash).is_ok())
+}
+
+/// A record with today's parameters to check against where there is none. Nobody's password.
+fn stand_in<'a>() -> &'a PasswordRecord {
+    static STAND_IN: OnceLock<PasswordRecord> = OnceLock::new();
+    STAND_IN.get_or_init(|| {
+        let made = record(b"", &[0; argon2::RECOMMENDED_SALT_LEN]);
+        made.unwrap_or(PasswordRecord(String::new()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use keyring::entropy::SystemEntropy;
+
+    use super::*;
+
+    fn secret(text: &str) -> SecretBytes {
+        SecretBytes::new(text.as_bytes().to_vec())
+    }
+
+    async fn hashed(text: &str) -> PasswordRecord {
+        let hasher = PasswordHasher::new(1);
+        let turn = hasher.turn().await.unwrap();
+        turn.hash(secret(text), &SystemEntropy).await.unwrap()
+    }
+
+    async fn is_it(text: &str, record: Option<&PasswordRecord>) -> bool {
+        let hasher = PasswordHasher::new(1);
+        let turn = hasher.turn().await.unwrap();
+        turn.check(secret(text), record.cloned()).await.unwrap().0
+    }
+
+    #[tokio::test]
+    async fn a_password_is_known_by_its_record_alone() {
+        let record = hashed("open sesame").await;
+        assert!(record.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert!(is_it("open sesame", Some(&record)).await);
+        for wrong in ["open sesame ", "Open sesame", ""] {
+            assert!(!is_it(wrong, Some(&record)).await, "{wrong:?}");
+        }
+        assert_ne!(record, hashed("open sesame").await, "the salt is new");
+        assert_eq!(format!("{record:?}"), "PasswordRecord(..)");
+    }
+
+    #[tokio::test]
+    async fn without_a_record_nothing_is_the_password() {
+        for wrong in ["", "x"] {
+            assert!(!is_it(wrong, None).await);
+        }
+        let broken = PasswordRecord("$argon2id$".to_owned());
+        assert!(!is_it("x", Some(&broken)).await);
+    }
+
+    #[tokio::test]
+    async fn who_does_not_fit_into_the_queue_is_refused_at_once() {
+        let hasher = PasswordHasher::new(1);
+        let _all = hasher.admitted.acquire_many(256).await.unwrap();
+        assert_eq!(hasher.turn().await.unwrap_err(), HashError::Busy);
+    }
+}

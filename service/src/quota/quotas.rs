@@ -1,0 +1,125 @@
+//! The table in force, exchanged while requests go on. Without quotas it costs a request one load.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use keyring::clock::Clock;
+
+use super::table::Point;
+use super::{Asked, Decision, QuotaSettings, QuotaSpec, Table};
+
+/// The quotas of a node, and what was spent of them here.
+#[derive(Debug)]
+pub struct Quotas {
+    any: AtomicBool,
+    table: ArcSwap<Table>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Quotas {
+    /// No quotas yet.
+    pub fn none(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            any: AtomicBool::new(false),
+            table: ArcSwap::default(),
+            clock,
+        }
+    }
+
+    /// Puts other quotas in force. What was spent of those that are the same stays spent. One caller at a time.
+    pub fn replace(
+        &self,
+        specs: impl IntoIterator<Item = (String, QuotaSpec)>,
+        settings: QuotaSettings,
+    ) {
+        let table = Table::compile(specs, settings, &self.table.load());
+        let any = !table.is_empty();
+        self.table.store(Arc::new(table));
+        self.any.store(any, Ordering::Release);
+    }
+
+    /// Whether there is none, so that nothing need be found out to count by.
+    pub fn are_none(&self) -> bool {
+        !self.any.load(Ordering::Acquire)
+    }
+
+    /// Counts a request, before its body is read.
+    pub fn request(&self, asked: &Asked<'_>) -> Decision {
+        self.decide(asked, Point::Request)
+    }
+
+    /// Counts a login whose role is known by now.
+    pub fn login(&self, asked: &Asked<'_>) -> Decision {
+        self.decide(asked, Point::Login)
+    }
+
+    /// Counts items, before they are worked on.
+    pub fn items(&self, asked: &Asked<'_>, count: usize) -> Decision {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.decide(asked, Point::Items(count))
+    }
+
+    fn decide(&self, asked: &Asked<'_>, point: Point) -> Decision {
+        if self.are_none() {
+            return Decision::Allowed;
+        }
+        let nanos = self.clock.uptime().as_nanos();
+        let now = u64::try_from(nanos).unwrap_or(u64::MAX);
+        self.table.load().decide(asked, point, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use keyring::clock::SystemClock;
+
+    use super::*;
+    use crate::quota::{QuotaPath, Unit, Window};
+
+    fn spec(limit: u64) -> QuotaSpec {
+        QuotaSpec {
+            path: QuotaPath::default(),
+            role: String::new(),
+            windows: vec![
+                Window::new(Unit::Requests, limit * 1000, Duration::from_hours(24)).unwrap(),
+            ],
+            block_seconds: 0,
+            budget: None,
+        }
+    }
+
+    #[test]
+    fn quotas_come_into_force_and_go_while_requests_do() {
+        let quotas = Quotas::none(Arc::new(SystemClock));
+        let asked = Asked {
+            path: "transit/decrypt/a",
+            operation: None,
+            address: None,
+            identity: None,
+            key: None,
+            role: None,
+        };
+        assert!(quotas.are_none());
+        assert_eq!(quotas.request(&asked), Decision::Allowed);
+        quotas.replace([("a".to_owned(), spec(1))], QuotaSettings::default());
+        assert!(!quotas.are_none());
+        assert_eq!(quotas.request(&asked), Decision::Allowed);
+        let refused = quotas.request(&asked);
+        assert!(
+            refused
+                .retry_after_seconds()
+                .is_some_and(|seconds| seconds > 80_000)
+        );
+        assert_eq!(
+            quotas.items(&asked, 5),
+            Decision::Allowed,
+            "it counts no items"
+        );
+        quotas.replace([], QuotaSettings::default());
+        assert!(quotas.are_none());
+        assert_eq!(quotas.request(&asked), Decision::Allowed);
+    }
+}
