@@ -1,7 +1,5 @@
 //! The fields of a request, whatever they came as: JSON, a form or a query; read one by one with weak typing.
 
-mod parameters;
-
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
