@@ -162,12 +162,12 @@ impl Operation {
         matches!(self, Self::Unwrap | Self::WrapLookUp | Self::WrapRenew)
     }
 
-    /// Whether strangers' bodies are read: those of logins, and those that bring a wrapping token. Whether a stranger may go on
+    /// Whether strangers' bodies are read: those of logins, and those that bring a wrapping token or an unlock share. Whether a stranger may go on
     /// then is decided where it leads.
     pub(super) const fn hears_strangers(self) -> bool {
         matches!(
             self,
-            Self::AuthMethod | Self::Unwrap | Self::WrapLookUp | Self::WrapRenew
+            Self::AuthMethod | Self::Unseal | Self::Unwrap | Self::WrapLookUp | Self::WrapRenew
         )
     }
 
@@ -182,6 +182,9 @@ impl Operation {
                 | Self::MountsVisible
                 | Self::SealStatus
                 | Self::Unseal
+                | Self::Unwrap
+                | Self::WrapLookUp
+                | Self::WrapRenew
         )
     }
 }
