@@ -69,6 +69,34 @@ random_id! {
     SealId
 }
 
+/// One attempt of the engine to change something by itself; shown as a random UUID (RFC 9562, section 5.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RequestId([u8; 16]);
+
+impl RequestId {
+    pub(crate) fn generate(entropy: &dyn Entropy) -> Result<Self, EntropyError> {
+        let mut bytes = [0; 16];
+        entropy.fill(&mut bytes)?;
+        let [.., version, _, variant, _, _, _, _, _, _, _] = &mut bytes;
+        *version = *version & 0x0f | 0x40;
+        *variant = *variant & 0x3f | 0x80;
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().enumerate().try_for_each(|(index, byte)| {
+            let dash = if [4, 6, 8, 10].contains(&index) {
+                "-"
+            } else {
+                ""
+            };
+            write!(f, "{dash}{byte:02x}")
+        })
+    }
+}
+
 /// Names one key-encryption key: `software:<hex>` or `pkcs11:<hex of CKA_ID>`. At most 255 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct KekId(std::sync::Arc<str>);

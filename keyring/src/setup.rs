@@ -1,11 +1,11 @@
 //! Making a store ready once, and opening it at every start.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use subtle::ConstantTimeEq;
 use tokio::sync::{mpsc, watch};
 
-use crate::background::{Follower, Rotator};
+use crate::background::{Caretaker, Follower, Patience, Rotator, Seen};
 use crate::cache::{Bounds, RingCache};
 use crate::data::DataPath;
 use crate::derive::unlock_copy_key;
@@ -20,16 +20,19 @@ use crate::mount::{Mount, MountSettings};
 use crate::mounts::MountTable;
 use crate::name::MountPath;
 use crate::record::seal_secret;
+use crate::root_tokens::RootTokens;
 use crate::secret::{Dek, SecretBytes};
 use crate::shares::{SplitError, split};
 use crate::store::{StoreError, StoreHeader, StoredRootToken};
 use crate::store_keys::Purpose;
-use crate::transit::{Parts, RootToken, Settings, Transit};
+use crate::transit::{Parts, Settings, Transit};
 use crate::usage::{Limits, UsageLedger, WornVersion};
 use crate::workers::Workers;
 use secrets::{new_secret, record_error, store_keys};
+pub use unseal::{SealState, UnsealError, examine_share, seal_state, unseal};
 
 mod secrets;
+mod unseal;
 
 /// How a store is to be initialised.
 #[derive(Clone, Debug)]
@@ -220,11 +223,11 @@ async fn start(
     lifecycle: Arc<Lifecycle>,
     worn: mpsc::Receiver<WornVersion>,
 ) -> Result<Transit, SetupError> {
+    let began = parts.clock.uptime();
     let cursor = parts.store.end().await?;
-    let mounts_epoch = parts.store.changes_since(cursor).await?.mounts_epoch;
+    let changes = parts.store.changes_since(cursor).await?;
     let mounts = Arc::new(MountTable::read(Arc::clone(&parts.store)).await?);
-    let root_tokens = parts.store.root_tokens().await?;
-    let root_tokens = root_tokens.into_iter().map(by_hash).collect();
+    let root_tokens = Arc::new(RootTokens::read(Arc::clone(&parts.store)).await?);
     let data = DataPath {
         loader: Arc::clone(&loader),
         workers: Workers::new(settings.worker_threads, settings.worker_queue)
@@ -233,44 +236,40 @@ async fn start(
         settings: settings.clone(),
     };
     let (stop, stopped) = watch::channel(false);
+    let listeners = Arc::default();
     let follower = Follower {
         loader: Arc::clone(&loader),
         mounts: Arc::clone(&mounts),
+        root_tokens: Arc::clone(&root_tokens),
+        listeners: Arc::clone(&listeners),
         cursor,
-        mounts_epoch,
+        seen: Seen::of(&changes, began),
         interval: settings.poll_interval,
     };
-    tokio::spawn(follower.run(stopped.clone()));
-    tokio::spawn(
-        Rotator {
-            lifecycle: Arc::clone(&lifecycle),
-            worn,
-        }
-        .run(stopped),
-    );
+    let rotator = Rotator {
+        lifecycle: Arc::clone(&lifecycle),
+        worn,
+        witness: Arc::clone(&settings.witness),
+        patience: Patience::default(),
+    };
+    let caretaker = Caretaker {
+        store: parts.store,
+        clock: parts.clock,
+    };
+    let background = vec![
+        tokio::spawn(follower.run(stopped.clone())),
+        tokio::spawn(rotator.run(stopped.clone())),
+        tokio::spawn(caretaker.run(stopped)),
+    ];
     Ok(Transit {
         loader,
         lifecycle,
         data,
         mounts,
         root_tokens,
+        listeners,
         settings,
         stop,
+        background: Mutex::new(background),
     })
-}
-
-fn by_hash(token: StoredRootToken) -> ([u8; 32], RootToken) {
-    let StoredRootToken {
-        hash,
-        accessor,
-        created_at,
-    } = token;
-    let accessor = accessor.into();
-    (
-        hash,
-        RootToken {
-            accessor,
-            created_at,
-        },
-    )
 }

@@ -1,15 +1,15 @@
 //! The one door: every verb the service offers over named rings.
 
-use std::collections::HashMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::algorithm::KeyType;
 use crate::audit_keys::AuditKeys;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::data::DataPath;
 use crate::entropy::Entropy;
 use crate::error::Error;
@@ -19,6 +19,7 @@ use crate::ids::MountId;
 use crate::job::{Job, Outcomes};
 use crate::kek::Kek;
 use crate::lifecycle::{Lifecycle, RotateIf};
+use crate::listener::{IdentityListener, Listeners};
 use crate::load::Loader;
 use crate::mount::{Mount, MountSettings};
 use crate::mounts::MountTable;
@@ -26,10 +27,13 @@ use crate::name::{KeyName, MountPath};
 use crate::observer::Observer;
 use crate::policy::PolicyChange;
 use crate::ring::StoredRing;
+pub use crate::root_tokens::RootToken;
+use crate::root_tokens::RootTokens;
 use crate::seal::Verb;
 use crate::secret::SecretBytes;
 use crate::store::{KeyStore, StoreError, VersionSummary};
 use crate::version::Version;
+use crate::witness::{ChangeWitness, Unwitnessed};
 
 /// What a [`Transit`] is built from.
 #[derive(Clone, Debug)]
@@ -46,7 +50,7 @@ pub struct Parts {
     pub observer: Arc<dyn Observer>,
 }
 
-/// Limits and times; the defaults are production's.
+/// Limits and times, and who witnesses; the defaults are production's, without a witness.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// How many rings the cache holds at most.
@@ -80,6 +84,8 @@ pub struct Settings {
     pub worker_threads: usize,
     /// How many large jobs may wait before further ones are refused.
     pub worker_queue: usize,
+    /// Who has to know of the rotations the engine makes by itself.
+    pub witness: Arc<dyn ChangeWitness>,
 }
 
 impl Default for Settings {
@@ -99,6 +105,7 @@ impl Default for Settings {
             inline_bytes: 128 * 1024,
             worker_threads: 0,
             worker_queue: 64,
+            witness: Arc::new(Unwitnessed),
         }
     }
 }
@@ -170,15 +177,6 @@ pub struct DataKey {
     pub version: Version,
 }
 
-/// The root token as far as it may be shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RootToken {
-    /// Names the token without giving it away. Shared, because every request asks for it.
-    pub accessor: Arc<str>,
-    /// When it was made.
-    pub created_at: Timestamp,
-}
-
 /// Why a mount did not change.
 #[derive(Debug, thiserror::Error)]
 pub enum MountError {
@@ -200,10 +198,11 @@ pub struct Transit {
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) data: DataPath,
     pub(crate) mounts: Arc<MountTable>,
-    /// By the hashes of the tokens.
-    pub(crate) root_tokens: HashMap<[u8; 32], RootToken>,
+    pub(crate) root_tokens: Arc<RootTokens>,
+    pub(crate) listeners: Arc<Listeners>,
     pub(crate) settings: Settings,
     pub(crate) stop: watch::Sender<bool>,
+    pub(crate) background: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Transit {
@@ -382,10 +381,11 @@ impl Transit {
         self.data.data_key(at, new).await
     }
 
-    /// The root token this text is, if it is one. Touches neither store nor KEK.
+    /// The root token this text is, if it is one. Touches neither store nor KEK; one that was revoked or replaced is
+    /// forgotten within one poll.
     pub fn root_token(&self, token: &str) -> Option<RootToken> {
         let hash = self.loader.keys.store.tokens.hash(token.as_bytes());
-        self.root_tokens.get(&hash).cloned()
+        self.root_tokens.find(&hash)
     }
 
     /// The keys of entries and credentials.
@@ -406,16 +406,53 @@ impl Transit {
             .is_within(now, Duration::ZERO, self.settings.decrypt_coast)
     }
 
+    /// Tells this listener of every change to identity from now on. Follow first and then read, and nothing falls in
+    /// between.
+    pub fn follow(&self, listener: Arc<dyn IdentityListener>) {
+        self.listeners.add(listener);
+    }
+
+    /// Whether something that was read from the store at this uptime has been confirmed within the time allowed: the
+    /// store has answered since that nothing changed, or the read itself is that young.
+    pub fn is_confirmed_within(&self, read_at_uptime: Duration, allowed: Duration) -> bool {
+        let freshness = &self.loader.freshness;
+        freshness.is_within(self.uptime(), read_at_uptime, allowed)
+    }
+
+    /// Whether the store did not answer the last poll.
+    pub fn store_is_away(&self) -> bool {
+        self.loader.freshness.store_is_away()
+    }
+
+    /// The engine's clock for ages; note it before a read whose age will matter.
+    pub fn uptime(&self) -> Duration {
+        self.loader.clock.uptime()
+    }
+
     /// The store's id as text, for `cluster_id`.
     pub fn store_id(&self) -> String {
         self.loader.keys.store.store.to_string()
     }
 
-    /// Gives booked uses back and stops the background work. Requests must have ended before.
+    /// Gives booked uses back and stops the background work. Requests must have ended before. Dropped after that, the
+    /// engine leaves no key behind, and nobody holds it but who took [`identity_keys`](Self::identity_keys) or
+    /// [`audit_keys`](Self::audit_keys).
     pub async fn shutdown(&self) {
         self.stop.send_replace(true);
+        self.listeners.clear();
+        let background = std::mem::take(&mut *self.background());
+        for task in background {
+            // One that panicked has ended as well.
+            drop(task.await);
+        }
         self.loader.cache.clear();
         self.loader.ledger.flush().await;
+    }
+
+    fn background(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.background
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs a verb on the engine's runtime, in a task of its own: a client that hangs up does not cancel it.

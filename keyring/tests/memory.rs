@@ -11,6 +11,7 @@ use keyring::clock::SystemClock;
 use keyring::mount::MountSettings;
 use keyring::name::{KeyName, MountPath};
 use keyring::policy::PolicyChange;
+use keyring::secret::SecretBytes;
 use keyring::store::memory::MemoryStore;
 use keyring::test_support::engine::{MemoryKek, TestEngine, by_hand, eventually, quick};
 use keyring::test_support::entropy::RecordingEntropy;
@@ -251,6 +252,38 @@ fn the_keys_of_a_disabled_mount_are_gone_on_every_node() {
         use_once(&other, &at).await;
         assert!(open.node.transit.disable_mount(path).await.unwrap());
         gone("the key", &secrets.key).await;
+    });
+}
+
+#[test]
+fn nothing_of_a_store_is_left_after_it_is_sealed() {
+    alone(async || {
+        let open = Open::with(quick()).await;
+        // The store's own secrets and the DEKs around them; shares of one are the unlock key itself.
+        let drawn = open.entropy.masked_draws();
+        let mut secrets: Vec<_> = drawn.into_iter().filter(|draw| draw.len() == 32).collect();
+        assert!(secrets.len() >= 12, "{}", secrets.len());
+        let store_secret = secrets[0].clone();
+        let (at, version) = open.create("ring", &NewRing::default()).await;
+        use_once(&open.node, &at).await;
+        secrets.extend([version.dek, version.key, version.hmac_key]);
+        let identity = open.node.transit.identity_keys();
+        let sealed = identity.seal(b"place", &SecretBytes::default()).unwrap();
+        identity.open(b"place", &sealed).unwrap();
+        identity.check(b"text");
+        drop(identity);
+        open.node.transit.audit_keys().sign(b"message");
+        assert!(occurrences(&store_secret) > 0);
+
+        let Open { node, entropy } = open;
+        let store = Arc::clone(&node.parts.store);
+        store.seal().await.unwrap();
+        node.transit.shutdown().await;
+        drop(node);
+        for (number, secret) in secrets.iter().enumerate() {
+            gone(&format!("secret {number}"), secret).await;
+        }
+        drop((entropy, store));
     });
 }
 

@@ -6,21 +6,21 @@ use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use keyring::observer::Observer;
-use keyring::setup::{self, SetupError};
+use keyring::setup::SetupError;
 use keyring::store::KeyStore;
-use keyring::transit::{Parts, Settings, Transit};
+use keyring::transit::{Parts, Settings};
 use tokio::runtime::Runtime;
 
 use crate::admission::Admission;
+use crate::audit;
 use crate::backends::{self, Absent, Store};
 use crate::config::Config;
+use crate::config::audit::Audit;
 use crate::detached::Detached;
 use crate::failure::Failure;
-use crate::gate::{Gate, Opened};
+use crate::gate::{Blueprint, Gate, Keeper, OpenError};
 use crate::http::{self, Front, Limits, ServerInfo};
-use crate::identity::token::registry::Bounds;
 use crate::identity::token::text::TokenText;
-use crate::identity::{self, Identity};
 use crate::listener::{Bound, Listener, Reach, SocketFile};
 use crate::metrics::Metrics;
 use crate::process;
@@ -32,6 +32,7 @@ use crate::tls::{self, TlsObserver};
 #[derive(Debug)]
 pub struct Foundation {
     admission: Admission,
+    audit: Audit,
     house: House,
     limits: Limits,
     listeners: Vec<Listener>,
@@ -76,6 +77,7 @@ impl Foundation {
         let parts = runtime.block_on(backends::parts(&store, config.kek, absent, observer))?;
         Ok(Self {
             admission,
+            audit: config.audit,
             house: House {
                 drain_timeout: config.server.drain_timeout,
                 reach: bound.reach,
@@ -109,28 +111,21 @@ impl Foundation {
         let runtime = &self.house.runtime;
         let clock = Arc::clone(&self.parts.clock);
         let keys = Arc::clone(&self.parts.store);
-        let (stores, entropy) = (Arc::clone(&keys), Arc::clone(&self.parts.entropy));
-        let transit = Arc::new(runtime.block_on(open_engine(self.parts, self.settings, root))?);
-        let on = identity::Foundation {
-            entries: Arc::clone(&stores) as Arc<_>,
-            credentials: stores,
-            keys: transit.identity_keys(),
-            clock: Arc::clone(&clock),
-            entropy,
-            runtime: runtime.handle().clone(),
-            bounds: Bounds::default(),
+        let gate = Arc::new(Gate::default());
+        let blueprint = Blueprint {
+            parts: self.parts,
+            settings: self.settings,
+            audit: self.audit,
+            audit_observer: Arc::new(audit::Unobserved),
+            workers: self.house.workers,
         };
-        let caches = identity::Caches::new(&on);
-        let identity = Identity::open(on, &caches, Arc::clone(&transit) as Arc<_>);
-        let identity = runtime
-            .block_on(identity)
-            .map_err(|error| Failure::unexpected("identity cannot be opened", &error))?;
+        let keeper = Keeper::new(Arc::clone(&gate), blueprint);
+        let keeper = Arc::new(keeper);
+        runtime.block_on(open_gate(&gate, &keeper, root))?;
         let server = runtime.block_on(server_info(keys.as_ref(), &self.house.store))?;
         let front = Front {
-            gate: Arc::new(Gate::open(Opened {
-                identity: Arc::new(identity),
-                transit,
-            })),
+            gate,
+            keeper,
             metrics: self.metrics,
             limits: self.limits,
             admission: self.admission,
@@ -198,9 +193,7 @@ impl House {
         let closed = self.runtime.block_on(async {
             let close = async {
                 front.detached.drained().await;
-                if let Some(opened) = front.gate.close() {
-                    opened.transit.shutdown().await;
-                }
+                front.keeper.close().await;
                 self.store.close().await;
             };
             tokio::time::timeout(CLOSE_TIMEOUT, close).await
@@ -243,21 +236,22 @@ async fn server_info(keys: &dyn KeyStore, store: &Store) -> Result<ServerInfo, S
     })
 }
 
-async fn open_engine(
-    parts: Parts,
-    settings: Settings,
+/// Opens the gate, unless the store is sealed; then it stays closed until somebody unseals it. A root token given here is
+/// the only one from then on.
+async fn open_gate(
+    gate: &Gate,
+    keeper: &Arc<Keeper>,
     root: Option<&TokenText>,
-) -> Result<Transit, SetupError> {
-    let transit = setup::open(parts.clone(), settings.clone()).await?;
-    let Some(root) = root else {
-        return Ok(transit);
-    };
-    if transit.root_token(root.expose_secret()).is_some() {
-        return Ok(transit);
+) -> Result<(), OpenError> {
+    keeper.open().await?;
+    if let (Some(root), Some(opened)) = (root, gate.opened())
+        && opened.transit.root_token(root.expose_secret()).is_none()
+    {
+        keeper.replace_root_token(root.as_secret()).await?;
     }
-    transit.shutdown().await;
-    setup::replace_root_token(&parts, root.as_secret()).await?;
-    setup::open(parts, settings).await
+    let keeper = Arc::clone(keeper);
+    tokio::spawn(async move { keeper.watch().await });
+    Ok(())
 }
 
 async fn serve(

@@ -10,6 +10,7 @@ use keyring::kek::software::SoftwareKek;
 use keyring::kek::{Kek, KekSetupError};
 use keyring::observer::Observer;
 use keyring::store::KeyStore;
+use keyring::store::audit::AuditHeadStore;
 use keyring::store::postgres::{PostgresOptions, PostgresStore};
 use keyring::store::sqlite::SqliteStore;
 use keyring::transit::Parts;
@@ -59,6 +60,14 @@ impl Store {
 
     /// The store as the engine knows it.
     pub fn keys(&self) -> Arc<dyn KeyStore> {
+        match self {
+            Self::Postgres(store) => Arc::<PostgresStore>::clone(store),
+            Self::Sqlite(store) => Arc::<SqliteStore>::clone(store),
+        }
+    }
+
+    /// The store as the audit's heads know it.
+    pub fn audit_heads(&self) -> Arc<dyn AuditHeadStore> {
         match self {
             Self::Postgres(store) => Arc::<PostgresStore>::clone(store),
             Self::Sqlite(store) => Arc::<SqliteStore>::clone(store),

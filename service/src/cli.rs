@@ -12,11 +12,13 @@ use keyring::store::StoreError;
 use zeroize::Zeroizing;
 
 use crate::app::App;
+use crate::audit::command::AuditCommand;
 use crate::backends::{self, Store};
 use crate::config::Config;
 use crate::dev::{self, Dev};
 use crate::failure::Failure;
 use crate::init;
+use crate::operator::{self, OperatorCommand};
 
 /// Encryption as a service over the Vault transit protocol.
 #[derive(Debug, Parser)]
@@ -32,11 +34,17 @@ enum Command {
     Dev(DevArgs),
     /// Serve as a configuration file says
     Server(ConfigFile),
+    /// Check and search the record of requests
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Look at a configuration without using it
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Prepare store and key-encryption key, once
     Init(InitArgs),
+    /// Seal or unseal a running service
+    #[command(subcommand)]
+    Operator(OperatorCommand),
     /// Change mounts beside a running service
     #[command(subcommand)]
     Mount(MountCommand),
@@ -102,9 +110,11 @@ impl Cli {
         match self.command {
             Command::Dev(args) => run_dev(args),
             Command::Server(args) => run_server(&args.file),
+            Command::Audit(command) => command.run(),
             Command::Config(ConfigCommand::Check(args)) => check_config(&args.file),
             Command::Init(args) => run_init(&args),
             Command::Mount(MountCommand::Restore(args)) => restore_mount(&args),
+            Command::Operator(command) => print(&operator::run(command)?),
             Command::Version => print(&format!("sealring {VERSION}\n")),
         }
     }

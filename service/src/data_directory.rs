@@ -110,6 +110,11 @@ impl DataDirectory {
         self.file(KEK)
     }
 
+    /// Where the record of requests is. It outlives a first start that did not end.
+    pub fn audit_log(&self) -> PathBuf {
+        self.file(AUDIT_LOG)
+    }
+
     /// The root token, if it is there.
     pub fn root_token(&self) -> Result<Option<TokenText>, Failure> {
         let mut bytes = match private_file::read(&self.file(ROOT_TOKEN), MAX_TOKEN_FILE) {
@@ -192,6 +197,7 @@ fn line(secret: &SecretBytes) -> Zeroizing<Vec<u8>> {
 }
 
 const STORE: &str = "sealring.db";
+const AUDIT_LOG: &str = "audit.log";
 const KEK: &str = "kek";
 const ROOT_TOKEN: &str = "root-token";
 const UNLOCK_SHARE: &str = "unlock-share";

@@ -122,6 +122,8 @@ fn config(listen: SocketAddr, directory: &DataDirectory) -> Result<Config, Failu
     layers.set("store", "path", text(&directory.store())?);
     layers.set("kek", "kind", "software");
     layers.set("kek", "file", text(&directory.kek())?);
+    layers.set("audit.file", "kind", "file");
+    layers.set("audit.file", "path", text(&directory.audit_log())?);
     Ok(Config::read(layers)?)
 }
 

@@ -9,10 +9,15 @@ use keyring::store::StoreError;
 use keyring::store::sql::StoreSetupError;
 
 use crate::config::Mistakes;
+use crate::gate::OpenError;
+use crate::identity::entries::EntryError;
 
 /// Why a command ended early. The sentence is for the operator and holds no secret.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
+    /// What was read is not what was written.
+    #[error("{0}")]
+    Data(String),
     /// Somebody has to change the set-up: waiting does not mend it.
     #[error("{0}")]
     SetUp(String),
@@ -31,6 +36,7 @@ impl Failure {
     /// The process's exit status, in the terms of `sysexits.h`.
     pub fn exit_code(&self) -> ExitCode {
         match self {
+            Self::Data(_) => ExitCode::from(EX_DATAERR),
             Self::SetUp(_) => ExitCode::from(EX_CONFIG),
             Self::Unavailable(_) => ExitCode::from(EX_UNAVAILABLE),
             Self::Unexpected(_) => ExitCode::FAILURE,
@@ -53,6 +59,17 @@ impl From<KekSetupError> for Failure {
 impl From<Mistakes> for Failure {
     fn from(mistakes: Mistakes) -> Self {
         Self::SetUp(mistakes.to_string())
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Engine(error) => error.into(),
+            OpenError::Audit(error) => Self::SetUp(chain(&error)),
+            OpenError::Identity(EntryError::Store(error)) => error.into(),
+            OpenError::Identity(error) => Self::SetUp(chain(&error)),
+        }
     }
 }
 
@@ -111,5 +128,6 @@ fn chain(error: &dyn Error) -> String {
 }
 
 const EX_USAGE: u8 = 64;
+const EX_DATAERR: u8 = 65;
 const EX_UNAVAILABLE: u8 = 69;
 const EX_CONFIG: u8 = 78;

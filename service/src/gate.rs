@@ -3,16 +3,28 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use keyring::store::KeyStore;
 use keyring::transit::Transit;
 
+use crate::audit::AuditLog;
 use crate::identity::Identity;
+
+mod keeper;
+mod opening;
+mod progress;
+
+pub use keeper::{Keeper, UnsealFailure};
+pub use opening::{Blueprint, OpenError};
 
 /// What a node works with while it is open. Requests hold on to it until they are answered; nothing else does, so
 /// closing the gate wipes every key soon after.
 #[derive(Debug)]
 pub struct Opened {
+    /// The record of requests.
+    pub audit: Arc<AuditLog>,
     /// Tokens, policies and auth methods.
     pub identity: Arc<Identity>,
+    store: Arc<dyn KeyStore>,
     /// The engine.
     pub transit: Arc<Transit>,
 }
@@ -24,20 +36,18 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A gate that stands open.
-    pub fn open(opened: Opened) -> Self {
-        Self {
-            current: ArcSwapOption::from_pointee(opened),
-        }
-    }
-
     /// What the node works with; `None` while it is sealed.
     pub fn opened(&self) -> Option<Arc<Opened>> {
         self.current.load_full()
     }
 
+    /// Opens it.
+    fn set(&self, opened: Opened) {
+        self.current.store(Some(Arc::new(opened)));
+    }
+
     /// Lets no more requests in; what was open is the caller's to shut down.
-    pub fn close(&self) -> Option<Arc<Opened>> {
+    fn close(&self) -> Option<Arc<Opened>> {
         self.current.swap(None)
     }
 }

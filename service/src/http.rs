@@ -4,6 +4,7 @@ mod auth;
 mod auth_mounts;
 mod batch;
 mod body;
+mod capabilities;
 mod data;
 mod dispatch;
 mod errors;
@@ -17,18 +18,20 @@ mod laws;
 mod mounts;
 mod open;
 mod operation;
-mod path;
+pub(crate) mod path;
+mod policies;
 mod query;
+mod quotas;
 mod reply;
 mod route;
 mod seal;
+mod sealing;
 mod sliced;
 mod strict;
 mod sys;
 mod text;
-mod token;
 mod view;
-mod weak;
+pub(crate) mod weak;
 mod wrapping;
 
 use std::fmt;
@@ -44,7 +47,7 @@ use keyring::clock::Clock;
 use self::dispatch::Shell;
 use crate::admission::Admission;
 use crate::detached::Detached;
-use crate::gate::Gate;
+use crate::gate::{Gate, Keeper};
 use crate::listener::{Listener, Socket};
 
 pub use self::operation::Operation;
@@ -54,6 +57,8 @@ pub use self::operation::Operation;
 pub struct Front {
     /// The way to the engine, while the store is not sealed.
     pub gate: Arc<Gate>,
+    /// Opens and closes it.
+    pub keeper: Arc<Keeper>,
     /// Where answers are counted.
     pub metrics: Arc<dyn RequestObserver>,
     /// What this node takes on.

@@ -12,6 +12,7 @@ pub mod methods;
 pub mod outbound;
 pub mod parts;
 pub mod policies;
+pub mod policy;
 pub mod policy_set;
 pub mod powers;
 pub mod token;
@@ -127,6 +128,12 @@ impl Caches {
 }
 
 impl Identity {
+    /// Forgets every token and policy it knows. For sealing.
+    pub fn forget_everything(&self) {
+        self.registry.inner().everything_may_have_changed();
+        self.policies.changed();
+    }
+
     /// Opens identity on a store, with caches that hear of its changes.
     pub async fn open(
         on: Foundation,

@@ -18,6 +18,7 @@ pub mod identity;
 pub mod init;
 pub mod listener;
 pub mod metrics;
+pub mod operator;
 pub mod process;
 pub mod quota;
 pub mod signals;

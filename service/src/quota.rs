@@ -7,6 +7,7 @@
 mod quotas;
 mod settings;
 mod spec;
+pub mod stored;
 mod table;
 mod tracked;
 mod window;

@@ -7,7 +7,7 @@ use crate::history::{Action, Provenance};
 use crate::policy::RuleViolation;
 use crate::store::{LoadedRing, RingChange, StoreError};
 use crate::transit::Address;
-use crate::version::Generation;
+use crate::version::{Generation, Version};
 
 /// Which rotation is meant.
 #[derive(Clone, Copy, Debug)]
@@ -22,13 +22,13 @@ pub(crate) enum RotateIf {
 
 impl Lifecycle {
     /// Adds a version; retries if somebody else changed the ring meanwhile, unless that is what was asked about.
-    /// `false`: the ring was no longer at the generation asked for.
+    /// The latest version before and after; `None`: the ring was no longer at the generation asked for.
     pub(crate) async fn rotate(
         &self,
         at: &Address,
         which: RotateIf,
         by: &Provenance,
-    ) -> Result<bool, Error> {
+    ) -> Result<Option<(Version, Version)>, Error> {
         let place = self.place(at);
         let _turn = place.slot.changing.lock().await;
         for _ in 0..ATTEMPTS {
@@ -43,11 +43,11 @@ impl Lifecycle {
                     .into());
                 }
                 RotateIf::Generation(asked) if asked == loaded.ring.generation => {}
-                RotateIf::Generation(_) => return Ok(false),
+                RotateIf::Generation(_) => return Ok(None),
             }
             match self.rotate_from(&place, &loaded, by).await {
                 Err(Error::StoreUnavailable(StoreError::Conflict)) => {}
-                result => return result.map(|()| true),
+                result => return result.map(Some),
             }
         }
         Err(Error::Busy)
@@ -58,7 +58,7 @@ impl Lifecycle {
         place: &Place<'_>,
         loaded: &LoadedRing,
         by: &Provenance,
-    ) -> Result<(), Error> {
+    ) -> Result<(Version, Version), Error> {
         let ring = &loaded.ring;
         let latest = self.latest(loaded)?;
         // The seal id belongs to the ring and is kept with every version's material.
@@ -75,6 +75,7 @@ impl Lifecycle {
             settings: &[],
         };
         let event = event(&next, now, by, what);
+        let span = (ring.latest, next.latest);
         let change = RingChange {
             read_at: ring.generation,
             ring: next,
@@ -82,6 +83,7 @@ impl Lifecycle {
             trimmed_below: None,
             event,
         };
-        self.commit(place, change, by, Some(material)).await
+        self.commit(place, change, by, Some(material)).await?;
+        Ok(span)
     }
 }

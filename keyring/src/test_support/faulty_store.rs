@@ -33,6 +33,7 @@ pub struct FaultyStore {
     inner: Arc<dyn KeyStore>,
     away: AtomicBool,
     loses_answers: AtomicBool,
+    rewound: AtomicBool,
     loads: AtomicU64,
     leases: AtomicU64,
     edit: Mutex<Option<Edit>>,
@@ -95,6 +96,7 @@ impl FaultyStore {
             inner,
             away: AtomicBool::new(false),
             loses_answers: AtomicBool::new(false),
+            rewound: AtomicBool::new(false),
             loads: AtomicU64::new(0),
             leases: AtomicU64::new(0),
             edit: Mutex::default(),
@@ -120,6 +122,11 @@ impl FaultyStore {
     /// Has changes be made and their answers be lost.
     pub fn set_loses_answers(&self, loses: bool) {
         self.loses_answers.store(loses, Ordering::SeqCst);
+    }
+
+    /// Has the stream of changes end where it began, as if an older copy had taken the store's place.
+    pub fn set_rewound(&self, rewound: bool) {
+        self.rewound.store(rewound, Ordering::SeqCst);
     }
 
     /// Has every ring that is read from now on be edited.
@@ -359,7 +366,11 @@ impl ChangeFeed for FaultyStore {
 
     async fn changes_since(&self, cursor: Cursor) -> Result<Changes, StoreError> {
         self.check()?;
-        self.inner.changes_since(cursor).await
+        let mut changes = self.inner.changes_since(cursor).await?;
+        if self.rewound.load(Ordering::SeqCst) {
+            changes.next = Cursor::START;
+        }
+        Ok(changes)
     }
 
     async fn hint(&self) {

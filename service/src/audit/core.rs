@@ -25,7 +25,7 @@ pub(super) struct Core {
     pub(super) correlation: Correlation,
     pub(super) observer: Arc<dyn AuditObserver>,
     pub(super) ports: Vec<Arc<Port>>,
-    pub(super) closed: AtomicBool,
+    closed: AtomicBool,
     origin: Origin,
     clock: Arc<dyn Clock>,
     pending: AtomicBool,
@@ -84,7 +84,12 @@ impl Core {
     pub(super) fn accepts(&self, is_outcome: bool, wants_sync: bool) -> bool {
         let wants_sync = wants_sync && !self.nothing_syncs;
         let accepts = |port: &Arc<Port>| port.accepts(is_outcome) && (port.syncs || !wants_sync);
-        !self.closed.load(Ordering::Acquire) && self.ports.iter().any(accepts)
+        !self.is_closed() && self.ports.iter().any(accepts)
+    }
+
+    /// Whether it takes no more records.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
     }
 
     /// Has buffers chained and written, by the first sink that is free; one that is busy looks by itself when it is done.
@@ -142,6 +147,9 @@ impl Core {
 
     /// Notes how a sink is; says whether that is new.
     pub(super) fn set_state(&self, port: &Port, state: SinkState) -> bool {
+        if port.is(state) {
+            return false;
+        }
         let before = port.state();
         port.set(state);
         let after = port.state();
@@ -166,8 +174,8 @@ impl Core {
         self.heads.subscribe()
     }
 
-    /// Gives up what waits for too long, and looks at the sinks.
-    pub(super) fn watch(&self, now: Instant) {
+    /// Gives up what waits for too long, and looks at the sinks. Says whether somebody waits still.
+    pub(super) fn watch(&self, now: Instant) -> bool {
         for port in &self.ports {
             let before = port.state();
             port.look();
@@ -180,7 +188,8 @@ impl Core {
             }
         }
         self.intake.expire(now, RECORD_DEADLINE);
-        locked(&self.in_flight).retain(|wave| {
+        let mut in_flight = locked(&self.in_flight);
+        in_flight.retain(|wave| {
             let limit = if wave.is_pending() {
                 RECORD_DEADLINE
             } else {
@@ -191,6 +200,7 @@ impl Core {
             }
             !wave.is_settled()
         });
+        !in_flight.is_empty()
     }
 
     /// Signs a checkpoint with the next group, or with a group of its own.
@@ -203,7 +213,7 @@ impl Core {
 
     /// Takes no more records, chains the last ones with a checkpoint, and has the sinks end.
     pub(super) fn close(&self) {
-        self.closed.store(true, Ordering::Release);
+        self.closed.store(true, Ordering::SeqCst);
         self.checkpoint_is_due.store(true, Ordering::Release);
         self.pending.store(true, Ordering::SeqCst);
         self.lead();

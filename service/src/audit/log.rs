@@ -19,7 +19,7 @@ use super::record::{Kind, Record};
 use super::wave::{Level, NotRecorded};
 use super::who::Who;
 
-/// A running log.
+/// A running log. One without sinks takes no records: where the audit is disabled there is no log.
 #[derive(Debug)]
 pub struct AuditLog {
     core: Arc<Core>,
@@ -47,7 +47,7 @@ impl AuditLog {
     }
 
     /// Hands a record over. The ticket is ready when a sink has written it, with `audit.strict` also made it durable.
-    pub fn submit(&self, record: &Record<'_>) -> Result<Ticket, NotRecorded> {
+    pub fn submit(&self, record: &Record<'_>) -> Result<Ticket<'_>, NotRecorded> {
         let level = if self.strict {
             Level::Synced
         } else {
@@ -57,11 +57,11 @@ impl AuditLog {
     }
 
     /// As [`submit`](Self::submit); the ticket is ready when a sink has made the record durable. For intents and outcomes.
-    pub fn submit_synced(&self, record: &Record<'_>) -> Result<Ticket, NotRecorded> {
+    pub fn submit_synced(&self, record: &Record<'_>) -> Result<Ticket<'_>, NotRecorded> {
         self.put(record, Level::Synced)
     }
 
-    fn put(&self, record: &Record<'_>, level: Level) -> Result<Ticket, NotRecorded> {
+    fn put(&self, record: &Record<'_>, level: Level) -> Result<Ticket<'_>, NotRecorded> {
         let is_outcome = record.kind == Kind::Outcome;
         let wants_sync = level == Level::Synced;
         // What has happened is worth waiting for a sink that may return; what has not need not begin.
@@ -72,8 +72,12 @@ impl AuditLog {
         let place = self.core.intake.put(mark(record), wants_sync, |out| {
             record.encode(&self.core.correlation, out);
         })?;
+        // Whoever closed the log before it was put in may have had the last flush already.
+        if self.core.is_closed() {
+            return Err(NotRecorded);
+        }
         Ok(Ticket {
-            core: Arc::clone(&self.core),
+            core: &self.core,
             lead: if place.leads {
                 Lead::Yields
             } else {
@@ -157,8 +161,8 @@ fn mark(record: &Record<'_>) -> Option<Mark> {
 /// says that the record may be missing.
 #[derive(Debug)]
 #[must_use = "nobody may be answered before the ticket is ready"]
-pub struct Ticket {
-    core: Arc<Core>,
+pub struct Ticket<'l> {
+    core: &'l Core,
     place: Place,
     level: Level,
     lead: Lead,
@@ -176,7 +180,7 @@ enum Lead {
     Flushes,
 }
 
-impl Future for Ticket {
+impl Future for Ticket<'_> {
     type Output = Result<(), NotRecorded>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -199,7 +203,7 @@ impl Future for Ticket {
     }
 }
 
-impl Ticket {
+impl Ticket<'_> {
     fn flush(&mut self) {
         self.lead = Lead::Follows;
         if !self.place.wave.is_taken() {
@@ -208,7 +212,7 @@ impl Ticket {
     }
 }
 
-impl Drop for Ticket {
+impl Drop for Ticket<'_> {
     /// The others wait for the flush also if this one's client hangs up.
     fn drop(&mut self) {
         if self.lead != Lead::Follows {

@@ -240,12 +240,12 @@ impl Port {
     }
 
     pub(super) fn set(&self, state: SinkState) {
-        let condition = match state {
-            SinkState::Failing => FAILING,
-            SinkState::Full => FULL,
-            SinkState::Away | SinkState::Live | SinkState::Stalled => LIVE,
-        };
-        self.condition.store(condition, Ordering::Release);
+        self.condition.store(condition(state), Ordering::Release);
+    }
+
+    /// Whether its last write ended so.
+    pub(super) fn is(&self, state: SinkState) -> bool {
+        self.condition.load(Ordering::Acquire) == condition(state)
     }
 
     /// How the sink is.
@@ -274,6 +274,15 @@ impl Port {
             SinkState::Full => is_outcome,
             SinkState::Away | SinkState::Failing | SinkState::Stalled => false,
         }
+    }
+}
+
+/// What a write says of a sink; the rest is seen from outside.
+const fn condition(state: SinkState) -> u8 {
+    match state {
+        SinkState::Failing => FAILING,
+        SinkState::Full => FULL,
+        SinkState::Away | SinkState::Live | SinkState::Stalled => LIVE,
     }
 }
 

@@ -15,6 +15,7 @@ use super::CHECKPOINT_INTERVAL;
 use super::chain::Origin;
 use super::core::{Core, Parts, WATCH};
 use super::correlation::Correlation;
+use super::encode::hex;
 use super::line::OpenIntent;
 use super::log::AuditLog;
 use super::observer::AuditObserver;
@@ -69,39 +70,65 @@ impl AuditLog {
         basis: &Basis,
     ) -> Result<(Self, Vec<OpenIntent>), AuditSetupError> {
         let origin = origin(settings, basis)?;
-        let mut ports = Vec::new();
-        let mut outputs = Vec::new();
-        let mut open: Vec<OpenIntent> = Vec::new();
+        let mut opened = Vec::with_capacity(settings.sinks.len());
         for sink in &settings.sinks {
             let syncs = matches!(sink.kind, SinkKind::File(_) | SinkKind::Socket(_));
             let port = Arc::new(Port::new(sink.name.clone(), syncs));
-            let opened = open_sink(&sink.kind, &origin, basis, &port);
-            let (output, end) = opened.map_err(|error| AuditSetupError::Sink {
-                name: sink.name.clone(),
+            let sink = open_sink(&sink.kind, &origin, basis, &port);
+            let (output, end) = sink.map_err(|error| AuditSetupError::Sink {
+                name: port.name.clone(),
                 error,
             })?;
-            for intent in end.open {
-                if open.iter().all(|known| known.request != intent.request) {
-                    open.push(intent);
-                }
-            }
-            ports.push(port);
-            outputs.push(output);
+            opened.push(Opened { port, output, end });
         }
-        let core = Core::new(
-            Parts {
-                origin,
-                clock: Arc::clone(&basis.clock),
-                correlation: Correlation::new(Arc::clone(&basis.keys), settings.correlate),
-                observer: Arc::clone(&basis.observer),
-                ports,
-                open: open.clone(),
-            },
-            basis.workers + OTHER_THREADS,
+        tracing::info!(
+            chain = hex(&origin.chain),
+            node = origin.node,
+            public_key = hex(&basis.keys.public_key()),
+            "an audit chain begins"
         );
-        let log = run(Arc::new(core), outputs, settings.strict);
-        log.map(|log| (log, open)).map_err(AuditSetupError::Thread)
+        assemble(settings, basis, origin, opened).map_err(AuditSetupError::Thread)
     }
+}
+
+/// A sink that has been opened.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) port: Arc<Port>,
+    pub(super) output: Box<dyn Output>,
+    pub(super) end: End,
+}
+
+/// A log that writes to these sinks, and what they show to be open.
+pub(super) fn assemble(
+    settings: &Audit,
+    basis: &Basis,
+    origin: Origin,
+    opened: Vec<Opened>,
+) -> io::Result<(AuditLog, Vec<OpenIntent>)> {
+    let mut open: Vec<OpenIntent> = Vec::new();
+    let mut ports = Vec::with_capacity(opened.len());
+    let mut outputs = Vec::with_capacity(opened.len());
+    for Opened { port, output, end } in opened {
+        for intent in end.open {
+            if open.iter().all(|known| known.request != intent.request) {
+                open.push(intent);
+            }
+        }
+        basis.observer.sink_changed(&port.name, port.state());
+        ports.push(port);
+        outputs.push(output);
+    }
+    let made_of = Parts {
+        origin,
+        clock: Arc::clone(&basis.clock),
+        correlation: Correlation::new(Arc::clone(&basis.keys), settings.correlate),
+        observer: Arc::clone(&basis.observer),
+        ports,
+        open: open.clone(),
+    };
+    let core = Core::new(made_of, basis.workers + OTHER_THREADS);
+    Ok((run(Arc::new(core), outputs, settings.strict)?, open))
 }
 
 fn run(core: Arc<Core>, outputs: Vec<Box<dyn Output>>, strict: bool) -> io::Result<AuditLog> {
@@ -123,22 +150,24 @@ fn run(core: Arc<Core>, outputs: Vec<Box<dyn Output>>, strict: bool) -> io::Resu
     Ok(AuditLog::new(core, strict, ended))
 }
 
-/// Until the log is closed. Goes on holding the sender until then, so that the sinks are waited for.
+/// Until the log is closed and nobody waits. Goes on holding the sender until then, so that the sinks are waited for.
 fn watch(core: &Core, _ends: &mpsc::Sender<()>) {
     let mut checkpoint = Instant::now();
-    while !core.closed.load(std::sync::atomic::Ordering::Acquire) {
+    loop {
         std::thread::park_timeout(WATCH);
         let now = Instant::now();
-        core.watch(now);
+        let somebody_waits = core.watch(now);
+        if core.is_closed() && !somebody_waits {
+            break;
+        }
         if now.saturating_duration_since(checkpoint) >= CHECKPOINT_INTERVAL {
             checkpoint = now;
             core.make_checkpoint_due();
         }
     }
-    core.watch(Instant::now());
 }
 
-fn origin(settings: &Audit, basis: &Basis) -> Result<Origin, EntropyError> {
+pub(super) fn origin(settings: &Audit, basis: &Basis) -> Result<Origin, EntropyError> {
     let mut chain = [0; 16];
     basis.entropy.fill(&mut chain)?;
     Ok(Origin {

@@ -23,15 +23,19 @@ use super::fields::Fields;
 use super::operation::Operation;
 use super::path::{self, ApiPath};
 use super::reply::{Answer, Reply, RequestId};
-use super::route::{KeyTarget, MethodTarget, Route, Target, Verb};
+use super::route::identity::{PolicyTarget, TokenCall, Which};
+use super::route::{KeyTarget, MethodTarget, Route, RouteFault, Target, Verb};
 use super::{
-    Answered, Front, REQUEST_SPAN, auth, auth_mounts, data, head, history, keys, mounts, query,
-    sys, token, wrapping,
+    Answered, Front, REQUEST_SPAN, auth, auth_mounts, capabilities, data, head, history, keys,
+    mounts, policies, query, sealing, sys, wrapping,
 };
 use crate::caller::Caller;
 use crate::connection::{ClientCertificates, Connection};
 use crate::gate::Opened;
 use crate::identity::Identity;
+use crate::identity::policy::{Asked, Capability, NoParameters};
+use crate::identity::policy_set;
+use crate::identity::token::registry::Refusal;
 use crate::telemetry;
 
 /// What all workers share.
@@ -147,9 +151,9 @@ impl Shell {
             seen.set(Some(route.operation));
             telemetry::name_trace(&Span::current(), route.operation.word());
         }
-        let caller = opened
-            .as_ref()
-            .and_then(|opened| Caller::identify(&opened.transit, http.headers()));
+        let connection = http.conn_data::<Connection>();
+        let remote = connection.and_then(|known| known.client_address(http.headers()));
+        let caller = caller_of(opened.as_deref(), http.headers(), remote).await;
         if opened.is_none()
             && !route
                 .as_ref()
@@ -157,13 +161,12 @@ impl Shell {
         {
             return Err(Problem::sealed());
         }
-        // Strangers are not told which paths there are, and nobody reads what they send.
-        let route = match (route, &caller) {
-            (Ok(route), Some(_)) => route,
-            (Ok(route), None) if self.is_public(&route) => route,
-            (_, None) => return Err(Problem::permission_denied()),
-            (Err(fault), Some(_)) => return Err(fault.into()),
-        };
+        let (route, caller) = self.admit(route, caller)?;
+        if let (Some(opened), Some(caller)) = (&opened, &caller)
+            && !self.is_public(&route)
+        {
+            opened.identity.spend(&caller.token).await?;
+        }
         let held = self.front.admission.body();
         let is_stranger = caller.is_none();
         let body = if verb == Verb::Write && (!is_stranger || route.operation.hears_strangers()) {
@@ -172,7 +175,6 @@ impl Shell {
         } else {
             Body::none(held)
         };
-        let connection = http.conn_data::<Connection>();
         let request = Request {
             front,
             opened: opened.as_deref(),
@@ -180,7 +182,7 @@ impl Shell {
             operation: route.operation,
             caller,
             headers: http.headers(),
-            remote: connection.and_then(|known| known.client_address(http.headers())),
+            remote,
             client_certificates: connection.and_then(|known| known.certificates.clone()),
             query,
             body,
@@ -195,7 +197,40 @@ impl Shell {
     }
 }
 
+/// The caller of a request, as far as anybody can say.
+async fn caller_of(
+    opened: Option<&Opened>,
+    headers: &HeaderMap,
+    remote: Option<IpAddr>,
+) -> Result<Option<Caller>, Refusal> {
+    match opened {
+        None => Ok(None),
+        Some(opened) => Caller::identify(&opened.identity, headers, remote).await,
+    }
+}
+
 impl Shell {
+    /// Lets a request in. Strangers are not told which paths there are, and nobody reads what they send.
+    fn admit(
+        &self,
+        route: Result<Route, RouteFault>,
+        caller: Result<Option<Caller>, Refusal>,
+    ) -> Result<(Route, Option<Caller>), Problem> {
+        match (route, caller) {
+            (Ok(route), Ok(Some(caller)))
+                if self.is_public(&route) || is_permitted(&caller, &route) =>
+            {
+                Ok((route, Some(caller)))
+            }
+            // A token that cannot be looked up now is not needed here.
+            (Ok(route), Ok(None) | Err(_)) if self.is_public(&route) => Ok((route, None)),
+            (_, Err(refusal)) => Err(refusal.into()),
+            (_, Ok(None)) => Err(Problem::permission_denied()),
+            (Err(fault), Ok(Some(caller))) if caller.token.powers.is_root() => Err(fault.into()),
+            (_, Ok(Some(_))) => Err(Problem::multi_denied()),
+        }
+    }
+
     fn is_public(&self, route: &Route) -> bool {
         let operation = route.operation;
         if let Target::Method(method) = &route.target {
@@ -203,6 +238,21 @@ impl Shell {
         }
         !operation.needs_token() || (operation == Operation::Metrics && self.front.public_metrics)
     }
+}
+
+/// Until policies decide, root may do everything, and others what the policy `default` says of their own tokens.
+fn is_permitted(caller: &Caller, route: &Route) -> bool {
+    let powers = &caller.token.powers;
+    let of_own = matches!(
+        route.target,
+        Target::Capabilities(Which::Own)
+            | Target::Token(
+                TokenCall::Lookup(Which::Own)
+                    | TokenCall::Renew(Which::Own)
+                    | TokenCall::Revoke(Which::Own)
+            )
+    );
+    powers.is_root() || (of_own && powers.policies().contains(policy_set::DEFAULT))
 }
 
 impl Request<'_> {
@@ -215,7 +265,7 @@ impl Request<'_> {
             Operation::AuthMountRead => auth_mounts::read(self, target.path()?),
             Operation::AuthMountTune => auth_mounts::tune(self, target.path()?).await,
             Operation::AuthMountTuneRead => auth_mounts::tune_read(self, target.path()?),
-            Operation::CapabilitiesSelf => token::capabilities_self(self),
+            Operation::Capabilities => capabilities::answer(self, target.which()?).await,
             Operation::DataKeyPlaintext | Operation::DataKeyWrapped => {
                 data::data_key(self, target.key()?).await
             }
@@ -243,9 +293,21 @@ impl Request<'_> {
             Operation::MountTune => mounts::tune(self, target.path()?).await,
             Operation::MountTuneRead => mounts::tune_read(self, target.path()?),
             Operation::MountsVisible => mounts::visible(self),
+            Operation::PolicyDelete => policies::delete(self, target.policy()?).await,
+            Operation::PolicyList => policies::list(self, target.policy()?).await,
+            Operation::PolicyRead => policies::read(self, target.policy()?).await,
+            Operation::PolicyWrite => policies::write(self, target.policy()?).await,
             Operation::Rewrap => data::rewrap(self, target.key()?).await,
+            Operation::Seal => sealing::seal(self).await,
             Operation::SealStatus => Ok(sys::seal_status(self)),
-            Operation::TokenLookupSelf => token::lookup_self(self),
+            Operation::TokenAccessors
+            | Operation::TokenCreate
+            | Operation::TokenLookup
+            | Operation::TokenRenew
+            | Operation::TokenRevoke
+            | Operation::TokenRole
+            | Operation::TokenTidy => auth::token::answer(self, target.token()?).await,
+            Operation::Unseal => sealing::unseal(self).await,
             Operation::Unwrap => wrapping::unwrap(self).await,
             Operation::Wrap => wrapping::echo(self),
             Operation::WrapLookUp => wrapping::look_up(self).await,
@@ -278,12 +340,24 @@ impl Request<'_> {
         self.caller.as_ref().ok_or_else(Problem::permission_denied)
     }
 
+    /// Whether the caller may do what takes `sudo` on this path.
+    pub(super) async fn is_sudo(&self, path: &str) -> Result<bool, Problem> {
+        let powers = &self.known_caller()?.token.powers;
+        let acl = self.identity()?.policies.acl(powers).await?;
+        let asked = Asked {
+            path,
+            parameters: &NoParameters,
+            wrap_ttl: None,
+        };
+        Ok(acl.decide(Capability::Update, &asked).sudo)
+    }
+
     /// Who asks for a change, and why.
     pub(super) fn provenance(&self) -> Result<Provenance, Problem> {
         let caller = self.known_caller()?;
         Ok(Provenance {
-            actor: caller.display_name.to_owned(),
-            accessor: Some(caller.accessor.to_string()),
+            actor: caller.token.display_name.to_string(),
+            accessor: Some(caller.token.accessor.to_string()),
             request_id: Some(self.id.to_string()),
             cause: ring_history::Cause::Manual,
             reason: head::reason(self.headers)?,
@@ -313,31 +387,52 @@ impl Request<'_> {
 
 impl Target {
     fn key(&self) -> Result<&KeyTarget, Problem> {
-        match self {
-            Self::Key(key) => Ok(key),
-            Self::Method(_) | Self::Mount(_) | Self::Path(_) | Self::Server => Err(misrouted()),
-        }
+        let Self::Key(key) = self else {
+            return Err(misrouted());
+        };
+        Ok(key)
     }
 
     fn method(&self) -> Result<&MethodTarget, Problem> {
-        match self {
-            Self::Method(method) => Ok(method),
-            Self::Key(_) | Self::Mount(_) | Self::Path(_) | Self::Server => Err(misrouted()),
-        }
+        let Self::Method(method) = self else {
+            return Err(misrouted());
+        };
+        Ok(method)
     }
 
     fn mount(&self) -> Result<&Mount, Problem> {
-        match self {
-            Self::Mount(mount) => Ok(mount),
-            Self::Key(_) | Self::Method(_) | Self::Path(_) | Self::Server => Err(misrouted()),
-        }
+        let Self::Mount(mount) = self else {
+            return Err(misrouted());
+        };
+        Ok(mount)
     }
 
     fn path(&self) -> Result<&MountPath, Problem> {
-        match self {
-            Self::Path(path) => Ok(path),
-            Self::Key(_) | Self::Method(_) | Self::Mount(_) | Self::Server => Err(misrouted()),
-        }
+        let Self::Path(path) = self else {
+            return Err(misrouted());
+        };
+        Ok(path)
+    }
+
+    fn policy(&self) -> Result<&PolicyTarget, Problem> {
+        let Self::Policy(policy) = self else {
+            return Err(misrouted());
+        };
+        Ok(policy)
+    }
+
+    fn token(&self) -> Result<&TokenCall, Problem> {
+        let Self::Token(token) = self else {
+            return Err(misrouted());
+        };
+        Ok(token)
+    }
+
+    fn which(&self) -> Result<Which, Problem> {
+        let Self::Capabilities(which) = self else {
+            return Err(misrouted());
+        };
+        Ok(*which)
     }
 }
 

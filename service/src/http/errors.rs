@@ -4,6 +4,7 @@ mod engine;
 mod identity;
 mod logins;
 mod methods;
+mod quotas;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -25,6 +26,8 @@ pub(crate) struct Problem {
     pub(super) status: StatusCode,
     pub(super) message: Message,
     pub(super) cause: Option<Cause>,
+    /// After how many seconds to come back, where that is known.
+    pub(super) retry_after: Option<u64>,
 }
 
 /// What an operator is told of a problem.
@@ -55,6 +58,7 @@ impl Problem {
             status,
             message,
             cause: None,
+            retry_after: None,
         }
     }
 

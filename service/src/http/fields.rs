@@ -93,17 +93,9 @@ impl<'a> Fields<'a> {
     pub(super) fn object(&mut self, field: &'static str) -> Result<Option<Self>, FieldFault> {
         match self.take(field) {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::Object(entries)) => Ok(Some(Self {
-                entries,
-                replaced: Vec::new(),
-            })),
-            Some(
-                Value::Bool(_)
-                | Value::Fraction
-                | Value::Integer(_)
-                | Value::List(_)
-                | Value::Text(_),
-            ) => Err(FieldFault::unreadable(field)),
+            Some(value) => Self::of_object(value)
+                .map(Some)
+                .ok_or(FieldFault::unreadable(field)),
         }
     }
 
@@ -121,7 +113,7 @@ impl<'a> Fields<'a> {
             .filter_map(|(name, value)| match value {
                 Value::Text(text) => Some((name.into_owned(), text.into_owned().into())),
                 Value::Bool(_)
-                | Value::Fraction
+                | Value::Fraction(_)
                 | Value::Integer(_)
                 | Value::List(_)
                 | Value::Null
@@ -153,7 +145,7 @@ impl<'a> Fields<'a> {
             Some(Value::Integer(number)) => Cow::Owned(number.to_string()),
             Some(Value::Bool(true)) => Cow::Borrowed("1"),
             Some(Value::Bool(false)) => Cow::Borrowed("0"),
-            Some(Value::Fraction | Value::List(_) | Value::Object(_)) => {
+            Some(Value::Fraction(_) | Value::List(_) | Value::Object(_)) => {
                 return Err(FieldFault::unreadable(field));
             }
         };
@@ -184,9 +176,65 @@ impl<'a> Fields<'a> {
             Some(Value::Bool(value)) => Some(value.into()),
             Some(Value::Text(text)) if text.is_empty() => Some(0),
             Some(Value::Text(text)) => weak::go_int(&text),
-            Some(Value::Fraction | Value::List(_) | Value::Object(_)) => None,
+            Some(Value::Fraction(_) | Value::List(_) | Value::Object(_)) => None,
         };
         number.map(Some).ok_or(FieldFault::unreadable(field))
+    }
+
+    /// A number with a fraction, in thousandths; `null` counts as absent, and what is below zero or above all use as zero.
+    pub(super) fn thousandths(&mut self, field: &'static str) -> Result<Option<u64>, FieldFault> {
+        let thousandths = |number: f64| {
+            // A duration in seconds, for it knows whole thousandths.
+            let scaled = Duration::try_from_secs_f64(number).unwrap_or_default();
+            u64::try_from(scaled.as_millis()).unwrap_or_default()
+        };
+        let number = match self.take(field) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::Fraction(number)) => Some(thousandths(number)),
+            Some(Value::Integer(number)) => {
+                let number = u64::try_from(number).unwrap_or_default();
+                Some(number.checked_mul(1000).unwrap_or_default())
+            }
+            Some(Value::Text(text)) => text.parse().ok().map(thousandths),
+            Some(Value::Bool(_) | Value::List(_) | Value::Object(_)) => None,
+        };
+        number.map(Some).ok_or(FieldFault::unreadable(field))
+    }
+
+    /// The fields of each object in a list; `null` counts as absent.
+    pub(super) fn objects(&mut self, field: &'static str) -> Result<Option<Vec<Self>>, FieldFault> {
+        let objects = match self.take(field) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::List(list)) => list.into_iter().map(Self::of_object).collect(),
+            Some(
+                Value::Bool(_)
+                | Value::Fraction(_)
+                | Value::Integer(_)
+                | Value::Object(_)
+                | Value::Text(_),
+            ) => None,
+        };
+        objects.map(Some).ok_or(FieldFault::unreadable(field))
+    }
+
+    fn of_object(value: Value<'a>) -> Option<Self> {
+        match value {
+            Value::Object(entries) => Some(Self {
+                entries,
+                replaced: Vec::new(),
+            }),
+            Value::Bool(_)
+            | Value::Fraction(_)
+            | Value::Integer(_)
+            | Value::List(_)
+            | Value::Null
+            | Value::Text(_) => None,
+        }
+    }
+
+    /// Whether every field was read.
+    pub(super) fn are_read(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// A bool.
@@ -198,7 +246,9 @@ impl<'a> Fields<'a> {
             Some(Value::Integer(1)) => Some(true),
             Some(Value::Text(text)) if text.is_empty() => Some(false),
             Some(Value::Text(text)) => weak::go_bool(&text),
-            Some(Value::Fraction | Value::Integer(_) | Value::List(_) | Value::Object(_)) => None,
+            Some(Value::Fraction(_) | Value::Integer(_) | Value::List(_) | Value::Object(_)) => {
+                None
+            }
         };
         value.map(Some).ok_or(FieldFault::unreadable(field))
     }
@@ -209,7 +259,7 @@ impl<'a> Fields<'a> {
             None | Some(Value::Null) => return Ok(None),
             Some(Value::Integer(number)) => weak::seconds(number),
             Some(Value::Text(text)) => weak::go_duration(&text),
-            Some(Value::Bool(_) | Value::Fraction | Value::List(_) | Value::Object(_)) => {
+            Some(Value::Bool(_) | Value::Fraction(_) | Value::List(_) | Value::Object(_)) => {
                 Err(DurationFault::Unreadable)
             }
         };
@@ -256,7 +306,7 @@ impl<'a> Fields<'a> {
             Some(Value::Text(text)) if text.trim_start().starts_with('{') => json_pairs(&text),
             Some(Value::Text(text)) => pairs_of(&split_commas(&text)),
             Some(value @ Value::List(_)) => texts_of(value).and_then(|texts| pairs_of(&texts)),
-            Some(Value::Bool(_) | Value::Fraction | Value::Integer(_)) => None,
+            Some(Value::Bool(_) | Value::Fraction(_) | Value::Integer(_)) => None,
         };
         pairs.map(Some).ok_or(FieldFault::unreadable(field))
     }
@@ -312,7 +362,7 @@ fn texts_of(value: Value<'_>) -> Option<Vec<String>> {
         scalar @ (Value::Bool(_) | Value::Integer(_) | Value::Text(_)) => {
             Some(vec![text_of(scalar)?])
         }
-        Value::Fraction | Value::Object(_) => None,
+        Value::Fraction(_) | Value::Object(_) => None,
     }
 }
 
@@ -323,7 +373,7 @@ fn text_of(value: Value<'_>) -> Option<String> {
         Value::Integer(number) => Some(number.to_string()),
         Value::Bool(value) => Some(if value { "1" } else { "0" }.to_owned()),
         Value::Null => Some(String::new()),
-        Value::Fraction | Value::List(_) | Value::Object(_) => None,
+        Value::Fraction(_) | Value::List(_) | Value::Object(_) => None,
     }
 }
 
@@ -385,6 +435,32 @@ mod tests {
                 "{json}"
             );
         }
+    }
+
+    #[test]
+    fn thousandths_are_exact_and_what_is_no_amount_is_zero() {
+        for (json, expected) in [
+            ("897.3", 897_300),
+            ("1000.0", 1_000_000),
+            ("5", 5000),
+            ("\"0.5\"", 500),
+            ("-1", 0),
+            ("-0.5", 0),
+            ("1e300", 0),
+            ("99999999999999999999", 0),
+            ("18446744073709551615", 0),
+        ] {
+            let read = fields(&format!("{{\"x\":{json}}}")).thousandths("x");
+            assert_eq!(read, Ok(Some(expected)), "{json}");
+        }
+        for json in ["\"many\"", "true", "[]", "{}"] {
+            assert!(
+                fields(&format!("{{\"x\":{json}}}"))
+                    .thousandths("x")
+                    .is_err()
+            );
+        }
+        assert_eq!(fields("{\"x\":null}").thousandths("x"), Ok(None));
     }
 
     #[test]

@@ -8,12 +8,12 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 
 use super::text::Text;
 
-/// A JSON value. Integers are exact; other numbers are only known as such, so that none is ever rounded.
+/// A JSON value. Integers are exact; other numbers are known apart, so that none is ever rounded to one.
 #[derive(Clone, PartialEq)]
 pub(super) enum Value<'a> {
     Bool(bool),
     /// A number with a fraction, an exponent or too many digits.
-    Fraction,
+    Fraction(f64),
     Integer(i128),
     List(Vec<Self>),
     Null,
@@ -26,7 +26,7 @@ impl Value<'_> {
     pub(super) const fn go_type(&self) -> &'static str {
         match self {
             Self::Bool(_) => "bool",
-            Self::Fraction | Self::Integer(_) => "json.Number",
+            Self::Fraction(_) | Self::Integer(_) => "json.Number",
             Self::List(_) => "[]interface {}",
             Self::Null => "<nil>",
             Self::Object(_) => "map[string]interface {}",
@@ -83,13 +83,15 @@ pub(super) fn read_object(body: &[u8]) -> Result<Vec<(Cow<'_, str>, Value<'_>)>,
     match read(body)? {
         Value::Object(fields) => Ok(fields),
         Value::Null => Ok(Vec::new()),
-        Value::Bool(_) | Value::Fraction | Value::Integer(_) | Value::List(_) | Value::Text(_) => {
-            Err(JsonFault {
-                reason: Reason::NotObject,
-                line: 1,
-                column: 1,
-            })
-        }
+        Value::Bool(_)
+        | Value::Fraction(_)
+        | Value::Integer(_)
+        | Value::List(_)
+        | Value::Text(_) => Err(JsonFault {
+            reason: Reason::NotObject,
+            line: 1,
+            column: 1,
+        }),
     }
 }
 
@@ -173,8 +175,8 @@ impl<'de> Visitor<'de> for Reader<'_> {
         Ok(Value::Integer(value.into()))
     }
 
-    fn visit_f64<E: Error>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(Value::Fraction)
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(Value::Fraction(value))
     }
 
     fn visit_borrowed_str<E: Error>(self, value: &'de str) -> Result<Self::Value, E> {
@@ -304,9 +306,9 @@ mod tests {
         let expected = [
             Value::Integer(u64::MAX.into()),
             Value::Integer(i64::MIN.into()),
-            Value::Fraction,
-            Value::Fraction,
-            Value::Fraction,
+            Value::Fraction(1e3),
+            Value::Fraction(0.0),
+            Value::Fraction(18_446_744_073_709_551_616.0),
         ];
         assert_eq!(values, expected);
     }

@@ -34,8 +34,8 @@ operations! {
     AuthMountTune => "auth_mount_tune",
     /// Reads an auth method's settings.
     AuthMountTuneRead => "auth_mount_tune_read",
-    /// Says what the caller may do on some paths.
-    CapabilitiesSelf => "capabilities_self",
+    /// Says what a token may do on some paths.
+    Capabilities => "capabilities",
     /// Makes a data key and gives it in the clear too.
     DataKeyPlaintext => "datakey_plaintext",
     /// Makes a data key and gives it sealed only.
@@ -88,12 +88,34 @@ operations! {
     MountOfPath => "mount_of_path",
     /// Lists the mounts the caller may see.
     MountsVisible => "mounts_visible",
+    /// Deletes a policy.
+    PolicyDelete => "policy_delete",
+    /// Lists policies.
+    PolicyList => "policy_list",
+    /// Shows a policy.
+    PolicyRead => "policy_read",
+    /// Writes a policy.
+    PolicyWrite => "policy_write",
     /// Opens ciphertexts and seals them again.
     Rewrap => "rewrap",
+    /// Seals the store.
+    Seal => "seal",
     /// Says that the store is unsealed.
     SealStatus => "seal_status",
-    /// Describes the caller's token.
-    TokenLookupSelf => "token_lookup_self",
+    /// Lists the accessors of tokens.
+    TokenAccessors => "token_accessors",
+    /// Makes a token.
+    TokenCreate => "token_create",
+    /// Describes a token.
+    TokenLookup => "token_lookup",
+    /// Prolongs a token.
+    TokenRenew => "token_renew",
+    /// Revokes a token.
+    TokenRevoke => "token_revoke",
+    /// Administers token roles.
+    TokenRole => "token_role",
+    /// Takes what is over out of the store.
+    TokenTidy => "token_tidy",
     /// Has what it sends answered, which is to be wrapped.
     Wrap => "wrap",
     /// Says what is known of a wrapped answer.
@@ -102,6 +124,8 @@ operations! {
     WrapRenew => "wrap_renew",
     /// Gives out a wrapped answer.
     Unwrap => "unwrap",
+    /// Gives unlock shares to a sealed store.
+    Unseal => "unseal",
 }
 
 impl Operation {
@@ -126,6 +150,7 @@ impl Operation {
                 | Self::Leader
                 | Self::Limits
                 | Self::SealStatus
+                | Self::Unseal
                 | Self::Unwrap
                 | Self::WrapLookUp
                 | Self::WrapRenew
@@ -156,6 +181,7 @@ impl Operation {
                 | Self::Leader
                 | Self::MountsVisible
                 | Self::SealStatus
+                | Self::Unseal
         )
     }
 }

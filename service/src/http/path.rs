@@ -6,16 +6,16 @@ use smallvec::SmallVec;
 
 /// A path below `/v1/`.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct ApiPath<'a> {
+pub(crate) struct ApiPath<'a> {
     /// The segments after `v1`; none is empty, `.` or `..`.
-    pub(super) segments: SmallVec<[&'a str; 8]>,
+    pub(crate) segments: SmallVec<[&'a str; 8]>,
     /// Whether the path ended in a slash.
-    pub(super) trailing_slash: bool,
+    pub(crate) trailing_slash: bool,
 }
 
 /// Why a path leads nowhere before anybody looks at what it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PathFault {
+pub(crate) enum PathFault {
     /// A percent escape is broken, or what it spells is not UTF-8.
     Escape,
     /// It is not below `/v1/`.
@@ -26,7 +26,7 @@ pub(super) enum PathFault {
 
 impl<'a> ApiPath<'a> {
     /// Splits a decoded path.
-    pub(super) fn parse(decoded: &'a str) -> Result<Self, PathFault> {
+    pub(crate) fn parse(decoded: &'a str) -> Result<Self, PathFault> {
         let mut parts = decoded.split('/').filter(|part| !part.is_empty());
         if parts.clone().any(|part| part == "." || part == "..") {
             return Err(PathFault::Relative);
@@ -42,7 +42,7 @@ impl<'a> ApiPath<'a> {
 }
 
 /// Undoes percent encoding, once.
-pub(super) fn decode(raw: &str) -> Result<Cow<'_, str>, PathFault> {
+pub(crate) fn decode(raw: &str) -> Result<Cow<'_, str>, PathFault> {
     if !raw.contains('%') {
         return Ok(Cow::Borrowed(raw));
     }

@@ -40,6 +40,8 @@ pub(super) struct Reply {
     pub(super) content: Content,
     /// What was worked on, for counting and for the audit.
     pub(super) used: Summary,
+    /// After how many seconds the caller is asked to come back.
+    pub(super) retry_after: Option<u64>,
 }
 
 /// The body of an answer.
@@ -69,6 +71,7 @@ impl Reply {
             status: StatusCode::OK,
             content,
             used: ONE,
+            retry_after: None,
         }
     }
 
@@ -165,6 +168,7 @@ impl Reply {
             status: StatusCode::NO_CONTENT,
             content: Content::Nothing,
             used: ONE,
+            retry_after: None,
         }
     }
 
@@ -183,6 +187,7 @@ impl Reply {
         };
         Self {
             used: Summary::default(),
+            retry_after: problem.retry_after,
             ..Self::bare(&serde_json::json!({"errors": text.as_slice()}))
         }
         .with_status(problem.status)
@@ -210,7 +215,9 @@ impl Reply {
         response
             .insert_header(NO_STORE)
             .insert_header(STRICT_TRANSPORT);
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        if let Some(seconds) = self.retry_after {
+            response.insert_header((header::RETRY_AFTER, seconds));
+        } else if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header(RETRY_SOON);
         }
         if self.status == StatusCode::PAYLOAD_TOO_LARGE {

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+pub(crate) mod identity;
+
 use actix_web::http::Method;
 use keyring::mount::Mount;
 use keyring::name::{KeyName, MountPath};
 use keyring::transit::Address;
 
+use self::identity::{PolicyTarget, TokenCall, Which};
 use super::auth;
 use super::operation::Operation;
 use super::path::ApiPath;
@@ -81,6 +84,12 @@ pub(crate) enum Target {
     Method(MethodTarget),
     /// A path where a mount may be.
     Path(MountPath),
+    /// The token whose capabilities are asked.
+    Capabilities(Which),
+    /// A policy, or all.
+    Policy(PolicyTarget),
+    /// Tokens.
+    Token(TokenCall),
 }
 
 /// A ring, by where it would be.
@@ -165,19 +174,20 @@ fn server_table<'p, 'a>(path: &'p [&'a str]) -> Option<(Verbs, &'p [&'a str])> {
         AuthMountTuneRead, Unwrap, Wrap, WrapLookUp, WrapRenew,
     };
     use Operation::{
-        CapabilitiesSelf, Health, InitStatus, Initialise, Leader, Limits, Metrics, MountDisable,
-        MountEnable, MountList, MountOfPath, MountRead, MountTune, MountTuneRead, MountsVisible,
-        SealStatus, TokenLookupSelf,
+        Health, InitStatus, Initialise, Leader, Limits, Metrics, MountDisable, MountEnable,
+        MountList, MountOfPath, MountRead, MountTune, MountTuneRead, MountsVisible, Seal,
+        SealStatus, Unseal,
     };
     use Verb::{Delete, Read, Write};
     Some(match path {
         ["sys", "health"] => (&[(Read, Health)], &[]),
         ["sys", "seal-status"] => (&[(Read, SealStatus)], &[]),
+        ["sys", "seal"] => (&[(Write, Seal)], &[]),
+        ["sys", "unseal"] => (&[(Write, Unseal)], &[]),
         ["sys", "leader"] => (&[(Read, Leader)], &[]),
         ["sys", "init"] => (&[(Read, InitStatus), (Write, Initialise)], &[]),
         ["sys", "limits"] => (&[(Read, Limits)], &[]),
         ["sys", "metrics"] => (&[(Read, Metrics)], &[]),
-        ["sys", "capabilities-self"] => (&[(Write, CapabilitiesSelf)], &[]),
         ["sys", "internal", "ui", "mounts"] => (&[(Read, MountsVisible)], &[]),
         ["sys", "internal", "ui", "mounts", at @ ..] => (&[(Read, MountOfPath)], at),
         ["sys", "mounts"] => (&[(Read, MountList)], &[]),
@@ -208,9 +218,6 @@ fn server_table<'p, 'a>(path: &'p [&'a str]) -> Option<(Verbs, &'p [&'a str])> {
         ["sys", "wrapping", "unwrap"] => (&[(Write, Unwrap)], &[]),
         ["sys", "wrapping", "lookup"] => (&[(Write, WrapLookUp), (Read, WrapLookUp)], &[]),
         ["sys", "wrapping", "rewrap"] => (&[(Write, WrapRenew)], &[]),
-        ["auth", "token", "lookup-self"] => {
-            (&[(Read, TokenLookupSelf), (Write, TokenLookupSelf)], &[])
-        }
         _ => return None,
     })
 }
@@ -240,6 +247,9 @@ impl Route {
 }
 
 fn server_route(verb: Verb, segments: &[&str]) -> Result<Route, RouteFault> {
+    if let Some(found) = identity::find(verb, segments) {
+        return found;
+    }
     let Some((verbs, at)) = server_table(segments) else {
         return Err(RouteFault::UnsupportedPath);
     };

@@ -57,14 +57,15 @@ fn health_status(query: &mut Fields<'_>, current: bool) -> Result<StatusCode, Pr
 
 /// `GET sys/seal-status`
 pub(super) fn seal_status(request: &Request<'_>) -> Reply {
+    let is_sealed = request.front.gate.opened().is_none();
     let server = &request.front.server;
     let mut body = json!({
         "type": "shamir",
         "initialized": true,
-        "sealed": request.opened.is_none(),
+        "sealed": is_sealed,
         "t": server.unlock_threshold,
         "n": server.unlock_shares,
-        "progress": 0,
+        "progress": if is_sealed { request.front.keeper.shares_in() } else { 0 },
         "nonce": "",
         "version": server.version,
         "build_date": server.build_date,
@@ -78,7 +79,7 @@ pub(super) fn seal_status(request: &Request<'_>) -> Reply {
 
 /// A sealed node does not say which cluster it belongs to.
 fn name_cluster(request: &Request<'_>, body: &mut Value) {
-    if let (Some(opened), Some(body)) = (request.opened, body.as_object_mut()) {
+    if let (Some(opened), Some(body)) = (request.front.gate.opened(), body.as_object_mut()) {
         let name = request.front.server.cluster_name.as_str();
         body.insert("cluster_name".to_owned(), name.into());
         body.insert("cluster_id".to_owned(), opened.transit.store_id().into());

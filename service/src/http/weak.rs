@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// A bool as Go's `strconv.ParseBool` reads it.
-pub(super) fn go_bool(text: &str) -> Option<bool> {
+pub(crate) fn go_bool(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
@@ -12,7 +12,7 @@ pub(super) fn go_bool(text: &str) -> Option<bool> {
 }
 
 /// An integer as Go's `strconv.ParseInt` reads it with base 0: `10`, `0x0a`, `0o12`, `012`, `0b1010`.
-pub(super) fn go_int(text: &str) -> Option<i64> {
+pub(crate) fn go_int(text: &str) -> Option<i64> {
     let (negative, digits) = match text.strip_prefix(['-', '+']) {
         Some(digits) => (text.starts_with('-'), digits),
         None => (false, text),
@@ -39,15 +39,21 @@ fn radix_of(digits: &str) -> (&str, u32) {
 
 /// Why a text is no duration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DurationFault {
+pub(crate) enum DurationFault {
     /// It is below zero.
     Negative,
     /// It does not spell one, or one that is too long.
     Unreadable,
 }
 
-/// A duration as clients write it: seconds (`3600`), days (`30d`), or Go's form (`1h30m`); nothing is zero.
-pub(super) fn go_duration(text: &str) -> Result<Duration, DurationFault> {
+/// A duration as clients write it, in whole seconds: seconds (`3600`), days (`30d`), or Go's form (`1h30m`); nothing is
+/// zero.
+pub(crate) fn go_duration(text: &str) -> Result<Duration, DurationFault> {
+    exact_go_duration(text).map(|exact| Duration::from_secs(exact.as_secs()))
+}
+
+/// A duration as clients write it, down to the nanosecond.
+pub(crate) fn exact_go_duration(text: &str) -> Result<Duration, DurationFault> {
     if text.is_empty() {
         return Ok(Duration::ZERO);
     }
@@ -64,12 +70,12 @@ pub(super) fn go_duration(text: &str) -> Result<Duration, DurationFault> {
     let nanos = go_units(rest)?;
     match (negative, nanos) {
         (true, 1..) => Err(DurationFault::Negative),
-        _ => Ok(Duration::from_secs(nanos / 1_000_000_000)),
+        _ => Ok(Duration::from_nanos(nanos)),
     }
 }
 
 /// Seconds as a duration.
-pub(super) fn seconds(number: i128) -> Result<Duration, DurationFault> {
+pub(crate) fn seconds(number: i128) -> Result<Duration, DurationFault> {
     match i64::try_from(number) {
         Ok(number) => u64::try_from(number)
             .map(Duration::from_secs)

@@ -193,3 +193,6 @@ impl Shelf<'_> {
 const PAGE: u32 = 1000;
 /// How often somebody else may be faster.
 const TRIES: u32 = 16;
+
+#[cfg(test)]
+mod tests;

@@ -69,3 +69,57 @@ impl Quotas {
         self.table.load().decide(asked, point, now)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use keyring::clock::SystemClock;
+
+    use super::*;
+    use crate::quota::{QuotaPath, Unit, Window};
+
+    fn spec(limit: u64) -> QuotaSpec {
+        QuotaSpec {
+            path: QuotaPath::default(),
+            role: String::new(),
+            windows: vec![
+                Window::new(Unit::Requests, limit * 1000, Duration::from_hours(24)).unwrap(),
+            ],
+            block_seconds: 0,
+            budget: None,
+        }
+    }
+
+    #[test]
+    fn quotas_come_into_force_and_go_while_requests_do() {
+        let quotas = Quotas::none(Arc::new(SystemClock));
+        let asked = Asked {
+            path: "transit/decrypt/a",
+            operation: None,
+            address: None,
+            identity: None,
+            key: None,
+            role: None,
+        };
+        assert!(quotas.are_none());
+        assert_eq!(quotas.request(&asked), Decision::Allowed);
+        quotas.replace([("a".to_owned(), spec(1))], QuotaSettings::default());
+        assert!(!quotas.are_none());
+        assert_eq!(quotas.request(&asked), Decision::Allowed);
+        let refused = quotas.request(&asked);
+        assert!(
+            refused
+                .retry_after_seconds()
+                .is_some_and(|seconds| seconds > 80_000)
+        );
+        assert_eq!(
+            quotas.items(&asked, 5),
+            Decision::Allowed,
+            "it counts no items"
+        );
+        quotas.replace([], QuotaSettings::default());
+        assert!(quotas.are_none());
+        assert_eq!(quotas.request(&asked), Decision::Allowed);
+    }
+}

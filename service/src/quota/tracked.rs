@@ -11,9 +11,6 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use super::Decision;
 use super::window::{Excess, Unit, Window};
 
-/// Windows that a quota may have.
-pub(super) const MAX_WINDOWS: usize = 4;
-
 /// What callers have spent.
 pub(super) struct Tracked {
     buckets: Box<[OnceLock<Box<Mutex<[Slot; WAYS]>>>]>,
@@ -26,7 +23,7 @@ struct Slot {
     /// The caller's hash; zero for nobody.
     owner: u64,
     /// When what was spent in each window is paid off.
-    paid_off: [u64; MAX_WINDOWS],
+    paid_off: [u64; Window::MAX_WINDOWS],
     /// Until when nothing is allowed.
     blocked_until: u64,
 }

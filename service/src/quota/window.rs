@@ -40,6 +40,8 @@ pub(super) enum Excess {
 impl Window {
     /// The highest limit: a billion in a second would be one a nanosecond.
     pub const MAX_LIMIT: u64 = 1_000_000_000;
+    /// How many windows a quota may have.
+    pub const MAX_WINDOWS: usize = 4;
     /// The longest interval.
     pub const MAX_INTERVAL: Duration = Duration::from_hours(31 * 24);
 

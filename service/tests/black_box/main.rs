@@ -24,6 +24,7 @@ mod clients;
 mod durability;
 mod pkcs11;
 mod restart;
+mod sealing;
 mod set_up;
 mod start_up;
 mod store_away;

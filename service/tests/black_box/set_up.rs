@@ -61,8 +61,14 @@ impl Home {
             Store::Postgres(url) => format!("kind = \"postgres\"\nurl = \"{url}\""),
         };
         let file = self.path().join("sealring.toml");
-        let text =
-            format!("[server]\nlisten = \"127.0.0.1:0\"\n[store]\n{store}\n[kek]\n{kek}\n{more}\n");
+        let audit = self.path().join("audit.log");
+        let audit = format!(
+            "[audit.file]\nkind = \"file\"\npath = \"{}\"",
+            audit.display()
+        );
+        let text = format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\n[store]\n{store}\n[kek]\n{kek}\n{audit}\n{more}\n"
+        );
         fs::write(&file, text).unwrap();
         ConfigFile { file }
     }
@@ -94,6 +100,17 @@ impl ConfigFile {
         init(&mut self.command(&["init"]))
     }
 
+    /// Initialises the store and gives the root token and the unlock shares.
+    pub(crate) fn init_with_shares(&self, shares: &str, threshold: &str) -> (String, Vec<String>) {
+        let mut command = self.command(&["init", "--shares", shares, "--threshold", threshold]);
+        let printed = printed(&mut command);
+        let lines = printed.lines().filter_map(|line| {
+            let (_, share) = line.strip_prefix("unlock share ")?.split_once(": ")?;
+            Some(share.to_owned())
+        });
+        (between(&printed, "root token: ", "\n"), lines.collect())
+    }
+
     pub(crate) fn serve(&self, token: &str) -> TestApp {
         TestApp::start(&mut self.command(&["server"]), token)
     }
@@ -101,11 +118,15 @@ impl ConfigFile {
 
 /// Runs `sealring init` and gives the root token.
 pub(crate) fn init(command: &mut Command) -> String {
+    between(&printed(command), "root token: ", "\n")
+}
+
+/// Runs a command that must succeed and gives what it printed.
+pub(crate) fn printed(command: &mut Command) -> String {
     let out = command.output().unwrap();
-    let printed = String::from_utf8(out.stdout).unwrap();
     let complaint = String::from_utf8_lossy(&out.stderr);
     assert!(out.status.success(), "{complaint}");
-    between(&printed, "root token: ", "\n")
+    String::from_utf8(out.stdout).unwrap()
 }
 
 pub(crate) fn sealring(args: &[&str]) -> Command {

@@ -96,7 +96,7 @@ fn stamp(at: Timestamp) -> String {
 }
 
 /// The finished files of this one, oldest first.
-pub(super) fn set_aside_files(path: &Path) -> io::Result<Vec<PathBuf>> {
+pub(in crate::audit) fn set_aside_files(path: &Path) -> io::Result<Vec<PathBuf>> {
     let mut prefix = path.file_name().unwrap_or_default().to_owned();
     prefix.push(".");
     let prefix = prefix.as_encoded_bytes();

@@ -186,7 +186,7 @@ pub(super) fn refuse(
             Some(Json::Text(text)) => matches!(&*text, "" | "false" | "0"),
             Some(Json::List(items)) => items.is_empty(),
             Some(Json::Object(entries)) => entries.is_empty(),
-            Some(Json::Bool(true) | Json::Fraction | Json::Integer(_)) => false,
+            Some(Json::Bool(true) | Json::Fraction(_) | Json::Integer(_)) => false,
         };
         if !says_nothing {
             return Err(Problem::bad(format!("{name} is not offered: {why}")));

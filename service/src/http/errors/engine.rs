@@ -3,10 +3,12 @@
 use keyring::error::{Error, ItemError};
 use keyring::name::MountPath;
 use keyring::policy::RuleViolation;
+use keyring::setup::{SetupError, UnsealError};
 use keyring::store::StoreError;
 use keyring::transit::MountError;
 
 use super::Problem;
+use crate::gate::{OpenError, UnsealFailure};
 use crate::http::operation::Operation;
 
 impl Problem {
@@ -66,7 +68,7 @@ impl Problem {
             | Operation::AuthMountRead
             | Operation::AuthMountTune
             | Operation::AuthMountTuneRead
-            | Operation::CapabilitiesSelf
+            | Operation::Capabilities
             | Operation::Health
             | Operation::Initialise
             | Operation::InitStatus
@@ -85,8 +87,20 @@ impl Problem {
             | Operation::MountTune
             | Operation::MountTuneRead
             | Operation::MountsVisible
+            | Operation::PolicyDelete
+            | Operation::PolicyList
+            | Operation::PolicyRead
+            | Operation::PolicyWrite
+            | Operation::Seal
             | Operation::SealStatus
-            | Operation::TokenLookupSelf
+            | Operation::TokenAccessors
+            | Operation::TokenCreate
+            | Operation::TokenLookup
+            | Operation::TokenRenew
+            | Operation::TokenRevoke
+            | Operation::TokenRole
+            | Operation::TokenTidy
+            | Operation::Unseal
             | Operation::Unwrap
             | Operation::Wrap
             | Operation::WrapLookUp
@@ -124,6 +138,46 @@ impl Problem {
         match blame(operation, item) {
             Blame::Caller => Self::bad(item_text(operation, item)),
             Blame::Server => Self::multi(item_text(operation, item)),
+        }
+    }
+
+    /// Why this node could not be opened or closed.
+    pub(in crate::http) fn setup(error: SetupError) -> Self {
+        match error {
+            SetupError::Store(source) => {
+                let text = "the key store is unavailable; try again";
+                Self::unavailable(text).warned(&source)
+            }
+            SetupError::Kek(source) => {
+                let text = "the key-encryption key is unavailable; try again";
+                Self::unavailable(text).warned(&source)
+            }
+            SetupError::AlreadyInitialised
+            | SetupError::Entropy(_)
+            | SetupError::Integrity(_)
+            | SetupError::NotInitialised
+            | SetupError::OtherKek { .. }
+            | SetupError::Sealed
+            | SetupError::Shares
+            | SetupError::Workers => Self::internal("this node cannot be opened").alarmed(&error),
+        }
+    }
+
+    /// Why a share did not open the store.
+    pub(in crate::http) fn unseal(failure: UnsealFailure) -> Self {
+        match failure {
+            UnsealFailure::Open(OpenError::Engine(error)) => Self::setup(error),
+            UnsealFailure::Open(OpenError::Audit(error)) => {
+                Self::internal("this node cannot be opened").alarmed(&error)
+            }
+            UnsealFailure::Open(OpenError::Identity(error)) => {
+                Self::internal("this node cannot be opened").alarmed(&error)
+            }
+            UnsealFailure::Share(_) => Self::bad("invalid key"),
+            UnsealFailure::Unseal(UnsealError::Setup(error)) => Self::setup(error),
+            UnsealFailure::Unseal(
+                error @ (UnsealError::Malformed | UnsealError::Rejected | UnsealError::TooFew),
+            ) => Self::bad(error.to_string()),
         }
     }
 

@@ -272,3 +272,6 @@ fn bindings(params: &TokenParams, remote: Option<IpAddr>) -> Result<Vec<Cidr>, I
     }
     Ok(params.bound_cidrs.clone())
 }
+
+#[cfg(test)]
+mod tests;

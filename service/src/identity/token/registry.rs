@@ -370,3 +370,6 @@ const MAX_ABSENT: u64 = 10_000;
 const ABSENT_FOR: Duration = Duration::from_secs(1);
 /// How often a load begins again because everything may have changed while it ran.
 const LOADS: usize = 4;
+
+#[cfg(test)]
+mod tests;

@@ -93,7 +93,11 @@ impl Role {
             Some(Json::Null) => self.bound_claims = BoundClaims::default(),
             Some(Json::Object(entries)) => self.bound_claims = BoundClaims(values(entries)?),
             Some(
-                Json::Bool(_) | Json::Fraction | Json::Integer(_) | Json::List(_) | Json::Text(_),
+                Json::Bool(_)
+                | Json::Fraction(_)
+                | Json::Integer(_)
+                | Json::List(_)
+                | Json::Text(_),
             ) => return Err(FieldFault::unreadable(BOUND_CLAIMS).into()),
         }
         if let Some(mappings) = fields.pairs("claim_mappings")? {
@@ -125,7 +129,7 @@ fn values(
 fn value_of(value: Json<'_>) -> Option<Value> {
     Some(match value {
         Json::Bool(value) => value.into(),
-        Json::Fraction | Json::Object(_) => return None,
+        Json::Fraction(_) | Json::Object(_) => return None,
         Json::Integer(number) => i64::try_from(number).ok()?.into(),
         Json::List(items) => items.into_iter().map(value_of).collect::<Option<_>>()?,
         Json::Null => Value::Null,
@@ -142,7 +146,7 @@ fn leeway(fields: &mut Fields<'_>, field: &'static str, into: &mut i64) -> Resul
             Some(magnitude) => seconds(magnitude).map(|seconds| -seconds),
             None => seconds(&text),
         },
-        Some(Json::Bool(_) | Json::Fraction | Json::List(_) | Json::Object(_)) => None,
+        Some(Json::Bool(_) | Json::Fraction(_) | Json::List(_) | Json::Object(_)) => None,
     };
     let most = -MAX_LEEWAY..=MAX_LEEWAY;
     *into = seconds

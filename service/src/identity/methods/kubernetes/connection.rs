@@ -99,10 +99,7 @@ impl Connection {
     const MAX_TOKEN: usize = 64 * 1024;
 
     /// The way to the cluster of a configuration. Reads CA certificates from the pod or the system if it needs them.
-    pub async fn new(
-        entry: Arc<Entry<Config>>,
-        pod: PodFiles,
-    ) -> Result<Self, ConnectionFault> {
+    pub async fn new(entry: Arc<Entry<Config>>, pod: PodFiles) -> Result<Self, ConnectionFault> {
         let config = &entry.value;
         let keys = KeySet::from_pems(&config.pem_keys).map_err(ConfigFault::from)?;
         let host = config.host()?;

@@ -182,7 +182,9 @@ async fn a_pod_asks_with_its_own_token_and_nobody_asks_with_the_callers() {
     };
     let now = Timestamp::from_micros(NOW * 1_000_000);
     let token = sign(&KeyPair::generate().unwrap(), &claims());
-    let connection = Connection::new(entry(local(false)), pod.clone()).await.unwrap();
+    let connection = Connection::new(entry(local(false)), pod.clone())
+        .await
+        .unwrap();
     assert!(connection.vouch(&token, AUDIENCE, now).await.is_ok());
     std::fs::write(&pod.token, "second").unwrap();
     assert!(connection.vouch(&token, AUDIENCE, now).await.is_ok());
@@ -237,7 +239,11 @@ async fn reviews_under_way_are_bounded() {
     let gate = Arc::new(Semaphore::new(0));
     let body = vouching_for("app").to_string();
     server.answer(REVIEWS, Reply::Later(Arc::clone(&gate), body));
-    let connection = Arc::new(Connection::new(entry(config(&server)), no_pod()).await.unwrap());
+    let connection = Arc::new(
+        Connection::new(entry(config(&server)), no_pod())
+            .await
+            .unwrap(),
+    );
     let now = Timestamp::from_micros(NOW * 1_000_000);
     let logins = (0..Connection::MAX_REVIEWS).map(|_| {
         let connection = Arc::clone(&connection);

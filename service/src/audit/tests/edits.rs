@@ -1,0 +1,290 @@
+//! Whatever is done to a log, the verifier says so.
+
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use super::*;
+use crate::audit::chain::first_hash;
+use crate::audit::line::{Line, push_group};
+use keyring::audit_keys::ChainHash;
+
+/// A real log: two chains in one file, with checkpoints, and the heads of both.
+async fn written() -> (Vec<u8>, Vec<AuditHead>) {
+    let room = Room::new();
+    let mut heads = Vec::new();
+    for records in [40, 25] {
+        let (log, _) = room.start();
+        for number in 0..records {
+            put(&log, &request()).await.unwrap();
+            if number % 11 == 0 {
+                let id = Uuid::new_v4();
+                for kind in [Kind::Intent, Kind::Outcome] {
+                    log.submit_synced(&record(kind, id)).unwrap().await.unwrap();
+                }
+            }
+        }
+        let kept = log.heads();
+        close(&log);
+        heads.extend(kept.borrow().clone());
+    }
+    let report = verify(&[room.log()], &heads);
+    assert_eq!(report.findings, []);
+    assert_eq!(report.unsigned, 0);
+    (room.log(), heads)
+}
+
+fn lines(log: &[u8]) -> Vec<Vec<u8>> {
+    log.split_inclusive(|byte| *byte == b'\n')
+        .map(<[u8]>::to_vec)
+        .collect()
+}
+
+/// Hashes anew what was edited, as somebody without the key can.
+fn recomputed(lines: &[Vec<u8>]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut hash = ChainHash::resume([0; 32]);
+    let mut group = Vec::new();
+    let mut records = 0;
+    for with_end in lines {
+        match Line::parse(with_end.strip_suffix(b"\n").unwrap_or(with_end)) {
+            Line::Record(number) => {
+                records = number;
+                group.extend_from_slice(with_end);
+                out.extend_from_slice(with_end);
+            }
+            Line::Group(..) => {
+                hash.extend(&group);
+                group.clear();
+                push_group(&mut out, records, &hash.current());
+            }
+            Line::Signed(signed) => {
+                if let Some(start) = signed.body::<line::Start>() {
+                    hash = first_hash(&start.chain.0);
+                } else {
+                    hash.extend(with_end);
+                }
+                out.extend_from_slice(with_end);
+            }
+            Line::Foreign => {
+                group.extend_from_slice(with_end);
+                out.extend_from_slice(with_end);
+            }
+        }
+    }
+    out
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Edit {
+    FlipBit,
+    OverwriteByte,
+    DeleteLines,
+    SwapLines,
+    RepeatLine,
+    InsertLine,
+    Truncate,
+    Forge,
+    DeleteAndForge,
+    RenumberAndForge,
+}
+
+const EDITS: [Edit; 10] = [
+    Edit::FlipBit,
+    Edit::OverwriteByte,
+    Edit::DeleteLines,
+    Edit::SwapLines,
+    Edit::RepeatLine,
+    Edit::InsertLine,
+    Edit::Truncate,
+    Edit::Forge,
+    Edit::DeleteAndForge,
+    Edit::RenumberAndForge,
+];
+
+fn edited(log: &[u8], edit: Edit, random: &mut StdRng) -> Vec<u8> {
+    let mut bytes = log.to_vec();
+    let mut lines = lines(log);
+    let at = random.random_range(0..lines.len());
+    match edit {
+        Edit::FlipBit => {
+            let at = random.random_range(0..bytes.len());
+            bytes[at] ^= 1 << random.random_range(0..8);
+            return bytes;
+        }
+        Edit::OverwriteByte => {
+            let at = random.random_range(0..bytes.len());
+            bytes[at] = random.random();
+            return bytes;
+        }
+        Edit::Truncate => {
+            bytes.truncate(random.random_range(0..bytes.len()));
+            return bytes;
+        }
+        Edit::DeleteLines => {
+            let to = (at + random.random_range(1..4)).min(lines.len());
+            lines.drain(at..to);
+        }
+        Edit::SwapLines => {
+            let other = random.random_range(0..lines.len());
+            lines.swap(at, other);
+        }
+        Edit::RepeatLine => {
+            let line = lines[at].clone();
+            lines.insert(random.random_range(0..=lines.len()), line);
+        }
+        Edit::InsertLine => {
+            let line = *[
+                &b"\n"[..],
+                b"{}\n",
+                b"{\"n\":1,\"time\":\"x\"}\n",
+                b"\x00\xff\n",
+            ]
+            .choose_multiple_one(random);
+            lines.insert(random.random_range(0..=lines.len()), line.to_vec());
+        }
+        Edit::Forge => {
+            let record = record_line(&lines, random);
+            let text = text(&lines[record]).replace("encrypt", "decrypt");
+            lines[record] = text.into_bytes();
+            return recomputed(&lines);
+        }
+        Edit::DeleteAndForge => {
+            let record = record_line(&lines, random);
+            lines.remove(record);
+            return recomputed(&lines);
+        }
+        Edit::RenumberAndForge => {
+            let record = record_line(&lines, random);
+            lines.remove(record);
+            return recomputed(&renumbered(&lines));
+        }
+    }
+    lines.concat()
+}
+
+fn record_line(lines: &[Vec<u8>], random: &mut StdRng) -> usize {
+    let records = (0..lines.len()).filter(|at| lines[*at].starts_with(b"{\"n\":"));
+    let records: Vec<usize> = records.collect();
+    records[random.random_range(0..records.len())]
+}
+
+fn renumbered(lines: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut number = 0;
+    let mut out = Vec::new();
+    for line in lines {
+        let line = text(line);
+        if line.starts_with("{\"start\"") {
+            number = 0;
+        }
+        out.push(match line.strip_prefix("{\"n\":") {
+            Some(rest) => {
+                number += 1;
+                let (_, rest) = rest.split_once(',').unwrap();
+                format!("{{\"n\":{number},{rest}").into_bytes()
+            }
+            None => line.into_bytes(),
+        });
+    }
+    out
+}
+
+trait ChooseOne<T> {
+    fn choose_multiple_one(&self, random: &mut StdRng) -> &T;
+}
+
+impl<T, const N: usize> ChooseOne<T> for [T; N] {
+    fn choose_multiple_one(&self, random: &mut StdRng) -> &T {
+        &self[random.random_range(0..N)]
+    }
+}
+
+#[tokio::test]
+async fn random_edits_are_all_found() {
+    let full = std::env::var_os("SEALRING_FULL").is_some();
+    let count = if full { 10_000 } else { 600 };
+    let (log, heads) = written().await;
+    let seed = rand::random();
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut done = 0;
+    for round in 0.. {
+        if done == count {
+            break;
+        }
+        let edit = EDITS[round % EDITS.len()];
+        let changed = edited(&log, edit, &mut random);
+        if changed == log {
+            continue;
+        }
+        done += 1;
+        let report = verify(&[&changed], &heads);
+        assert!(
+            !report.findings.is_empty(),
+            "seed {seed}, round {round}, {edit:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_finding_names_the_place() {
+    let (log, _) = written().await;
+    let mut lines = lines(&log);
+    let at = (0..lines.len())
+        .find(|at| lines[*at].starts_with(b"{\"n\":7,"))
+        .unwrap();
+    lines[at] = text(&lines[at]).replace("orders", "orderz").into_bytes();
+    let report = verify(&[lines.concat()], &[]);
+    let [finding] = report.findings.as_slice() else {
+        panic!("{:?}", report.findings);
+    };
+    let (first, last) = finding.place.lines;
+    let line = u64::try_from(at).unwrap() + 1;
+    assert!((first..=last).contains(&line), "{finding}");
+    assert_eq!(finding.place.records, Some((7, 7)));
+}
+
+#[tokio::test]
+async fn a_log_signed_by_another_key_is_not_the_pinned_keys() {
+    let (log, _) = written().await;
+    let other = Some([9; 32]);
+    let mut verifier = Verifier::new(other, Chains::default());
+    verifier.read("log", log.as_slice(), false, |_| {}).unwrap();
+    assert!(verifier.finish().0.findings[0].text.contains("another key"));
+    let mut verifier = Verifier::new(None, Chains::default());
+    verifier.read("log", log.as_slice(), false, |_| {}).unwrap();
+    let (report, key) = verifier.finish();
+    assert_eq!(report.findings, []);
+    assert_eq!(key, Some(keys().public_key()));
+}
+
+#[tokio::test]
+async fn whole_chains_that_are_gone_are_missed_by_their_heads() {
+    let (log, heads) = written().await;
+    let second = text(&log).rfind("{\"start\"").unwrap();
+    let first = &log[..second];
+    assert_eq!(verify(&[first], &heads[..1]).findings, []);
+    let report = verify(&[first], &heads);
+    assert!(
+        report.findings[0].text.contains("is missing"),
+        "{:?}",
+        report.findings
+    );
+    let report = verify(&[&log[second..]], &heads);
+    assert_eq!(report.findings, []);
+    assert!(report.notes.iter().any(|note| note.contains("older")));
+    assert!(!verify(&[b""], &heads).findings.is_empty());
+}
+
+#[tokio::test]
+async fn lines_of_syslog_verify_without_their_prefixes() {
+    let (log, heads) = written().await;
+    let prefixed: Vec<u8> = lines(&log)
+        .iter()
+        .flat_map(|line| [&b"Mar  3 10:00:00 host sealring[7]: "[..], line].concat())
+        .collect();
+    let mut verifier = Verifier::new(None, Chains::new(heads));
+    verifier
+        .read("log", prefixed.as_slice(), true, |_| {})
+        .unwrap();
+    assert_eq!(verifier.finish().0.findings, []);
+    assert!(!verify(&[prefixed], &[]).findings.is_empty());
+}

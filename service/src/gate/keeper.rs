@@ -1,0 +1,170 @@
+//! Keeps the gate as the store is: open while the store has its live secret, closed while it is sealed.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use keyring::secret::SecretBytes;
+use keyring::setup::{self, SetupError, UnsealError};
+use keyring::shares::ShareError;
+use keyring::store::StoreError;
+use tokio::sync::Notify;
+
+use super::progress::{Progress, Step};
+use super::{Blueprint, Gate, OpenError};
+
+/// Opens and closes the gate of this node.
+#[derive(Debug)]
+pub struct Keeper {
+    gate: Arc<Gate>,
+    blueprint: Blueprint,
+    progress: Mutex<Progress>,
+    /// One turn at a time: whoever opens or closes sees the work of the one before as done.
+    turn: tokio::sync::Mutex<()>,
+    look: Arc<Notify>,
+}
+
+/// Why a share did not bring the store closer to being open.
+#[derive(Debug, thiserror::Error)]
+pub enum UnsealFailure {
+    /// The store was unsealed, but this node could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// It is no share.
+    #[error(transparent)]
+    Share(#[from] ShareError),
+    /// The shares were tried and do not open the store.
+    #[error(transparent)]
+    Unseal(#[from] UnsealError),
+}
+
+impl Keeper {
+    /// A keeper of this gate, which it has not touched yet.
+    pub fn new(gate: Arc<Gate>, blueprint: Blueprint) -> Self {
+        Self {
+            gate,
+            blueprint,
+            progress: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
+            look: Arc::default(),
+        }
+    }
+
+    /// Opens the gate if the store is not sealed; whether it stands open now.
+    pub async fn open(&self) -> Result<bool, OpenError> {
+        let _turn = self.turn.lock().await;
+        if self.gate.opened().is_some() {
+            return Ok(true);
+        }
+        match self.blueprint.open(&self.look).await {
+            Ok(opened) => {
+                self.gate.set(opened);
+                Ok(true)
+            }
+            Err(OpenError::Engine(SetupError::Sealed)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes this token the store's only root token, and opens the gate anew with it.
+    pub async fn replace_root_token(&self, token: &SecretBytes) -> Result<(), OpenError> {
+        self.close().await;
+        setup::replace_root_token(&self.blueprint.parts, token).await?;
+        self.open().await.map(drop)
+    }
+
+    /// Seals the store, which closes the gates of all nodes; this one's at once.
+    pub async fn seal(&self) -> Result<(), StoreError> {
+        self.blueprint.parts.store.seal().await?;
+        tracing::warn!("the store was sealed by this node");
+        self.close().await;
+        Ok(())
+    }
+
+    /// Closes the gate and has everything behind it wiped.
+    pub async fn close(&self) {
+        let _turn = self.turn.lock().await;
+        if let Some(opened) = self.gate.close() {
+            opened.shutdown().await;
+        }
+    }
+
+    /// Takes one unlock share in, and unseals the store once there are enough. Whether the gate stands open now.
+    pub async fn unseal(&self, share: &SecretBytes) -> Result<bool, UnsealFailure> {
+        let step = self.progress().add(share)?;
+        match step {
+            Step::More => Ok(self.gate.opened().is_some()),
+            Step::Enough(shares) => {
+                setup::unseal(&self.blueprint.parts, &shares).await?;
+                tracing::warn!("the store was unsealed by this node");
+                Ok(self.open().await?)
+            }
+        }
+    }
+
+    /// Forgets the shares that came in.
+    pub fn forget_shares(&self) {
+        self.progress().reset();
+    }
+
+    /// How many shares came in that have not been tried.
+    pub fn shares_in(&self) -> usize {
+        self.progress().count()
+    }
+
+    /// Follows the store: opens the gate when another node unseals it, and closes it when one seals it. Never ends.
+    pub async fn watch(&self) {
+        loop {
+            let asked = tokio::time::timeout(LOOK_INTERVAL, self.look.notified()).await;
+            let is_open = self.gate.opened().is_some();
+            // While it is open the engine follows the store, and asks.
+            if is_open && asked.is_err() {
+                continue;
+            }
+            let followed = if is_open {
+                self.close_if_sealed().await
+            } else {
+                self.open_quietly().await
+            };
+            if let Err(error) = followed {
+                tracing::debug!(%error, "the gate could not follow the store");
+            }
+        }
+    }
+
+    async fn close_if_sealed(&self) -> Result<(), OpenError> {
+        let header = self
+            .blueprint
+            .parts
+            .store
+            .header()
+            .await
+            .map_err(SetupError::from)?;
+        if header.is_some_and(|header| header.live_secret.is_none()) {
+            tracing::warn!("the store was sealed by another node");
+            self.close().await;
+        }
+        Ok(())
+    }
+
+    /// Asks the store before the key-encryption key is troubled.
+    async fn open_quietly(&self) -> Result<(), OpenError> {
+        let header = self
+            .blueprint
+            .parts
+            .store
+            .header()
+            .await
+            .map_err(SetupError::from)?;
+        if header.is_some_and(|header| header.live_secret.is_some()) && self.open().await? {
+            tracing::warn!("the store was unsealed");
+        }
+        Ok(())
+    }
+
+    fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How soon a sealed node notices that it may open.
+const LOOK_INTERVAL: Duration = Duration::from_millis(250);
