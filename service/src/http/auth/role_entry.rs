@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::http::dispatch::Request;
+use crate::http::request::Request;
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::http::reply::{Answer, Reply};

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::http::auth::methods;
 use crate::http::auth::token_params::{cidrs, num_uses};
 use crate::http::body::BodyCopy;
-use crate::http::dispatch::Request;
+use crate::http::request::Request;
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::http::reply::{Answer, Reply};

@@ -6,7 +6,7 @@ use keyring::name::KeyName;
 use serde_json::{Value, json};
 
 use super::role;
-use crate::http::dispatch::Request;
+use crate::http::request::Request;
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::http::reply::{Answer, Reply};

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::http::auth::endpoint::nowhere;
 use crate::http::auth::methods;
 use crate::http::auth::token_params::{cidrs, num_uses};
-use crate::http::dispatch::Request;
+use crate::http::request::Request;
 use crate::http::errors::{Message, Problem};
 use crate::http::fields::Fields;
 use crate::http::reply::{Answer, Reply};
