@@ -2,6 +2,11 @@
 
 mod approle;
 mod auth_mounts;
+mod cert;
+mod issuer;
+mod jwt;
+mod kubernetes;
+mod loopback;
 mod policies;
 mod tokens;
 mod userpass;

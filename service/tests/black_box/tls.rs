@@ -1,6 +1,6 @@
 //! Listeners: TLS, its reload, client certificates, Unix sockets.
 
-mod authority;
+pub(crate) mod authority;
 mod certificates;
 mod client_certificates;
 mod encrypted;
