@@ -107,6 +107,10 @@ url_file = "/etc/sealring/secrets/store-url"
 max_connections = {{ int64 .Values.store.postgres.maxConnections }}
 {{- end }}
 
+{{- /* The service's own log goes to standard error. */}}
+[audit.out]
+kind = "stdout"
+
 [kek]
 kind = {{ .Values.kek.kind | toJson }}
 {{- if eq .Values.kek.kind "software" }}

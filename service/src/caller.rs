@@ -1,35 +1,40 @@
 //! Who is asking: the one place that turns a request's token into a caller.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
-use keyring::clock::Timestamp;
-use keyring::transit::Transit;
+
+use crate::identity::Identity;
+use crate::identity::token::entry::TokenEntry;
+use crate::identity::token::registry::Refusal;
 
 /// Somebody whose token is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Caller {
-    /// What the caller is called in histories and logs.
-    pub display_name: &'static str,
-    /// Names the token without giving it away.
-    pub accessor: Arc<str>,
-    /// When the token was made.
-    pub token_created_at: Timestamp,
+    /// The token.
+    pub token: Arc<TokenEntry>,
 }
 
 /// The header that carries a token; it goes before `Authorization`.
 pub const TOKEN_HEADER: &str = "x-vault-token";
 
 impl Caller {
-    /// The caller of a request with these headers; `None` without a token or with one that is not known.
-    /// Needs nothing but the headers, so that no byte of a body is read for strangers.
-    pub fn identify(transit: &Transit, headers: &HeaderMap) -> Option<Self> {
-        let root = transit.root_token(presented_token(headers)?)?;
-        Some(Self {
-            display_name: "root",
-            accessor: root.accessor,
-            token_created_at: root.created_at,
-        })
+    /// The caller of a request with these headers from this address; `None` without a token or with one that is not
+    /// known. Needs nothing but the headers, so that no byte of a body is read for strangers.
+    pub async fn identify(
+        identity: &Identity,
+        headers: &HeaderMap,
+        remote: Option<IpAddr>,
+    ) -> Result<Option<Self>, Refusal> {
+        let Some(text) = presented_token(headers) else {
+            return Ok(None);
+        };
+        match identity.registry.resolve(text, remote).await {
+            Ok(token) => Ok(Some(Self { token })),
+            Err(Refusal::Denied) => Ok(None),
+            Err(refusal @ (Refusal::Tampered | Refusal::Unavailable)) => Err(refusal),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ pub(in crate::http) mod jwt;
 pub(in crate::http) mod kubernetes;
 mod login;
 mod role_entry;
+pub(in crate::http) mod token;
 pub(in crate::http) mod token_params;
 pub(in crate::http) mod userpass;
 
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use keyring::name::KeyName;
 
 use self::endpoint::Endpoint;
-use super::dispatch::Request;
+use super::request::Request;
 use super::errors::Problem;
 use super::reply::Answer;
 use super::route::{MethodTarget, RouteFault, Verb};

@@ -8,6 +8,7 @@ use super::json::{self, JsonFault, Value};
 use super::query;
 use super::text::Text;
 use super::weak::{self, DurationFault};
+use crate::identity::policy::Given;
 
 /// Fields by name. Each is taken out as it is read; what nobody takes is reported as a warning.
 #[derive(Debug, Default)]
@@ -79,6 +80,20 @@ impl<'a> Fields<'a> {
     pub(super) fn take(&mut self, name: &str) -> Option<Value<'a>> {
         let at = self.entries.iter().position(|(known, _)| known == name)?;
         Some(self.entries.swap_remove(at).1)
+    }
+
+    /// Shows each field as policies see it, until one is not to their liking; whether none was.
+    pub(super) fn each(&self, each: &mut dyn FnMut(&str, Given<'_>) -> bool) -> bool {
+        self.entries.iter().all(|(name, value)| {
+            let given = match value {
+                Value::Bool(value) => Given::Bool(*value),
+                Value::Integer(value) => Given::Integer(*value),
+                Value::Null => Given::Null,
+                Value::Text(text) => Given::Text(text),
+                Value::Fraction(_) | Value::List(_) | Value::Object(_) => Given::Other,
+            };
+            each(name, given)
+        })
     }
 
     /// One field with this value.

@@ -34,8 +34,8 @@ operations! {
     AuthMountTune => "auth_mount_tune",
     /// Reads an auth method's settings.
     AuthMountTuneRead => "auth_mount_tune_read",
-    /// Says what the caller may do on some paths.
-    CapabilitiesSelf => "capabilities_self",
+    /// Says what a token may do on some paths.
+    Capabilities => "capabilities",
     /// Makes a data key and gives it in the clear too.
     DataKeyPlaintext => "datakey_plaintext",
     /// Makes a data key and gives it sealed only.
@@ -88,14 +88,34 @@ operations! {
     MountOfPath => "mount_of_path",
     /// Lists the mounts the caller may see.
     MountsVisible => "mounts_visible",
+    /// Deletes a policy.
+    PolicyDelete => "policy_delete",
+    /// Lists policies.
+    PolicyList => "policy_list",
+    /// Shows a policy.
+    PolicyRead => "policy_read",
+    /// Writes a policy.
+    PolicyWrite => "policy_write",
     /// Opens ciphertexts and seals them again.
     Rewrap => "rewrap",
     /// Seals the store.
     Seal => "seal",
     /// Says that the store is unsealed.
     SealStatus => "seal_status",
-    /// Describes the caller's token.
-    TokenLookupSelf => "token_lookup_self",
+    /// Lists the accessors of tokens.
+    TokenAccessors => "token_accessors",
+    /// Makes a token.
+    TokenCreate => "token_create",
+    /// Describes a token.
+    TokenLookup => "token_lookup",
+    /// Prolongs a token.
+    TokenRenew => "token_renew",
+    /// Revokes a token.
+    TokenRevoke => "token_revoke",
+    /// Administers token roles.
+    TokenRole => "token_role",
+    /// Takes what is over out of the store.
+    TokenTidy => "token_tidy",
     /// Has what it sends answered, which is to be wrapped.
     Wrap => "wrap",
     /// Says what is known of a wrapped answer.
@@ -131,9 +151,33 @@ impl Operation {
                 | Self::Limits
                 | Self::SealStatus
                 | Self::Unseal
-                | Self::Unwrap
-                | Self::WrapLookUp
-                | Self::WrapRenew
+        )
+    }
+
+    /// Whether it only says how this node is, to whoever asks, again and again: that is not recorded.
+    pub(super) const fn only_tells_status(self) -> bool {
+        matches!(
+            self,
+            Self::Health | Self::InitStatus | Self::Leader | Self::SealStatus
+        )
+    }
+
+    /// Whether a write of it changes a ring, a mount, or the state of the store.
+    pub(super) const fn changes_something(self) -> bool {
+        matches!(
+            self,
+            Self::AuthMountDisable
+                | Self::AuthMountEnable
+                | Self::AuthMountTune
+                | Self::KeyConfigure
+                | Self::KeyCreate
+                | Self::KeyDelete
+                | Self::KeyRotate
+                | Self::KeyTrim
+                | Self::MountDisable
+                | Self::MountEnable
+                | Self::MountTune
+                | Self::Seal
         )
     }
 
@@ -142,12 +186,12 @@ impl Operation {
         matches!(self, Self::Unwrap | Self::WrapLookUp | Self::WrapRenew)
     }
 
-    /// Whether strangers' bodies are read: those of logins, and those that bring a wrapping token. Whether a stranger may go on
-    /// then is decided where it leads.
+    /// Whether strangers' bodies are read: those of logins, those that bring a wrapping token, and unlock shares. Whether a
+    /// stranger may go on then is decided where it leads.
     pub(super) const fn hears_strangers(self) -> bool {
         matches!(
             self,
-            Self::AuthMethod | Self::Unwrap | Self::WrapLookUp | Self::WrapRenew
+            Self::AuthMethod | Self::Unseal | Self::Unwrap | Self::WrapLookUp | Self::WrapRenew
         )
     }
 
@@ -162,6 +206,9 @@ impl Operation {
                 | Self::MountsVisible
                 | Self::SealStatus
                 | Self::Unseal
+                | Self::Unwrap
+                | Self::WrapLookUp
+                | Self::WrapRenew
         )
     }
 }

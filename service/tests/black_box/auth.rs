@@ -2,6 +2,8 @@
 
 mod approle;
 mod auth_mounts;
+mod policies;
+mod tokens;
 mod userpass;
 mod wrapping;
 

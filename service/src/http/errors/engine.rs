@@ -68,7 +68,7 @@ impl Problem {
             | Operation::AuthMountRead
             | Operation::AuthMountTune
             | Operation::AuthMountTuneRead
-            | Operation::CapabilitiesSelf
+            | Operation::Capabilities
             | Operation::Health
             | Operation::Initialise
             | Operation::InitStatus
@@ -87,9 +87,19 @@ impl Problem {
             | Operation::MountTune
             | Operation::MountTuneRead
             | Operation::MountsVisible
+            | Operation::PolicyDelete
+            | Operation::PolicyList
+            | Operation::PolicyRead
+            | Operation::PolicyWrite
             | Operation::Seal
             | Operation::SealStatus
-            | Operation::TokenLookupSelf
+            | Operation::TokenAccessors
+            | Operation::TokenCreate
+            | Operation::TokenLookup
+            | Operation::TokenRenew
+            | Operation::TokenRevoke
+            | Operation::TokenRole
+            | Operation::TokenTidy
             | Operation::Unseal
             | Operation::Unwrap
             | Operation::Wrap

@@ -1,11 +1,16 @@
 //! What entries and tokens come to, as statuses and texts.
 
+use std::borrow::Cow;
+
+use actix_web::http::StatusCode;
 use keyring::entropy::EntropyError;
 use keyring::store::StoreError;
 
-use super::Problem;
+use super::{Message, Problem};
 use crate::identity::entries::EntryError;
 use crate::identity::token::issue::IssueError;
+use crate::identity::token::lookup::LookupError;
+use crate::identity::token::registry::Refusal;
 
 impl Problem {
     /// The store did not do what identity asked of it.
@@ -26,6 +31,22 @@ impl Problem {
         }
     }
 
+    /// No such token, where one is looked up.
+    pub(in crate::http) const fn bad_token() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            Message::Plain(Cow::Borrowed("bad token")),
+        )
+    }
+
+    /// A policy does not allow it.
+    pub(in crate::http) const fn multi_denied() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            Message::Multi(Cow::Borrowed("permission denied")),
+        )
+    }
+
     fn tampered(cause: &dyn std::fmt::Display) -> Self {
         Self::internal(
             "stored identity data failed its integrity check; an operator must look at it",
@@ -44,6 +65,28 @@ impl From<EntryError> for Problem {
             EntryError::Entropy(error) => Self::without_entropy(error),
             EntryError::Store(error) => Self::identity_store(&error),
             EntryError::Tampered(_) => Self::tampered(&error),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Denied => Self::permission_denied(),
+            Refusal::Tampered => Self::tampered(&refusal),
+            Refusal::Unavailable => Self::unavailable(
+                "the store is unavailable, and this token is not known here; try again",
+            )
+            .warned(&refusal),
+        }
+    }
+}
+
+impl From<LookupError> for Problem {
+    fn from(error: LookupError) -> Self {
+        match error {
+            LookupError::Store(error) => Self::identity_store(&error),
+            LookupError::Tampered => Self::tampered(&error),
         }
     }
 }

@@ -90,7 +90,7 @@ const ROWS: &[(Verb, &str, Operation)] = &[
     (
         Verb::Write,
         "/v1/sys/capabilities-self",
-        Operation::CapabilitiesSelf,
+        Operation::Capabilities,
     ),
     (
         Verb::Read,
@@ -148,7 +148,38 @@ const ROWS: &[(Verb, &str, Operation)] = &[
     (
         Verb::Read,
         "/v1/auth/token/lookup-self",
-        Operation::TokenLookupSelf,
+        Operation::TokenLookup,
+    ),
+    (
+        Verb::Write,
+        "/v1/auth/token/create/r",
+        Operation::TokenCreate,
+    ),
+    (
+        Verb::List,
+        "/v1/auth/token/accessors/",
+        Operation::TokenAccessors,
+    ),
+    (Verb::Write, "/v1/auth/token/renew", Operation::TokenRenew),
+    (
+        Verb::Write,
+        "/v1/auth/token/revoke-orphan",
+        Operation::TokenRevoke,
+    ),
+    (Verb::Delete, "/v1/auth/token/roles/r", Operation::TokenRole),
+    (Verb::Write, "/v1/auth/token/tidy", Operation::TokenTidy),
+    (Verb::List, "/v1/sys/policies/acl", Operation::PolicyList),
+    (Verb::Read, "/v1/sys/policy", Operation::PolicyList),
+    (
+        Verb::Read,
+        "/v1/sys/policies/acl/a/b",
+        Operation::PolicyRead,
+    ),
+    (Verb::Write, "/v1/sys/policy/a", Operation::PolicyWrite),
+    (
+        Verb::Delete,
+        "/v1/sys/policies/acl/a",
+        Operation::PolicyDelete,
     ),
 ];
 
@@ -213,6 +244,18 @@ fn paths_that_lead_nowhere_say_why() {
         (Verb::Write, "/v1/transit/datakey/other/k", DataKeyForm),
         (Verb::Read, "/v1/transit", UnsupportedPath),
         (Verb::Read, "/v1/sys/nothing", UnsupportedPath),
+        (Verb::Read, "/v1/auth/token/nothing", UnsupportedPath),
+        (Verb::Read, "/v1/auth/token", UnsupportedPath),
+        (Verb::Read, "/v1/auth/token/create", UnsupportedOperation),
+        (Verb::Read, "/v1/auth/token/create/r", UnsupportedOperation),
+        (Verb::Write, "/v1/auth/token/create/-r", UnsupportedPath),
+        (
+            Verb::Patch,
+            "/v1/auth/token/lookup-self",
+            UnsupportedOperation,
+        ),
+        (Verb::Read, "/v1/sys/policies/acl", UnsupportedOperation),
+        (Verb::Read, "/v1/sys/capabilities", UnsupportedOperation),
         (Verb::Read, "/v1/auth/token/nothing", UnsupportedPath),
         (Verb::Read, "/v1/sys/mounts/tune", UnsupportedPath),
         (Verb::Read, "/v1/sys/mounts/-a", UnsupportedPath),

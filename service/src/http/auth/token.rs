@@ -1,0 +1,292 @@
+//! Tokens: the endpoints below `auth/token/`.
+
+mod create;
+mod role;
+mod view;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyring::secret::SecretBytes;
+use keyring::store::identity::Reach;
+use serde_json::json;
+
+use crate::caller::presented_token;
+use crate::http::request::Request;
+use crate::http::errors::Problem;
+use crate::http::fields::Fields;
+use crate::http::reply::{Answer, Reply};
+use crate::http::route::identity::{TokenCall, Which};
+use crate::identity::Identity;
+use crate::identity::token::grant::Issued;
+use crate::identity::token::lookup::{Found, Stored};
+use crate::identity::token::renew::{RenewError, RenewalTerms};
+use crate::identity::token::role::{SHELF, TokenRole};
+use crate::identity::token::text::TokenText;
+use crate::identity::ttl::TtlLimits;
+
+/// Answers what is asked of tokens.
+pub(in crate::http) async fn answer(request: &Request<'_>, call: &TokenCall) -> Answer {
+    match call {
+        TokenCall::Accessors => accessors(request).await,
+        TokenCall::Create(path) => create::create(request, path).await,
+        TokenCall::Lookup(which) => lookup(request, *which).await,
+        TokenCall::Renew(which) => renew(request, *which).await,
+        TokenCall::Revoke(which) => revoke(request, *which).await,
+        TokenCall::RevokeOrphan => revoke_orphan(request).await,
+        TokenCall::RoleDelete(name) => role::delete(request, name).await,
+        TokenCall::RoleList => role::list(request).await,
+        TokenCall::RoleRead(name) => role::read(request, name).await,
+        TokenCall::RoleWrite(name) => role::write(request, name).await,
+        TokenCall::Tidy => tidy(request),
+    }
+}
+
+/// The token a request means, as its text; empty if it means none.
+pub(in crate::http) fn meant(fields: &mut Fields<'_>) -> Result<SecretBytes, Problem> {
+    let text = fields.text("token")?.unwrap_or_default();
+    Ok(SecretBytes::new(text.as_str().as_bytes().to_vec()))
+}
+
+/// The token with the accessor in the fields, which must be there.
+pub(in crate::http) async fn by_accessor(
+    identity: &Identity,
+    fields: &mut Fields<'_>,
+) -> Result<Option<Found>, Problem> {
+    let accessor = fields.text("accessor")?.unwrap_or_default();
+    if accessor.as_str().is_empty() {
+        return Err(Problem::bad("missing accessor"));
+    }
+    Ok(identity.find_by_accessor(accessor.as_str()).await?)
+}
+
+/// The text of the caller's token.
+pub(in crate::http) fn own(request: &Request<'_>) -> Result<SecretBytes, Problem> {
+    let own = presented_token(request.headers).ok_or_else(Problem::permission_denied)?;
+    Ok(SecretBytes::new(own.as_bytes().to_vec()))
+}
+
+/// A token's text; one that is no text is no token.
+pub(in crate::http) fn text(token: &SecretBytes) -> &str {
+    std::str::from_utf8(token.expose_secret()).unwrap_or_default()
+}
+
+fn fields<'r>(request: &'r Request<'_>) -> Result<Fields<'r>, Problem> {
+    if request.body.bytes.is_empty() {
+        return Ok(request.query_fields());
+    }
+    request.body.fields()
+}
+
+async fn lookup(request: &Request<'_>, which: Which) -> Answer {
+    let identity = request.identity()?;
+    let mut fields = fields(request)?;
+    let (shown, found) = match which {
+        Which::ByAccessor => {
+            let found = by_accessor(identity, &mut fields).await?;
+            let found = found.ok_or_else(|| Problem::bad("invalid accessor"))?;
+            (SecretBytes::default(), Some(found))
+        }
+        Which::ByText | Which::Own => {
+            let named = match which {
+                Which::Own => SecretBytes::default(),
+                Which::ByAccessor | Which::ByText => meant(&mut fields)?,
+            };
+            let token = if named.is_empty() {
+                own(request)?
+            } else {
+                named
+            };
+            let found = identity.find(text(&token)).await?;
+            (token, found)
+        }
+    };
+    let found = found.ok_or_else(Problem::bad_token)?;
+    let data = view::token(text(&shown), &found, identity.clock.now());
+    Ok(Reply::data(request.id, &data, &[]))
+}
+
+/// The token that is to be changed. One in the body must be there.
+async fn find(
+    request: &Request<'_>,
+    which: Which,
+    fields: &mut Fields<'_>,
+) -> Result<(SecretBytes, Option<Found>), Problem> {
+    let identity = request.identity()?;
+    let token = match which {
+        Which::ByAccessor => {
+            let found = by_accessor(identity, fields).await?;
+            return Ok((SecretBytes::default(), found));
+        }
+        Which::ByText => {
+            let named = meant(fields)?;
+            if named.is_empty() {
+                return Err(Problem::bad("missing token ID"));
+            }
+            named
+        }
+        Which::Own => {
+            fields.ignore(&["token"]);
+            own(request)?
+        }
+    };
+    let found = identity.find(text(&token)).await?;
+    Ok((token, found))
+}
+
+async fn renew(request: &Request<'_>, which: Which) -> Answer {
+    let mut fields = request.body.fields()?;
+    let increment = fields.duration("increment")?.unwrap_or_default();
+    let (token, found) = find(request, which, &mut fields).await?;
+    let found = found.ok_or_else(|| match which {
+        Which::ByAccessor => Problem::bad("invalid accessor"),
+        Which::ByText | Which::Own => Problem::bad("token not found"),
+    })?;
+    let identity = Arc::clone(request.identity()?);
+    let work = async move {
+        let terms = terms_of(&identity, &found, increment).await?;
+        let renewed = identity.renew(found, &terms).await?;
+        Ok::<_, Problem>(renewed)
+    };
+    let renewed = request.front.detached.run(work).await??;
+    let renewed = Issued {
+        // Somebody who renewed it by its accessor does not learn it.
+        text: TokenText::parse(token),
+        ..renewed
+    };
+    Ok(Reply::auth(request.id, &renewed, &fields.warnings()))
+}
+
+/// What a token's role, user and mount say of it now.
+async fn terms_of(
+    identity: &Identity,
+    found: &Found,
+    increment: Duration,
+) -> Result<RenewalTerms, Problem> {
+    let nothing_said = RenewalTerms {
+        increment,
+        params: None,
+        limits: TtlLimits::default(),
+    };
+    let Found::Service(stored) = found else {
+        return Ok(nothing_said);
+    };
+    if let Some(name) = &stored.body.role {
+        let role = identity.entries.get::<TokenRole>(SHELF, name).await?;
+        let role = role.ok_or_else(|| {
+            Problem::multi(format!(
+                "original token role \"{name}\" could not be found, not renewing"
+            ))
+        })?;
+        return Ok(RenewalTerms {
+            params: Some(role.value.params),
+            ..nothing_said
+        });
+    }
+    let mounts = identity.methods.mounts.all();
+    let mount = mounts
+        .iter()
+        .find(|mount| !stored.body.scope.is_empty() && mount.accessor == stored.body.scope);
+    let limits = mount.map_or_else(TtlLimits::default, |mount| mount.config.limits());
+    Ok(RenewalTerms {
+        limits,
+        ..nothing_said
+    })
+}
+
+async fn revoke(request: &Request<'_>, which: Which) -> Answer {
+    let mut fields = request.body.fields()?;
+    let (_, found) = find(request, which, &mut fields).await?;
+    let Some(found) = found else {
+        // Gone is what it was to be.
+        return Ok(match which {
+            Which::ByAccessor => {
+                let warning = "No token found with this accessor".to_owned();
+                Reply::data(request.id, &serde_json::Value::Null, &[warning])
+            }
+            Which::ByText | Which::Own => Reply::nothing(),
+        });
+    };
+    end(request, service_token(found)?, Reach::Tree).await
+}
+
+async fn revoke_orphan(request: &Request<'_>) -> Answer {
+    if !request.is_sudo("auth/token/revoke-orphan").await? {
+        return Err(Problem::bad(
+            "root or sudo privileges required to revoke and orphan",
+        ));
+    }
+    let mut fields = request.body.fields()?;
+    let (_, found) = find(request, Which::ByText, &mut fields).await?;
+    let found = found.ok_or_else(|| Problem::bad("token to revoke not found"))?;
+    end(request, service_token(found)?, Reach::Alone).await
+}
+
+async fn end(request: &Request<'_>, stored: Stored, reach: Reach) -> Answer {
+    let identity = Arc::clone(request.identity()?);
+    let work = async move { identity.revoke(&stored, reach).await };
+    let revoked = request.front.detached.run(work).await?;
+    revoked.map_err(|error| Problem::identity_store(&error))?;
+    Ok(Reply::nothing())
+}
+
+fn service_token(found: Found) -> Result<Stored, Problem> {
+    match found {
+        Found::Batch(_) => Err(Problem::bad("batch tokens cannot be revoked")),
+        Found::Initial(_) => Err(Problem::bad(
+            "the root token of init is not revoked here; it is replaced",
+        )),
+        Found::Service(stored) => Ok(*stored),
+    }
+}
+
+async fn accessors(request: &Request<'_>) -> Answer {
+    let mut fields = request.query_fields();
+    let after = fields.text("after")?;
+    let after = after.as_ref().map(|after| after.as_str());
+    let limit = fields.int("limit")?.filter(|limit| *limit > 0);
+    let limit = limit.map_or(u32::MAX, |limit| u32::try_from(limit).unwrap_or(u32::MAX));
+    let accessors = request.identity()?.accessors(after, limit).await?;
+    if accessors.is_empty() {
+        return Err(Problem::absent());
+    }
+    Ok(Reply::data(request.id, &json!({"keys": accessors}), &[]))
+}
+
+/// Takes tokens out of the store that have been over for a while; that happens by itself too.
+fn tidy(request: &Request<'_>) -> Answer {
+    let identity = Arc::clone(request.identity()?);
+    let detached = request.front.detached.clone();
+    // Nobody waits for it.
+    tokio::spawn(async move {
+        let work = async move {
+            let before = identity.clock.now().minus(KEPT);
+            if let Err(error) = identity.credentials.purge_credentials(before).await {
+                tracing::warn!(%error, "tokens that are over were not taken out of the store");
+            }
+        };
+        if detached.run(work).await.is_err() {
+            tracing::warn!("tokens that are over were not taken out of the store");
+        }
+    });
+    let started = "Tidy operation successfully started. Any information from the operation will be printed to the \
+                   server's logs.";
+    let reply = Reply::data(request.id, &serde_json::Value::Null, &[started.to_owned()]);
+    Ok(reply.with_status(actix_web::http::StatusCode::ACCEPTED))
+}
+
+impl From<RenewError> for Problem {
+    fn from(error: RenewError) -> Self {
+        match error {
+            RenewError::Entropy(error) => crate::identity::entries::EntryError::from(error).into(),
+            RenewError::Store(error) => Self::identity_store(&error),
+            RenewError::PastMax(error) => Self::multi(error.to_string()),
+            RenewError::Batch | RenewError::NotFound | RenewError::NotRenewable => {
+                Self::bad(error.to_string())
+            }
+        }
+    }
+}
+
+/// Every node has polled since.
+const KEPT: Duration = Duration::from_hours(1);
