@@ -136,16 +136,7 @@ impl Shell {
         head::check(http.headers())?;
         let front = self.front.as_ref();
         let opened = front.gate.opened();
-        let mounts = opened.as_ref().map(|opened| opened.transit.mounts());
-        let methods = opened
-            .as_ref()
-            .map(|opened| opened.identity.methods.mounts.all());
-        let route = Route::find(
-            verb,
-            &path,
-            mounts.as_deref().map_or(&[], Vec::as_slice),
-            methods.as_deref().map_or(&[], Vec::as_slice),
-        );
+        let route = route_of(opened.as_deref(), verb, &path);
         let wrap_ttl = wrapping::asked_ttl(http.headers())?;
         if let Ok(route) = &route {
             seen.set(Some(route.operation));
@@ -195,6 +186,15 @@ impl Shell {
             Some(_) | None => Ok(reply),
         }
     }
+}
+
+/// Where a request leads; while the store is sealed there are no mounts.
+fn route_of(opened: Option<&Opened>, verb: Verb, path: &ApiPath<'_>) -> Result<Route, RouteFault> {
+    let mounts = opened.map(|opened| opened.transit.mounts());
+    let methods = opened.map(|opened| opened.identity.methods.mounts.all());
+    let mounts = mounts.as_deref().map_or(&[][..], Vec::as_slice);
+    let methods = methods.as_deref().map_or(&[][..], Vec::as_slice);
+    Route::find(verb, path, mounts, methods)
 }
 
 /// The caller of a request, as far as anybody can say.
@@ -256,6 +256,10 @@ fn is_permitted(caller: &Caller, route: &Route) -> bool {
 }
 
 impl Request<'_> {
+    #[expect(
+        clippy::cognitive_complexity,
+        reason = "one line for each operation, and nothing else"
+    )]
     async fn handle(&self, target: &Target) -> Answer {
         match self.operation {
             Operation::AuthMethod => auth::answer(self, target.method()?).await,
