@@ -104,6 +104,16 @@ holds postgres-pkcs11 'kind: ServiceMonitor'
 lacks postgres-pkcs11 'kind: PersistentVolumeClaim'
 lacks postgres-pkcs11 'kind: Secret'
 
+renders tls --values helm/examples/tls.yaml
+holds tls 'scheme: HTTPS'
+holds tls 'secretName: sealring-tls'
+holds tls 'port: https'
+holds tls 'insecureSkipVerify: false'
+lacks tls 'allow_plain_remote'
+lacks tls 'port: http$'
+lacks default 'listener'
+holds default 'scheme: HTTP$'
+
 renders own-secret --set store.kind=postgres --set secret.storeUrl=postgres://demo --set init.enabled=false
 holds own-secret 'kind: Secret'
 lacks own-secret 'name: init'
@@ -115,5 +125,6 @@ refused 'needs kek.pkcs11.module' "${postgres[@]}" --set kek.pkcs11.module=
 refused 'one of kek.pkcs11.tokenLabel' "${postgres[@]}" --set-string kek.pkcs11.tokenSerial=1
 refused 'init.threshold' --set init.threshold=6
 refused "must be one of 'sqlite', 'postgres'" --set store.kind=mysql
+refused 'must be one of .off., .request.' --set tls.clientAuth=require
 refused 'additional properties' --set telemetry.log_format=json
 echo "helm: all values rendered and checked"

@@ -84,7 +84,19 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "sealring.toml" -}}
 {{- $config := .Values.config | default dict }}
 {{- $server := dict "listen" "0.0.0.0:8200" "allow_plain_remote" true }}
+{{- if .Values.tls.existingSecret }}
+{{- $server = dict }}
+{{- end }}
 {{ include "sealring.tomlSection" (dict "name" "server" "fixed" $server "free" ($config.server | default dict)) }}
+{{- if .Values.tls.existingSecret }}
+
+[listener.https]
+address = "0.0.0.0:8200"
+tls_cert_file = "/etc/sealring/tls/tls.crt"
+tls_key_file = "/etc/sealring/tls/tls.key"
+tls_client_auth = {{ .Values.tls.clientAuth | toJson }}
+tls_min_version = {{ .Values.tls.minVersion | toJson }}
+{{- end }}
 
 [store]
 kind = {{ .Values.store.kind | toJson }}
@@ -94,6 +106,10 @@ path = "/var/lib/sealring/store.sqlite"
 url_file = "/etc/sealring/secrets/store-url"
 max_connections = {{ int64 .Values.store.postgres.maxConnections }}
 {{- end }}
+
+{{- /* The service's own log goes to standard error. */}}
+[audit.out]
+kind = "stdout"
 
 [kek]
 kind = {{ .Values.kek.kind | toJson }}
@@ -124,6 +140,11 @@ state_dir = "/var/lib/sealring/kek-state"
 {{ include "sealring.tomlSection" (dict "name" $name "fixed" (dict) "free" $section) }}
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{/* "http" or "https": the name of the port, and in capitals what probes speak. */}}
+{{- define "sealring.scheme" -}}
+{{- if .Values.tls.existingSecret }}https{{ else }}http{{ end }}
 {{- end }}
 
 {{- define "sealring.podSpecStart" -}}
@@ -161,6 +182,12 @@ volumeMounts:
   {{- if or (eq .Values.store.kind "postgres") (eq .Values.kek.kind "pkcs11") }}
   - name: secrets
     mountPath: /etc/sealring/secrets
+    readOnly: true
+  {{- end }}
+  {{- if .Values.tls.existingSecret }}
+  # A directory, for a file mounted by subPath never changes.
+  - name: tls
+    mountPath: /etc/sealring/tls
     readOnly: true
   {{- end }}
   {{- with .Values.extraVolumeMounts }}
@@ -202,6 +229,13 @@ volumeMounts:
               path: kek-pin
           {{- end }}
       {{- end }}
+{{- end }}
+{{- with .Values.tls.existingSecret }}
+- name: tls
+  secret:
+    secretName: {{ . }}
+    # Root's, readable by the pod's group and nobody else.
+    defaultMode: 0440
 {{- end }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}

@@ -51,6 +51,16 @@ impl DataPath {
         }
     }
 
+    /// Whether there is such a ring, as far as the store has confirmed lately enough for encrypting.
+    pub(crate) async fn is_there(&self, at: &Address) -> Result<bool, Error> {
+        let now = self.loader.clock.uptime();
+        match self.ring(Verb::Encrypt, at, &Job::new(), now).await {
+            Ok(_) => Ok(true),
+            Err(Error::NotFound) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     pub(crate) async fn data_key(
         &self,
         at: &Address,

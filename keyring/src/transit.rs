@@ -376,6 +376,11 @@ impl Transit {
         self.data.run(Verb::Rewrap, at, job)
     }
 
+    /// Whether there is such a ring. A warm one is known without asking the store.
+    pub async fn is_there(&self, at: &Address) -> Result<bool, Error> {
+        self.data.is_there(at).await
+    }
+
     /// Makes a data key.
     pub async fn data_key(&self, at: &Address, new: NewDataKey<'_>) -> Result<DataKey, Error> {
         self.data.data_key(at, new).await

@@ -6,6 +6,7 @@
 )]
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use keyring::clock::SystemClock;
 use keyring::entropy::SystemEntropy;
@@ -25,7 +26,7 @@ use keyring::store::identity::{
 };
 use keyring::store::memory::MemoryStore;
 use keyring::store::sqlite::SqliteStore;
-use keyring::test_support::engine::{MemoryKek, TestEngine, eventually, quick};
+use keyring::test_support::engine::{ManualClock, MemoryKek, TestEngine, eventually, quick};
 use keyring::test_support::faulty_store::FaultyStore;
 use keyring::transit::{NewRing, Parts};
 use keyring::version::Generation;
@@ -303,6 +304,27 @@ async fn a_store_that_has_gone_back_in_time_is_trusted_in_nothing() {
 }
 
 #[tokio::test]
+async fn who_was_away_too_long_trusts_nothing() {
+    let (clock, kek) = (
+        Arc::new(ManualClock::at(1_000_000)),
+        Arc::new(MemoryKek::new()),
+    );
+    let store = Arc::new(FaultyStore::over(Arc::new(MemoryStore::new())));
+    let engine = TestEngine::from_parts(store.clone(), kek, clock.clone(), quick()).await;
+    let listener = Arc::new(Listener::default());
+    engine.transit.follow(listener.clone());
+    for (minutes, is_too_long) in [(29, false), (31, true)] {
+        store.set_away(true);
+        engine.polled(2).await;
+        clock.advance(Duration::from_mins(minutes));
+        store.set_away(false);
+        engine.polled(2).await;
+        let told = listener.told().contains(&Told::Everything);
+        assert_eq!(told, is_too_long, "{minutes}");
+    }
+}
+
+#[tokio::test]
 async fn a_root_token_that_is_revoked_or_replaced_is_forgotten() {
     let engine = TestEngine::in_memory().await;
     let parts = &engine.parts;
@@ -330,13 +352,13 @@ async fn freshness_is_told_as_the_store_answers() {
     let store = Arc::new(FaultyStore::over(Arc::new(MemoryStore::new())));
     let engine = TestEngine::on(store.clone(), quick()).await;
     engine.create("ring", &NewRing::default()).await;
-    let (transit, long) = (&engine.transit, std::time::Duration::from_mins(10));
+    let (transit, long) = (&engine.transit, Duration::from_mins(10));
     let start = transit.uptime();
     engine.polled(2).await;
     assert!(transit.is_confirmed_within(start, long) && !transit.store_is_away());
     store.set_away(true);
     eventually("it is missed", async || transit.store_is_away()).await;
-    let none = std::time::Duration::ZERO;
+    let none = Duration::ZERO;
     assert!(!transit.is_confirmed_within(start, none));
     assert!(transit.is_confirmed_within(start, long));
     assert!(

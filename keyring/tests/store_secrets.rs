@@ -1,4 +1,8 @@
 //! The store's own secrets: what an older store lacks is added once, what was taken away is noticed.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on should say where"
+)]
 
 use std::sync::Arc;
 

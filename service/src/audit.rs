@@ -9,6 +9,7 @@ pub mod command;
 mod core;
 mod correlation;
 mod encode;
+mod given;
 mod group;
 pub mod heads;
 mod intake;

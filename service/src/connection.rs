@@ -7,6 +7,7 @@ use std::sync::Arc;
 use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::http::header::HeaderMap;
 use ipnet::IpNet;
+use rustls::ProtocolVersion;
 use rustls::pki_types::CertificateDer;
 use tokio::net::{TcpStream, UnixStream};
 
@@ -19,8 +20,8 @@ pub struct Connection {
     pub remote: Option<IpAddr>,
     /// The user at the other end of a Unix socket, as the kernel says.
     pub user: Option<u32>,
-    /// Whether it is encrypted.
-    pub is_encrypted: bool,
+    /// The version of TLS; absent if it is not encrypted.
+    pub tls: Option<ProtocolVersion>,
     /// What the client has shown, and proved to own the key of; absent if it showed nothing.
     pub certificates: Option<Arc<ClientCertificates>>,
     trusted_proxies: Arc<[IpNet]>,
@@ -70,7 +71,7 @@ impl Origin {
             listener: Arc::clone(&self.listener),
             remote: None,
             user: None,
-            is_encrypted: false,
+            tls: None,
             certificates: None,
             trusted_proxies: Arc::clone(&self.trusted_proxies),
         };
@@ -79,7 +80,7 @@ impl Origin {
         } else if let Some(tls) = stream.downcast_ref::<TlsStream<TcpStream>>() {
             let (tcp, session) = tls.get_ref();
             connection.remote = remote(tcp);
-            connection.is_encrypted = true;
+            connection.tls = session.protocol_version();
             connection.certificates = session
                 .peer_certificates()
                 .and_then(ClientCertificates::new)
@@ -213,7 +214,7 @@ mod tests {
         let stream = TcpStream::connect(address).await.unwrap();
         let connection = origin.connection(&stream);
         assert_eq!(connection.remote, Some(address.ip()));
-        assert!(!connection.is_encrypted && connection.certificates.is_none());
+        assert!(connection.tls.is_none() && connection.certificates.is_none());
     }
 
     #[test]

@@ -8,6 +8,7 @@ use keyring::transit::Transit;
 
 use crate::audit::AuditLog;
 use crate::identity::Identity;
+use crate::quota::Quotas;
 
 mod keeper;
 mod opening;
@@ -24,6 +25,8 @@ pub struct Opened {
     pub audit: Arc<AuditLog>,
     /// Tokens, policies and auth methods.
     pub identity: Arc<Identity>,
+    /// Rate limits and budgets.
+    pub quotas: Arc<Quotas>,
     store: Arc<dyn KeyStore>,
     /// The engine.
     pub transit: Arc<Transit>,

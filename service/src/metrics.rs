@@ -13,20 +13,24 @@ use prometheus::process_collector::ProcessCollector;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 use admitted::Admitted;
+use audit::AuditMetrics;
 use timings::{Timings, TimingsVec};
 use tls::TlsMetrics;
 
 use crate::admission::Admission;
+use crate::audit::{AuditObserver, SinkState};
 use crate::http::{Answered, Operation, RequestObserver};
 use crate::tls::TlsObserver;
 
 mod admitted;
+mod audit;
 mod timings;
 mod tls;
 
 /// All metrics of the process.
 pub struct Metrics {
     registry: Registry,
+    audit: AuditMetrics,
     engine: EngineMetrics,
     requests: RequestMetrics,
     tls: TlsMetrics,
@@ -36,6 +40,7 @@ impl Metrics {
     /// All metrics at zero; what is admitted is read off there.
     pub fn new(admission: Admission) -> prometheus::Result<Self> {
         let registry = Registry::new();
+        let audit = AuditMetrics::register(&registry)?;
         let engine = EngineMetrics::register(&registry)?;
         let requests = RequestMetrics::register(&registry)?;
         let tls = TlsMetrics::register(&registry)?;
@@ -44,6 +49,7 @@ impl Metrics {
         build_info(&registry)?.set(1);
         Ok(Self {
             registry,
+            audit,
             engine,
             requests,
             tls,
@@ -252,6 +258,24 @@ impl TlsObserver for Metrics {
     }
 }
 
+impl AuditObserver for Metrics {
+    fn group_written(&self, sink: &str, records: u64, bytes: usize) {
+        self.audit.group_written(sink, records, bytes);
+    }
+
+    fn refused(&self) {
+        self.audit.refused();
+    }
+
+    fn sink_changed(&self, sink: &str, state: SinkState) {
+        self.audit.sink_changed(sink, state);
+    }
+
+    fn synced(&self, _sink: &str, took: Duration) {
+        self.audit.synced(took);
+    }
+}
+
 /// A counter for each outcome of one thing.
 struct ByOutcome {
     done: IntCounter,
@@ -383,6 +407,28 @@ mod tests {
             "rotation_overdue_rings 4\n",
             "ring_cache_rings 5\n",
             "ring_cache_bytes 6\n",
+        ] {
+            assert!(text.contains(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_the_audit_reports_is_shown() {
+        let metrics = metrics();
+        metrics.group_written("file", 3, 900);
+        AuditObserver::refused(&metrics);
+        metrics.sink_changed("file", SinkState::Live);
+        metrics.sink_changed("file", SinkState::Full);
+        metrics.synced("file", Duration::from_millis(4));
+        let text = metrics.prometheus_text();
+        for line in [
+            "audit_records_total{sink=\"file\"} 3\n",
+            "audit_groups_total{sink=\"file\"} 1\n",
+            "audit_bytes_total{sink=\"file\"} 900\n",
+            "audit_refused_total 1\n",
+            "audit_sink_state{sink=\"file\",state=\"full\"} 1\n",
+            "audit_sink_state{sink=\"file\",state=\"live\"} 0\n",
+            "audit_seconds_count{step=\"sync\"} 1\n",
         ] {
             assert!(text.contains(line), "{line}");
         }

@@ -160,7 +160,7 @@ impl Unseen {
         if let Some(before) = &before {
             let mut silent = before.clone();
             silent.local_modes.remove(LocalModes::ECHO);
-            drop(tcsetattr(io::stdin(), OptionalActions::Flush, &silent));
+            _ = tcsetattr(io::stdin(), OptionalActions::Flush, &silent);
         }
         Self { before }
     }
@@ -169,7 +169,7 @@ impl Unseen {
 impl Drop for Unseen {
     fn drop(&mut self) {
         if let Some(before) = &self.before {
-            drop(tcsetattr(io::stdin(), OptionalActions::Now, before));
+            _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
         }
         drop(writeln!(io::stderr()));
     }

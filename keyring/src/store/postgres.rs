@@ -109,12 +109,14 @@ impl SqlStore for PostgresStore {
 
     // Whoever is not visible to this snapshot has a transaction id of its xmin or above, so the next poll sees it.
     const CHANGES: &'static str = "
-        SELECT e.next AS next_ring, e.next AS next_revocation,
-            m.epoch AS mounts_epoch, i.epoch AS identity_epoch,
-            EXISTS (SELECT 1 FROM store_header WHERE live_secret IS NULL) AS sealed,
+        SELECT e.next AS next_ring, e.next AS next_revocation, e.mounts_epoch, e.identity_epoch, e.sealed,
             c.mount_id, c.name, c.ring_id, c.generation, c.revoked
-        FROM mounts_epoch m CROSS JOIN identity_epoch i
-        CROSS JOIN (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS next) e
+        FROM (
+            SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS next,
+                (SELECT epoch FROM mounts_epoch WHERE one = 1) AS mounts_epoch,
+                (SELECT epoch FROM identity_epoch WHERE one = 1) AS identity_epoch,
+                EXISTS (SELECT 1 FROM store_header WHERE live_secret IS NULL) AS sealed
+        ) e
         LEFT JOIN (
             SELECT 1 AS stream, sequence, mount_id, name, ring_id, generation, NULL::bytea AS revoked
             FROM ring_history WHERE xid >= $1
@@ -248,14 +250,15 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 const SETUP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// No connection is to a server that was demoted meanwhile, no commit is acknowledged before it is on the disk,
-/// nothing waits for ever, and the rollback that tidies up every connection does not warn each time that there
-/// was nothing to tidy.
+/// nothing waits for ever, no statement is compiled for longer than it runs, and the rollback that tidies up every
+/// connection does not warn each time that there was nothing to tidy.
 const SESSION: &str = "
     DO $$BEGIN IF pg_is_in_recovery() THEN RAISE 'a standby' USING ERRCODE = 'cannot_connect_now'; END IF; END$$;
     SELECT set_config('synchronous_commit', 'on', false)
     WHERE current_setting('synchronous_commit') IN ('off', 'local');
     SET statement_timeout = '10s';
     SET lock_timeout = '5s';
+    SET jit = 'off';
     SET idle_in_transaction_session_timeout = '10s';
     SET client_min_messages = 'error'";
 

@@ -113,12 +113,15 @@ impl SqlStore for SqliteStore {
             (SELECT COALESCE(MAX(sequence), 0) + 1 FROM revocations) AS next_revocation";
 
     const CHANGES: &'static str = "
-        SELECT (SELECT COALESCE(MAX(sequence), 0) + 1 FROM ring_history) AS next_ring,
-            (SELECT COALESCE(MAX(sequence), 0) + 1 FROM revocations) AS next_revocation,
-            m.epoch AS mounts_epoch, i.epoch AS identity_epoch,
-            EXISTS (SELECT 1 FROM store_header WHERE live_secret IS NULL) AS sealed,
+        SELECT e.next_ring, e.next_revocation, e.mounts_epoch, e.identity_epoch, e.sealed,
             c.mount_id, c.name, c.ring_id, c.generation, c.revoked
-        FROM mounts_epoch m CROSS JOIN identity_epoch i
+        FROM (
+            SELECT (SELECT COALESCE(MAX(sequence), 0) + 1 FROM ring_history) AS next_ring,
+                (SELECT COALESCE(MAX(sequence), 0) + 1 FROM revocations) AS next_revocation,
+                (SELECT epoch FROM mounts_epoch WHERE one = 1) AS mounts_epoch,
+                (SELECT epoch FROM identity_epoch WHERE one = 1) AS identity_epoch,
+                EXISTS (SELECT 1 FROM store_header WHERE live_secret IS NULL) AS sealed
+        ) e
         LEFT JOIN (
             SELECT 1 AS stream, sequence, mount_id, name, ring_id, generation, NULL AS revoked
             FROM ring_history WHERE sequence >= $1

@@ -15,6 +15,7 @@ mod families;
 mod feed;
 mod fixtures;
 mod header;
+mod identity_on_postgres;
 mod mounts;
 mod on_postgres;
 mod on_sqlite;

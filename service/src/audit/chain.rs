@@ -258,7 +258,7 @@ fn room_for(filled: &[Filled]) -> usize {
     records + LINE_ROOM
 }
 
-/// As many records as there may be after a checkpoint, about.
+/// A group that brings as many records beyond the last checkpoint is followed by one.
 pub(super) const CHECKPOINT_RECORDS: u64 = 10_000;
 /// Room for the number before a record.
 const NUMBER_ROOM: usize = 32;

@@ -2,18 +2,16 @@
 
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use keyring::clock::Timestamp;
-use keyring::store::audit::AuditHead;
 
-use super::encode::{from_hex, hex, parse_time};
-use super::kept;
-use super::line::{self, Body as _, Head, Line};
+use super::encode::{hex, parse_time};
 use super::search::Wanted;
 use super::verify::{self, Chains, Report, Verifier};
+use super::{given, kept};
 use crate::config::Config;
 use crate::failure::Failure;
 
@@ -99,7 +97,7 @@ impl AuditCommand {
         match self {
             Self::Verify(args) => args.run(),
             Self::Search(args) => args.run(),
-            Self::Head(args) => print_heads(&kept::heads(Config::load(&args.file)?)?),
+            Self::Head(args) => print(&given::heads_text(&kept::heads(Config::load(&args.file)?)?)),
             Self::Key(args) => {
                 let key = kept::public_key(Config::load(&args.file)?)?;
                 print(&format!("{}\n", hex(&key)))
@@ -111,13 +109,13 @@ impl AuditCommand {
 impl VerifyArgs {
     /// Checks the files, and prints what was found.
     fn run(&self) -> Result<(), Failure> {
-        let given = self.key.as_deref().map(read_key).transpose()?;
+        let given = self.key.as_deref().map(given::key).transpose()?;
         let pinned = match (given, &self.config) {
             (None, Some(config)) => Some(kept::public_key(Config::load(config)?)?),
             (given, _) => given,
         };
         let heads = match (&self.head, &self.config) {
-            (Some(file), _) => read_heads(file, pinned)?,
+            (Some(file), _) => given::heads(file, pinned)?,
             (None, Some(config)) => kept::heads(Config::load(config)?)?,
             (None, None) => Vec::new(),
         };
@@ -193,59 +191,6 @@ impl SearchArgs {
         out.flush()
             .map_err(|error| Failure::unexpected("cannot write to standard output", &error))
     }
-}
-
-/// Prints the heads, one a line, each with its signature.
-fn print_heads(heads: &[AuditHead]) -> Result<(), Failure> {
-    let mut out = Vec::new();
-    for head in heads {
-        let body = line::body_text(&Head::of(head));
-        line::push_with_signature(&mut out, Head::KIND, &body, &head.signature);
-    }
-    print(&String::from_utf8_lossy(&out))
-}
-
-/// Heads that [`print_heads`] printed. With a pinned key each must be signed by it.
-fn read_heads(file: &Path, key: Option<[u8; 32]>) -> Result<Vec<AuditHead>, Failure> {
-    let text = std::fs::read(file).map_err(|error| unreadable(&[file.to_owned()], &error))?;
-    let lines = text
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty());
-    let heads: Option<Vec<AuditHead>> = lines.map(|line| read_head(line, key)).collect();
-    heads.filter(|heads| !heads.is_empty()).ok_or_else(|| {
-        let file = file.display();
-        Failure::SetUp(format!("{file} does not hold heads signed by the key"))
-    })
-}
-
-fn read_head(line: &[u8], key: Option<[u8; 32]>) -> Option<AuditHead> {
-    let Line::Signed(line) = Line::parse(line) else {
-        return None;
-    };
-    let head: Head = line.body()?;
-    if key.is_some_and(|key| !line.is_signed_by(&key)) {
-        return None;
-    }
-    Some(AuditHead {
-        chain: head.chain.0,
-        node: head.node,
-        started_at: head.started.0,
-        records: head.records,
-        hash: head.hash.0,
-        at: head.time.0,
-        signature: line.signature().to_vec(),
-    })
-}
-
-/// A key in hexadecimal, or a file with one.
-fn read_key(given: &str) -> Result<[u8; 32], Failure> {
-    if let Some(key) = from_hex(given) {
-        return Ok(key);
-    }
-    let text = std::fs::read_to_string(given).unwrap_or_default();
-    from_hex(text.trim()).ok_or_else(|| {
-        Failure::Usage("--key must be 64 hexadecimal digits, or a file that holds them".to_owned())
-    })
 }
 
 fn describe(text: &mut String, report: &Report) {

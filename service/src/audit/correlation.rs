@@ -9,6 +9,10 @@ use crate::config::audit::Correlate;
 
 /// The fields that are hashed, and the key they are hashed under.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one for each field, in any combination"
+)]
 pub(super) struct Correlation {
     keys: Arc<AuditKeys>,
     pub(super) accessor: bool,

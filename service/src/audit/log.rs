@@ -19,7 +19,7 @@ use super::record::{Kind, Record};
 use super::wave::{Level, NotRecorded};
 use super::who::Who;
 
-/// A running log.
+/// A running log. One without sinks takes no records: where the audit is disabled there is no log.
 #[derive(Debug)]
 pub struct AuditLog {
     core: Arc<Core>,

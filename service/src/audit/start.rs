@@ -115,10 +115,11 @@ pub(super) fn assemble(
                 open.push(intent);
             }
         }
+        basis.observer.sink_changed(&port.name, port.state());
         ports.push(port);
         outputs.push(output);
     }
-    let parts = Parts {
+    let made_of = Parts {
         origin,
         clock: Arc::clone(&basis.clock),
         correlation: Correlation::new(Arc::clone(&basis.keys), settings.correlate),
@@ -126,7 +127,7 @@ pub(super) fn assemble(
         ports,
         open: open.clone(),
     };
-    let core = Core::new(parts, basis.workers + OTHER_THREADS);
+    let core = Core::new(made_of, basis.workers + OTHER_THREADS);
     Ok((run(Arc::new(core), outputs, settings.strict)?, open))
 }
 

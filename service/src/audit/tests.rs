@@ -1,7 +1,9 @@
 //! Laws of the whole log: through real files, pipes and sockets.
 
 mod edits;
+mod files;
 mod flow;
+mod measure;
 mod records;
 mod sinks;
 mod spools;

@@ -127,12 +127,11 @@ impl Wave {
             Level::Recorded => &mut waiting.recorded,
             Level::Synced => &mut waiting.synced,
         };
-        match place.and_then(|place| wakers.get_mut(place)) {
-            Some(waker) => waker.clone_from(context.waker()),
-            None => {
-                *place = Some(wakers.len());
-                wakers.push(context.waker().clone());
-            }
+        if let Some(waker) = place.and_then(|place| wakers.get_mut(place)) {
+            waker.clone_from(context.waker());
+        } else {
+            *place = Some(wakers.len());
+            wakers.push(context.waker().clone());
         }
         Poll::Pending
     }

@@ -22,6 +22,10 @@ pub struct Audit {
 
 /// Fields that are written as keyed hashes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one for each field, in any combination"
+)]
 pub struct Correlate {
     /// The token's accessor, in place of itself.
     pub accessor: bool,

@@ -1,5 +1,6 @@
 //! Keeps the gate as the store is: open while the store has its live secret, closed while it is sealed.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub struct Keeper {
     /// One turn at a time: whoever opens or closes sees the work of the one before as done.
     turn: tokio::sync::Mutex<()>,
     look: Arc<Notify>,
+    /// Whether this node is sealing the store itself, and closes its gate by itself.
+    is_sealing: AtomicBool,
 }
 
 /// Why a share did not bring the store closer to being open.
@@ -46,6 +49,7 @@ impl Keeper {
             progress: Mutex::default(),
             turn: tokio::sync::Mutex::default(),
             look: Arc::default(),
+            is_sealing: AtomicBool::new(false),
         }
     }
 
@@ -72,12 +76,24 @@ impl Keeper {
         self.open().await.map(drop)
     }
 
-    /// Seals the store, which closes the gates of all nodes; this one's at once.
-    pub async fn seal(&self) -> Result<(), StoreError> {
-        self.blueprint.parts.store.seal().await?;
-        tracing::warn!("the store was sealed by this node");
-        self.close().await;
-        Ok(())
+    /// Seals the store, which closes the gates of all other nodes. This one's stays open, for the record of it, until
+    /// [`close_own`](Self::close_own), which has to follow.
+    pub async fn seal_store(&self) -> Result<(), StoreError> {
+        self.is_sealing.store(true, Ordering::Release);
+        let sealed = self.blueprint.parts.store.seal().await;
+        if sealed.is_err() {
+            self.is_sealing.store(false, Ordering::Release);
+        }
+        sealed
+    }
+
+    /// Closes this node's gate if this node has sealed the store.
+    pub async fn close_own(&self) {
+        if self.is_sealing.load(Ordering::Acquire) {
+            tracing::warn!("the store was sealed by this node");
+            self.close().await;
+            self.is_sealing.store(false, Ordering::Release);
+        }
     }
 
     /// Closes the gate and has everything behind it wiped.
@@ -139,7 +155,8 @@ impl Keeper {
             .header()
             .await
             .map_err(SetupError::from)?;
-        if header.is_some_and(|header| header.live_secret.is_none()) {
+        let by_others = !self.is_sealing.load(Ordering::Acquire);
+        if by_others && header.is_some_and(|header| header.live_secret.is_none()) {
             tracing::warn!("the store was sealed by another node");
             self.close().await;
         }

@@ -15,9 +15,10 @@ use super::Opened;
 use crate::audit::witness::AuditWitness;
 use crate::audit::{self, AuditLog, AuditObserver, AuditSetupError, Basis};
 use crate::config::audit::Audit;
-use crate::identity::entries::EntryError;
+use crate::identity::entries::{Entries, EntryError};
 use crate::identity::token::registry::Bounds;
 use crate::identity::{Caches, Foundation, Identity};
+use crate::quota::Quotas;
 
 /// Why a node could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -86,16 +87,23 @@ impl Blueprint {
             bounds: Bounds::default(),
         };
         let caches = Caches::new(&foundation);
+        let quotas = Arc::new(Quotas::none(Arc::clone(&parts.clock)));
+        let entries = Entries::new(Arc::clone(&foundation.entries), Arc::clone(&foundation.keys));
         // Before anything is read that may change.
         transit.follow(Arc::new(Ears {
             caches: Arc::clone(&caches),
+            entries: entries.clone(),
             look: Arc::clone(look),
+            quotas: Arc::clone(&quotas),
+            runtime: Handle::current(),
         }));
+        quotas.refresh(&entries).await?;
         let engine = Arc::<Transit>::clone(transit);
         let identity = Identity::open(foundation, &caches, engine).await?;
         Ok(Opened {
             audit,
             identity: Arc::new(identity),
+            quotas,
             store: Arc::clone(&parts.store),
             transit: Arc::clone(transit),
         })
@@ -125,12 +133,27 @@ impl Blueprint {
 #[derive(Debug)]
 struct Ears {
     caches: Arc<Caches>,
+    entries: Entries,
     look: Arc<Notify>,
+    quotas: Arc<Quotas>,
+    runtime: Handle,
+}
+
+impl Ears {
+    fn read_quotas_again(&self) {
+        let (quotas, entries) = (Arc::clone(&self.quotas), self.entries.clone());
+        self.runtime.spawn(async move {
+            if let Err(error) = quotas.refresh(&entries).await {
+                tracing::warn!(%error, "quotas were not read again");
+            }
+        });
+    }
 }
 
 impl IdentityListener for Ears {
     fn identity_changed(&self, _epoch: u64) {
         self.caches.entries_changed();
+        self.read_quotas_again();
     }
 
     fn revoked(&self, hashes: &[CredentialHash]) {
@@ -139,6 +162,7 @@ impl IdentityListener for Ears {
 
     fn everything_may_have_changed(&self) {
         self.caches.everything_may_have_changed();
+        self.read_quotas_again();
     }
 
     fn sealed(&self) {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use keyring::name::KeyName;
 
 use self::endpoint::Endpoint;
-use super::dispatch::Request;
+use super::request::Request;
 use super::errors::Problem;
 use super::reply::Answer;
 use super::route::{MethodTarget, RouteFault, Verb};

@@ -6,7 +6,7 @@ use keyring::name::MountPath;
 use serde_json::{Map, Value, json};
 
 use super::auth::methods;
-use super::dispatch::Request;
+use super::request::Request;
 use super::errors::Problem;
 use super::fields::{FieldFault, Fields};
 use super::json::Value as Field;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::auth::token::{by_accessor, meant, text};
-use super::dispatch::Request;
+use super::request::Request;
 use super::errors::Problem;
 use super::reply::{Answer, Reply};
 use super::route::identity::Which;

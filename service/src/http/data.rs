@@ -6,13 +6,13 @@ use keyring::transit::NewDataKey;
 
 use super::batch::{self, Prepared};
 use super::body::{Format, work_on};
-use super::dispatch::Request;
+use super::request::Request;
 use super::errors::Problem;
 use super::operation::Operation;
 use super::reply::{Answer, Reply, close_envelope, open_envelope, push_number, push_plain};
 use super::route::KeyTarget;
 use super::text::Text;
-use super::{open, seal};
+use super::{authorise, open, seal};
 use crate::admission::Held;
 
 /// `POST encrypt/:name`
@@ -50,6 +50,7 @@ where
     let (bytes, format) = (request.body.bytes.clone(), request.body.format);
     let prepared = work_on(bytes.len(), move || prepare(&bytes, format)).await??;
     let _items = room(request, prepared.job.len())?;
+    authorise::count_items(request, prepared.job.len())?;
     let outcomes = engine(prepared.job).await;
     let outcomes = outcomes.map_err(|error| request.failed(key, error))?;
     let (operation, id, notes) = (request.operation, request.id, prepared.notes);

@@ -16,6 +16,7 @@ use super::fields::FieldFault;
 use super::json::JsonFault;
 use super::path::PathFault;
 use super::route::{RouteFault, VerbFault};
+use crate::audit::NotRecorded;
 use crate::detached::NotRun;
 
 pub(super) use self::engine::{Blame, blame, item_text};
@@ -28,6 +29,8 @@ pub(crate) struct Problem {
     pub(super) cause: Option<Cause>,
     /// After how many seconds to come back, where that is known.
     pub(super) retry_after: Option<u64>,
+    /// Whether nobody knows if the change was made.
+    pub(super) leaves_unknown: bool,
 }
 
 /// What an operator is told of a problem.
@@ -59,6 +62,7 @@ impl Problem {
             message,
             cause: None,
             retry_after: None,
+            leaves_unknown: false,
         }
     }
 
@@ -114,12 +118,27 @@ impl Problem {
         Self::unavailable("too many requests are in flight; try again")
     }
 
+    /// A change was made, or was not, and the record of it could not be written.
+    pub(super) const fn outcome_unrecorded() -> Self {
+        Self::unavailable(
+            "outcome unknown: the audit log could not be written after the request; read to see what was done",
+        )
+    }
+
     /// No mount there, in the words that the command line looks for.
     pub(super) fn preflight_denied(path: &MountPath) -> Self {
         let text = format!(
             "preflight capability check returned 403, please ensure client's policies grant access to path \"{path}/\""
         );
         Self::new(StatusCode::FORBIDDEN, Message::Plain(text.into()))
+    }
+
+    /// The same problem, after which nobody knows if the change was made.
+    fn unknown(self) -> Self {
+        Self {
+            leaves_unknown: true,
+            ..self
+        }
     }
 
     /// The same problem, to be told to the operator too.
@@ -136,6 +155,12 @@ impl Problem {
             cause: Some(Cause::Standing(cause.to_string())),
             ..self
         }
+    }
+}
+
+impl From<NotRecorded> for Problem {
+    fn from(_: NotRecorded) -> Self {
+        Self::unavailable("the audit log cannot be written; nothing is answered until it can")
     }
 }
 

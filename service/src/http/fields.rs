@@ -8,6 +8,7 @@ use super::json::{self, JsonFault, Value};
 use super::query;
 use super::text::Text;
 use super::weak::{self, DurationFault};
+use crate::identity::policy::Given;
 
 /// Fields by name. Each is taken out as it is read; what nobody takes is reported as a warning.
 #[derive(Debug, Default)]
@@ -81,6 +82,20 @@ impl<'a> Fields<'a> {
         Some(self.entries.swap_remove(at).1)
     }
 
+    /// Shows each field as policies see it, until one is not to their liking; whether none was.
+    pub(super) fn each(&self, each: &mut dyn FnMut(&str, Given<'_>) -> bool) -> bool {
+        self.entries.iter().all(|(name, value)| {
+            let given = match value {
+                Value::Bool(value) => Given::Bool(*value),
+                Value::Integer(value) => Given::Integer(*value),
+                Value::Null => Given::Null,
+                Value::Text(text) => Given::Text(text),
+                Value::Fraction(_) | Value::List(_) | Value::Object(_) => Given::Other,
+            };
+            each(name, given)
+        })
+    }
+
     /// One field with this value.
     pub(super) fn of(name: &'static str, value: Value<'a>) -> Self {
         Self {
@@ -93,17 +108,9 @@ impl<'a> Fields<'a> {
     pub(super) fn object(&mut self, field: &'static str) -> Result<Option<Self>, FieldFault> {
         match self.take(field) {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::Object(entries)) => Ok(Some(Self {
-                entries,
-                replaced: Vec::new(),
-            })),
-            Some(
-                Value::Bool(_)
-                | Value::Fraction(_)
-                | Value::Integer(_)
-                | Value::List(_)
-                | Value::Text(_),
-            ) => Err(FieldFault::unreadable(field)),
+            Some(value) => Self::of_object(value)
+                .map(Some)
+                .ok_or(FieldFault::unreadable(field)),
         }
     }
 

@@ -3,7 +3,7 @@
 use keyring::history::RecordedEvent;
 use serde_json::{Value, json};
 
-use super::dispatch::Request;
+use super::request::Request;
 use super::errors::Problem;
 use super::reply::{Answer, Reply};
 use super::route::KeyTarget;

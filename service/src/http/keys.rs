@@ -8,7 +8,7 @@ use keyring::policy::PolicyChange;
 use keyring::transit::{Description, NewRing};
 use serde_json::json;
 
-use super::dispatch::Request;
+use super::request::Request;
 use super::errors::Problem;
 use super::fields::Fields;
 use super::reply::{Answer, Reply};

@@ -8,7 +8,7 @@ use keyring::transit::{MountError, Transit};
 use serde_json::json;
 
 use super::auth_mounts;
-use super::dispatch::Request;
+use super::request::Request;
 use super::errors::Problem;
 use super::fields::Fields;
 use super::json::Value;

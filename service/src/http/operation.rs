@@ -151,9 +151,33 @@ impl Operation {
                 | Self::Limits
                 | Self::SealStatus
                 | Self::Unseal
-                | Self::Unwrap
-                | Self::WrapLookUp
-                | Self::WrapRenew
+        )
+    }
+
+    /// Whether it only says how this node is, to whoever asks, again and again: that is not recorded.
+    pub(super) const fn only_tells_status(self) -> bool {
+        matches!(
+            self,
+            Self::Health | Self::InitStatus | Self::Leader | Self::SealStatus
+        )
+    }
+
+    /// Whether a write of it changes a ring, a mount, or the state of the store.
+    pub(super) const fn changes_something(self) -> bool {
+        matches!(
+            self,
+            Self::AuthMountDisable
+                | Self::AuthMountEnable
+                | Self::AuthMountTune
+                | Self::KeyConfigure
+                | Self::KeyCreate
+                | Self::KeyDelete
+                | Self::KeyRotate
+                | Self::KeyTrim
+                | Self::MountDisable
+                | Self::MountEnable
+                | Self::MountTune
+                | Self::Seal
         )
     }
 
@@ -162,12 +186,12 @@ impl Operation {
         matches!(self, Self::Unwrap | Self::WrapLookUp | Self::WrapRenew)
     }
 
-    /// Whether strangers' bodies are read: those of logins, and those that bring a wrapping token. Whether a stranger may go on
-    /// then is decided where it leads.
+    /// Whether strangers' bodies are read: those of logins, those that bring a wrapping token, and unlock shares. Whether a
+    /// stranger may go on then is decided where it leads.
     pub(super) const fn hears_strangers(self) -> bool {
         matches!(
             self,
-            Self::AuthMethod | Self::Unwrap | Self::WrapLookUp | Self::WrapRenew
+            Self::AuthMethod | Self::Unseal | Self::Unwrap | Self::WrapLookUp | Self::WrapRenew
         )
     }
 
@@ -182,6 +206,9 @@ impl Operation {
                 | Self::MountsVisible
                 | Self::SealStatus
                 | Self::Unseal
+                | Self::Unwrap
+                | Self::WrapLookUp
+                | Self::WrapRenew
         )
     }
 }

@@ -41,6 +41,13 @@ impl<'a> ApiPath<'a> {
     }
 }
 
+impl ApiPath<'_> {
+    /// The path below `/v1/` with single slashes, none at either end.
+    pub(crate) fn canonical(&self) -> String {
+        self.segments.join("/")
+    }
+}
+
 /// Undoes percent encoding, once.
 pub(crate) fn decode(raw: &str) -> Result<Cow<'_, str>, PathFault> {
     if !raw.contains('%') {

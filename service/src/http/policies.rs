@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::dispatch::Request;
+use super::request::Request;
 use super::errors::Problem;
 use super::reply::{Answer, Reply};
 use super::route::identity::PolicyTarget;

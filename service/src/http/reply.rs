@@ -27,6 +27,13 @@ impl RequestId {
     }
 }
 
+impl RequestId {
+    /// The id as it is.
+    pub(super) const fn uuid(self) -> Uuid {
+        self.0
+    }
+}
+
 impl std::fmt::Display for RequestId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.hyphenated().fmt(f)
@@ -42,6 +49,8 @@ pub(super) struct Reply {
     pub(super) used: Summary,
     /// After how many seconds the caller is asked to come back.
     pub(super) retry_after: Option<u64>,
+    /// Whether nobody knows if the change was made.
+    pub(super) leaves_unknown: bool,
 }
 
 /// The body of an answer.
@@ -72,6 +81,7 @@ impl Reply {
             content,
             used: ONE,
             retry_after: None,
+            leaves_unknown: false,
         }
     }
 
@@ -169,6 +179,7 @@ impl Reply {
             content: Content::Nothing,
             used: ONE,
             retry_after: None,
+            leaves_unknown: false,
         }
     }
 
@@ -188,6 +199,7 @@ impl Reply {
         Self {
             used: Summary::default(),
             retry_after: problem.retry_after,
+            leaves_unknown: problem.leaves_unknown,
             ..Self::bare(&serde_json::json!({"errors": text.as_slice()}))
         }
         .with_status(problem.status)
@@ -196,6 +208,15 @@ impl Reply {
     /// The same answer, having used this.
     pub(super) fn with_used(self, used: Summary) -> Self {
         Self { used, ..self }
+    }
+
+    /// How many bytes its body has.
+    pub(super) fn len(&self) -> usize {
+        match &self.content {
+            Content::Json(bytes) => bytes.len(),
+            Content::Nothing => 0,
+            Content::Prometheus(text) => text.len(),
+        }
     }
 
     /// Room for this answer until the client has taken it: none is needed for a short one.

@@ -1,5 +1,6 @@
 //! The route table: from a verb and a path to an operation and what it is about.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 pub(crate) mod identity;
@@ -14,6 +15,7 @@ use super::auth;
 use super::operation::Operation;
 use super::path::ApiPath;
 use super::weak;
+use crate::gate::Opened;
 use crate::identity::auth_mounts::mount::{AuthMount, MethodKind};
 use crate::identity::auth_mounts::mount_at;
 
@@ -71,6 +73,73 @@ pub(crate) struct Route {
     pub(crate) target: Target,
 }
 
+impl Route {
+    /// Whether no token is needed.
+    pub(super) fn is_public(&self) -> bool {
+        match &self.target {
+            Target::Method(method) => !method.needs_token(),
+            Target::Capabilities(_)
+            | Target::Key(_)
+            | Target::Mount(_)
+            | Target::Path(_)
+            | Target::Policy(_)
+            | Target::Server
+            | Target::Token(_) => !self.operation.needs_token(),
+        }
+    }
+
+    /// Whether it changes what others see: such a request is recorded before and after, each time durably.
+    pub(super) fn changes_something(&self, verb: Verb) -> bool {
+        let writes = matches!(verb, Verb::Delete | Verb::Write);
+        match &self.target {
+            Target::Method(method) => writes && method.needs_token(),
+            Target::Policy(_) => writes,
+            Target::Token(call) => match call {
+                TokenCall::Accessors
+                | TokenCall::Lookup(_)
+                | TokenCall::Renew(_)
+                | TokenCall::RoleList
+                | TokenCall::RoleRead(_)
+                | TokenCall::Tidy => false,
+                TokenCall::Create(_)
+                | TokenCall::Revoke(_)
+                | TokenCall::RevokeOrphan
+                | TokenCall::RoleDelete(_)
+                | TokenCall::RoleWrite(_) => true,
+            },
+            Target::Capabilities(_) => false,
+            Target::Key(_) | Target::Mount(_) | Target::Path(_) | Target::Server => {
+                writes && self.operation.changes_something()
+            }
+        }
+    }
+}
+
+/// What is mounted while a request is routed.
+#[derive(Debug, Default)]
+pub(super) struct Mounted {
+    mounts: Arc<Vec<Mount>>,
+    methods: Arc<Vec<Arc<AuthMount>>>,
+}
+
+impl Mounted {
+    /// All that is mounted; nothing on a node that is sealed.
+    pub(super) fn of(opened: Option<&Opened>) -> Self {
+        opened.map_or_else(Self::default, |opened| Self {
+            mounts: opened.transit.mounts(),
+            methods: opened.identity.methods.mounts.all(),
+        })
+    }
+
+    fn mounts(&self) -> &[Mount] {
+        &self.mounts
+    }
+
+    fn methods(&self) -> &[Arc<AuthMount>] {
+        &self.methods
+    }
+}
+
 /// What an operation is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
@@ -90,6 +159,29 @@ pub(crate) enum Target {
     Policy(PolicyTarget),
     /// Tokens.
     Token(TokenCall),
+}
+
+impl Target {
+    /// What an audit record calls it: the mount and the name of what is worked on. A path says nothing that the table does not
+    /// name, apart from names that passed their grammar.
+    pub(super) fn names(&self) -> (Option<Cow<'_, str>>, Option<Cow<'_, str>>) {
+        let named = |name: &'_ str| Some(Cow::Owned(name.to_owned()));
+        match self {
+            Self::Key(key) => (
+                Some(Cow::Borrowed(key.mount.as_str())),
+                Some(Cow::Borrowed(key.address.name.as_str())),
+            ),
+            Self::Mount(mount) => (Some(Cow::Borrowed(mount.path.as_str())), None),
+            Self::Path(path) => (Some(Cow::Borrowed(path.as_str())), None),
+            Self::Method(method) => {
+                let mount = format!("auth/{}", method.mount.path);
+                (Some(Cow::Owned(mount)), method.known_path().map(Cow::Owned))
+            }
+            Self::Policy(policy) => (None, policy.name.as_deref().and_then(named)),
+            Self::Token(call) => (Some(Cow::Borrowed("auth/token")), call.role().and_then(named)),
+            Self::Capabilities(_) | Self::Server => (None, None),
+        }
+    }
 }
 
 /// A ring, by where it would be.
@@ -116,6 +208,17 @@ impl MethodTarget {
     /// Whether a token is needed.
     pub(super) fn needs_token(&self) -> bool {
         auth::needs_token(self.mount.kind, self.verb, &self.segments())
+    }
+
+    /// The segments below the mount, if the method has such a path and what it leaves open are names.
+    fn known_path(&self) -> Option<String> {
+        let row = auth::endpoint::find(auth::table(self.mount.kind), self.verb, &self.segments());
+        let parts = row.ok()?.path.split('/').zip(&self.rest);
+        let segments = parts.map(|(part, segment)| match part.strip_prefix(':') {
+            None => Some(segment.as_str()),
+            Some(_) => KeyName::parse(segment).map(|_| segment.as_str()),
+        });
+        Some(segments.collect::<Option<Vec<_>>>()?.join("/"))
     }
 
     /// The segments below the mount.
@@ -230,9 +333,9 @@ impl Route {
     pub(super) fn find(
         verb: Verb,
         path: &ApiPath<'_>,
-        mounts: &[Mount],
-        methods: &[Arc<AuthMount>],
+        mounted: &Mounted,
     ) -> Result<Self, RouteFault> {
+        let (mounts, methods) = (mounted.mounts(), mounted.methods());
         if verb == Verb::Write && path.trailing_slash {
             return Err(RouteFault::TrailingSlash);
         }

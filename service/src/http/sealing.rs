@@ -5,7 +5,7 @@ use std::sync::Arc;
 use keyring::secret::SecretBytes;
 use keyring::setup::SetupError;
 
-use super::dispatch::Request;
+use super::request::Request;
 use super::errors::Problem;
 use super::reply::{Answer, Reply};
 use super::sys;
@@ -17,7 +17,7 @@ pub(super) async fn seal(request: &Request<'_>) -> Answer {
     let sealed = request
         .front
         .detached
-        .run(async move { keeper.seal().await });
+        .run(async move { keeper.seal_store().await });
     sealed
         .await?
         .map_err(|error| Problem::setup(SetupError::Store(error)))?;

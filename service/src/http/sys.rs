@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Limits;
-use super::dispatch::Request;
+use super::request::Request;
 use super::errors::Problem;
 use super::fields::Fields;
 use super::reply::{Answer, Reply};

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::auth::methods;
-use super::dispatch::Request;
+use super::request::Request;
 use super::errors::Problem;
 use super::reply::{Answer, Content, Reply};
 use super::{view, weak};
@@ -40,7 +40,6 @@ pub(super) fn asked_ttl(headers: &HeaderMap) -> Result<Option<Duration>, Problem
 /// The answer to a request for this path, wrapped. What says nothing, and what is no answer in an envelope, stays as it is.
 pub(super) async fn wrap(
     request: &Request<'_>,
-    path: &[&str],
     ttl: Duration,
     reply: Reply,
 ) -> Answer {
@@ -52,8 +51,8 @@ pub(super) async fn wrap(
         return Err(Problem::internal("an answer in an envelope is no JSON"));
     };
     let response = SecretBytes::new(bytes);
-    let accessor = wrapped_accessor(&response, path);
-    let (methods, path) = (methods(request)?.clone(), path.join("/"));
+    let accessor = wrapped_accessor(&response, request.path);
+    let (methods, path) = (methods(request)?.clone(), request.path.to_owned());
     let work = async move {
         let wrapping = &methods.wrapping;
         wrapping.wrap(path, ttl, accessor, &response).await
@@ -139,7 +138,7 @@ fn told(wrapped: &Wrapped) -> Reply {
 }
 
 /// The accessor of the token in an answer, or of the secret id that AppRole made.
-fn wrapped_accessor(response: &SecretBytes, path: &[&str]) -> Option<String> {
+fn wrapped_accessor(response: &SecretBytes, path: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Envelope {
         auth: Option<Auth>,
@@ -154,8 +153,9 @@ fn wrapped_accessor(response: &SecretBytes, path: &[&str]) -> Option<String> {
         #[serde(default)]
         secret_id_accessor: Option<String>,
     }
-    let makes_secret_id = matches!(path, ["auth", .., "secret-id" | "custom-secret-id"]);
-    let makes_token = matches!(path, ["auth", ..]);
+    let makes_token = path.starts_with("auth/");
+    let last = path.rsplit('/').next();
+    let makes_secret_id = makes_token && matches!(last, Some("secret-id" | "custom-secret-id"));
     if !(makes_secret_id || makes_token) {
         return None;
     }

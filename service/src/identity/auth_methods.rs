@@ -1,5 +1,7 @@
 //! All auth methods of a node, and what concerns several of them at once.
 
+mod renewal;
+
 use std::num::NonZero;
 
 use keyring::name::MountPath;
@@ -15,6 +17,8 @@ use super::methods::userpass::Users;
 use super::methods::userpass::password::PasswordHasher;
 use super::parts::Parts;
 use super::wrapping::Wrapping;
+
+pub use self::renewal::RenewalFault;
 
 /// The mounted auth methods and what each kind of them works with.
 #[derive(Debug)]

@@ -62,7 +62,10 @@ impl Home {
         };
         let file = self.path().join("sealring.toml");
         let audit = self.path().join("audit.log");
-        let audit = format!("[audit.file]\nkind = \"file\"\npath = {audit:?}");
+        let audit = format!(
+            "[audit.file]\nkind = \"file\"\npath = \"{}\"",
+            audit.display()
+        );
         let text = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\n[store]\n{store}\n[kek]\n{kek}\n{audit}\n{more}\n"
         );

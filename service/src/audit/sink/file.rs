@@ -1,15 +1,17 @@
 //! A file that is appended to, set aside when it is full or old, and noticed when somebody else touches it.
 
+mod reserve;
+
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use keyring::clock::{Clock, Timestamp};
-use rustix::fs::FallocateFlags;
 
+pub(in crate::audit) use self::reserve::Budget;
 use super::super::chain::Origin;
 use super::super::group::{Group, Position};
 use super::super::line::Reason;
@@ -38,13 +40,6 @@ pub(in crate::audit) struct Rotation {
     pub(in crate::audit) bytes: u64,
     /// Zero for never.
     pub(in crate::audit) after: Duration,
-}
-
-/// Bytes that a file and those set aside may have together.
-#[derive(Clone, Debug)]
-pub(in crate::audit) struct Budget {
-    pub(in crate::audit) used: Arc<AtomicU64>,
-    pub(in crate::audit) limit: u64,
 }
 
 /// A file sink's file.
@@ -119,51 +114,6 @@ impl FileOutput {
         } else {
             None
         })
-    }
-
-    /// Has the file system promise room for this and for the reserve behind it. Where it makes no promises there is no reserve.
-    fn reserve(&mut self, length: usize) -> io::Result<Room> {
-        let needed = self.size + u64::try_from(length).unwrap_or(u64::MAX) + RESERVE;
-        if let Some(budget) = &self.opening.budget {
-            if budget.check(needed - self.size).is_err() {
-                return Ok(Room::Reserve);
-            }
-        }
-        if needed <= self.reserved {
-            return Ok(Room::Enough);
-        }
-        let until = needed + AHEAD;
-        let promised = rustix::fs::fallocate(
-            &self.file,
-            FallocateFlags::KEEP_SIZE,
-            self.size,
-            until - self.size,
-        );
-        match promised {
-            Ok(()) => {
-                self.reserved = until;
-                Ok(Room::Enough)
-            }
-            Err(rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT) => self.reserve_least(needed),
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
-                self.reserved = u64::MAX;
-                Ok(Room::Enough)
-            }
-            Err(errno) => Err(errno.into()),
-        }
-    }
-
-    /// On a disk that is almost full there may still be room for the reserve alone.
-    fn reserve_least(&mut self, needed: u64) -> io::Result<Room> {
-        let least = needed - self.size;
-        match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, self.size, least) {
-            Ok(()) => {
-                self.reserved = needed;
-                Ok(Room::Enough)
-            }
-            Err(rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT) => Ok(Room::Reserve),
-            Err(errno) => Err(errno.into()),
-        }
     }
 
     fn is_due(&self, length: usize) -> bool {
@@ -302,25 +252,9 @@ impl Opening {
     }
 }
 
-impl Budget {
-    fn check(&self, more: u64) -> io::Result<()> {
-        if self.used.load(Ordering::Acquire).saturating_add(more) <= self.limit {
-            return Ok(());
-        }
-        Err(io::Error::new(
-            io::ErrorKind::StorageFull,
-            "the spool is full: the collector does not keep up",
-        ))
-    }
-}
-
 fn port_name(opening: &Opening) -> &str {
     &opening.port.name
 }
 
-/// Room that is kept for the outcomes of changes.
-const RESERVE: u64 = 1 << 20;
-/// Room that is asked for beyond it, so that it is asked for seldom.
-const AHEAD: u64 = 4 << 20;
 /// A file that is not longer has hardly more than its first line.
 const FRESH: u64 = 4 << 10;

@@ -28,6 +28,10 @@ struct Shared {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, not the states of one thing"
+)]
 struct State {
     file: Arc<File>,
     finished: Vec<Arc<File>>,
@@ -160,12 +164,16 @@ impl Shared {
         match synced {
             Ok(()) => {
                 self.observer.synced(&self.port.name, began.elapsed());
-                waves.iter().for_each(|wave| wave.synced());
+                for wave in waves {
+                    wave.synced();
+                }
             }
             Err(error) => {
                 tracing::error!(sink = self.port.name, %error, "an audit file cannot be synced");
                 locked(&self.state).broken = true;
-                waves.iter().for_each(|wave| wave.fail());
+                for wave in waves {
+                    wave.fail();
+                }
             }
         }
     }

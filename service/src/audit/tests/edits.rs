@@ -83,9 +83,9 @@ enum Edit {
     RepeatLine,
     InsertLine,
     Truncate,
-    RecomputeAfterEdit,
-    RecomputeAfterDelete,
-    RenumberAndRecompute,
+    Forge,
+    DeleteAndForge,
+    RenumberAndForge,
 }
 
 const EDITS: [Edit; 10] = [
@@ -96,9 +96,9 @@ const EDITS: [Edit; 10] = [
     Edit::RepeatLine,
     Edit::InsertLine,
     Edit::Truncate,
-    Edit::RecomputeAfterEdit,
-    Edit::RecomputeAfterDelete,
-    Edit::RenumberAndRecompute,
+    Edit::Forge,
+    Edit::DeleteAndForge,
+    Edit::RenumberAndForge,
 ];
 
 fn edited(log: &[u8], edit: Edit, random: &mut StdRng) -> Vec<u8> {
@@ -142,18 +142,18 @@ fn edited(log: &[u8], edit: Edit, random: &mut StdRng) -> Vec<u8> {
             .choose_multiple_one(random);
             lines.insert(random.random_range(0..=lines.len()), line.to_vec());
         }
-        Edit::RecomputeAfterEdit => {
+        Edit::Forge => {
             let record = record_line(&lines, random);
             let text = text(&lines[record]).replace("encrypt", "decrypt");
             lines[record] = text.into_bytes();
             return recomputed(&lines);
         }
-        Edit::RecomputeAfterDelete => {
+        Edit::DeleteAndForge => {
             let record = record_line(&lines, random);
             lines.remove(record);
             return recomputed(&lines);
         }
-        Edit::RenumberAndRecompute => {
+        Edit::RenumberAndForge => {
             let record = record_line(&lines, random);
             lines.remove(record);
             return recomputed(&renumbered(&lines));

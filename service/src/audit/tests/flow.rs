@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::io::Write as _;
 
+use keyring::store::audit::AuditHeadStore as _;
+use keyring::store::memory::MemoryStore;
+
 use super::*;
 
 #[test]
@@ -194,16 +197,27 @@ async fn a_file_that_is_full_is_set_aside_and_the_chain_goes_on() {
 async fn heads_follow_the_checkpoints_and_are_kept() {
     let room = Room::new();
     let (log, _) = room.start();
-    let heads = log.heads();
-    assert_eq!(*heads.borrow(), None);
+    let kept = log.heads();
+    assert_eq!(*kept.borrow(), None);
     for _ in 0..3 {
         put(&log, &request()).await.unwrap();
     }
     close(&log);
-    let head = heads.borrow().clone().unwrap();
+    let head = kept.borrow().clone().unwrap();
     assert_eq!((head.records, head.node.as_str()), (3, "node-1"));
     let report = verify(&[room.log()], std::slice::from_ref(&head));
     assert_eq!(report.findings, []);
+    let store = Arc::new(MemoryStore::new());
+    drop(log);
+    // The log is gone when its threads are, and then this ends.
+    let keeping = heads::keep(kept, Arc::<MemoryStore>::clone(&store));
+    tokio::time::timeout(Duration::from_secs(20), keeping)
+        .await
+        .unwrap();
+    assert_eq!(
+        store.audit_heads().await.unwrap(),
+        std::slice::from_ref(&head)
+    );
     let body = line::body_text(&line::Head::of(&head));
     let message = line::message("head", &body);
     assert!(keyring::audit_keys::verify(

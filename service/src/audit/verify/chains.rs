@@ -86,20 +86,20 @@ impl Chains {
                 format!("chain {chain} of {started} with {records} records is missing")
             });
         };
-        let (has, had) = (seen.records, head.records);
+        let (found, kept) = (seen.records, head.records);
         if seen.contradicts_head {
             Some(format!(
                 "chain {chain} is not the one whose head the store keeps"
             ))
         } else if seen.meets_head {
             None
-        } else if has < had {
+        } else if found < kept {
             Some(format!(
-                "chain {chain} was cut short: it had {had} records, and {has} are there"
+                "chain {chain} was cut short: it had {kept} records, and {found} are there"
             ))
         } else {
             Some(format!(
-                "chain {chain} lacks its checkpoint at record {had}"
+                "chain {chain} lacks its checkpoint at record {kept}"
             ))
         }
     }

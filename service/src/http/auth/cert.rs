@@ -8,7 +8,7 @@ use super::endpoint::{Endpoint, nowhere};
 use super::jwt::known_name;
 use super::login::{Proven, display_name, log_in};
 use super::{methods, named, role_entry};
-use crate::http::dispatch::Request;
+use crate::http::request::Request;
 use crate::http::errors::Problem;
 use crate::http::reply::{Answer, Reply};
 use crate::http::route::Verb;
@@ -53,7 +53,7 @@ async fn login(request: &Request<'_>, mount: &AuthMount) -> Answer {
     let mut fields = request.body.fields()?;
     let name = fields.text("name")?.unwrap_or_default();
     let name = name.as_str().to_ascii_lowercase();
-    let shown = request.client_certificates.as_ref();
+    let shown = request.client_certificates();
     let shown = shown.ok_or_else(|| Problem::bad("client certificate must be supplied"))?;
     let certificates = &methods(request)?.certificates;
     let login = certificates

@@ -8,7 +8,7 @@ use super::endpoint::{Endpoint, nowhere};
 use super::jwt::known_name;
 use super::login::{Proven, display_name, log_in};
 use super::{methods, named, role_entry};
-use crate::http::dispatch::Request;
+use crate::http::request::Request;
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::http::reply::{Answer, Reply};

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::http::dispatch::Request;
+use crate::http::request::Request;
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::http::reply::{Answer, Reply};
@@ -18,8 +18,8 @@ pub(super) trait RoleEntry: Serialize + DeserializeOwned + Send + Sync + 'static
     /// The role after what the fields say; what they do not say stays. `before` is absent if there is none yet.
     fn update(before: Option<Self>, fields: &mut Fields<'_>) -> Result<Self, Problem>;
 
-    /// The role as it is shown.
-    fn view(&self) -> Value;
+    /// The role of this name as it is shown.
+    fn view(&self, name: &str) -> Value;
 
     /// What whoever wrote it should know.
     fn warnings(&self) -> Vec<String> {
@@ -57,7 +57,7 @@ pub(super) async fn handle<T: RoleEntry>(
         }
         Verb::Read => {
             let role = shelf.read(mount, &name).await?.ok_or(Problem::absent())?;
-            Ok(Reply::data(request.id, &role.view(), &[]))
+            Ok(Reply::data(request.id, &role.view(&name), &[]))
         }
         Verb::Write => write(request, shelf, mount, name).await,
         Verb::List | Verb::Patch => Err(RouteFault::UnsupportedOperation.into()),

@@ -12,7 +12,7 @@ use keyring::store::identity::Reach;
 use serde_json::json;
 
 use crate::caller::presented_token;
-use crate::http::dispatch::Request;
+use crate::http::request::Request;
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::http::reply::{Answer, Reply};

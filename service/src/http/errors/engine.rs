@@ -91,6 +91,7 @@ impl Problem {
             | Operation::PolicyList
             | Operation::PolicyRead
             | Operation::PolicyWrite
+            | Operation::Seal
             | Operation::SealStatus
             | Operation::TokenAccessors
             | Operation::TokenCreate
@@ -99,7 +100,6 @@ impl Problem {
             | Operation::TokenRevoke
             | Operation::TokenRole
             | Operation::TokenTidy
-            | Operation::Seal
             | Operation::Unseal
             | Operation::Unwrap
             | Operation::Wrap

@@ -116,6 +116,24 @@ fn token(verb: Verb, below: &[&str]) -> Result<Route, RouteFault> {
 }
 
 impl TokenCall {
+    /// The role it is about, if it is about one.
+    pub(in crate::http) fn role(&self) -> Option<&str> {
+        match self {
+            Self::Create(CreatePath::Role(role))
+            | Self::RoleDelete(role)
+            | Self::RoleRead(role)
+            | Self::RoleWrite(role) => Some(role.as_str()),
+            Self::Accessors
+            | Self::Create(CreatePath::Orphan | CreatePath::Plain)
+            | Self::Lookup(_)
+            | Self::Renew(_)
+            | Self::Revoke(_)
+            | Self::RevokeOrphan
+            | Self::RoleList
+            | Self::Tidy => None,
+        }
+    }
+
     const fn operation(&self) -> Operation {
         match self {
             Self::Accessors => Operation::TokenAccessors,

@@ -1,12 +1,14 @@
 //! The route table walked, and odd paths thrown at it.
 
 use keyring::clock::Timestamp;
+use keyring::entropy::SystemEntropy;
 use keyring::ids::MountId;
 use keyring::mount::MountSettings;
 use proptest::prelude::*;
 
 use super::*;
 use crate::http::path;
+use crate::identity::auth_mounts::mount::AuthMountConfig;
 
 fn mounts() -> Vec<Mount> {
     ["team/payments", "transit", "v1"]
@@ -21,10 +23,17 @@ fn mounts() -> Vec<Mount> {
         .collect()
 }
 
+fn methods() -> Vec<Arc<AuthMount>> {
+    let path = MountPath::parse("team/machines").unwrap();
+    let config = AuthMountConfig::default();
+    let mount = AuthMount::generate(path, MethodKind::AppRole, config, &SystemEntropy);
+    vec![Arc::new(mount.unwrap())]
+}
+
 fn find(verb: Verb, raw: &str) -> Result<Route, RouteFault> {
     let decoded = path::decode(raw).unwrap();
     let path = ApiPath::parse(&decoded).unwrap();
-    Route::find(verb, &path, &mounts(), &[])
+    Route::find(verb, &path, &mounts(), &methods())
 }
 
 fn operation(verb: Verb, raw: &str) -> Result<Operation, RouteFault> {
@@ -103,6 +112,39 @@ const ROWS: &[(Verb, &str, Operation)] = &[
         Operation::MountTuneRead,
     ),
     (Verb::Write, "/v1/sys/mounts/a/b/tune", Operation::MountTune),
+    (Verb::Read, "/v1/sys/auth", Operation::AuthMountList),
+    (Verb::Read, "/v1/sys/auth/a/b", Operation::AuthMountRead),
+    (Verb::Write, "/v1/sys/auth/a/b", Operation::AuthMountEnable),
+    (
+        Verb::Delete,
+        "/v1/sys/auth/a/b",
+        Operation::AuthMountDisable,
+    ),
+    (
+        Verb::Read,
+        "/v1/sys/auth/a/b/tune",
+        Operation::AuthMountTuneRead,
+    ),
+    (
+        Verb::Write,
+        "/v1/sys/auth/a/b/tune",
+        Operation::AuthMountTune,
+    ),
+    (
+        Verb::Write,
+        "/v1/auth/team/machines/login",
+        Operation::AuthMethod,
+    ),
+    (Verb::Patch, "/v1/auth/team/machines", Operation::AuthMethod),
+    (Verb::Write, "/v1/sys/wrapping/wrap", Operation::Wrap),
+    (Verb::Write, "/v1/sys/wrapping/unwrap", Operation::Unwrap),
+    (
+        Verb::Write,
+        "/v1/sys/wrapping/lookup",
+        Operation::WrapLookUp,
+    ),
+    (Verb::Read, "/v1/sys/wrapping/lookup", Operation::WrapLookUp),
+    (Verb::Write, "/v1/sys/wrapping/rewrap", Operation::WrapRenew),
     (
         Verb::Read,
         "/v1/auth/token/lookup-self",
@@ -300,7 +342,7 @@ proptest! {
         let Ok(decoded) = path::decode(&raw) else { return Ok(()) };
         let Ok(parsed) = ApiPath::parse(&decoded) else { return Ok(()) };
         prop_assert!(!decoded.split('/').any(|part| part == ".."));
-        let Ok(Route { target: Target::Key(key), operation }) = Route::find(verb, &parsed, &mounts(), &[]) else {
+        let Ok(Route { target: Target::Key(key), operation }) = Route::find(verb, &parsed, &mounts(), &methods()) else {
             return Ok(());
         };
         let name = key.address.name.as_str();

@@ -14,9 +14,10 @@ use self::config::Config;
 use self::presented::Presented;
 use self::role::{CertFault, Role};
 use super::entry_shelf::{EntryShelf, LookUpError};
+use super::jwt::CONFIG;
 use crate::connection::ClientCertificates;
 use crate::identity::cidr;
-use crate::identity::entries::Entry;
+use crate::identity::entries::{Entry, EntryError};
 use crate::identity::parts::Parts;
 use crate::identity::token_params::TokenParams;
 
@@ -56,6 +57,17 @@ pub enum CertLoginError {
     /// There are too many roles to try them all.
     #[error("there are too many roles to try them all; name one")]
     NoName,
+}
+
+/// Why a token is not renewed that a certificate was shown for.
+#[derive(Debug, thiserror::Error)]
+pub enum RenewalRefusal {
+    /// The settings could not be read.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+    /// Another certificate is shown, or none, or one that the role does not take any more.
+    #[error("client identity during renewal not matching client identity used during login")]
+    Other,
 }
 
 impl Certificates {
@@ -99,6 +111,29 @@ impl Certificates {
         Err(refusal.into())
     }
 
+    /// Whether whoever renews shows the certificate of the login, which by its serial number is one of its authority, and
+    /// the role still takes it; unless the mount does without.
+    pub async fn check_renewal(
+        &self,
+        mount: &str,
+        role: &Role,
+        (meta, shown): (&BTreeMap<String, String>, Option<&ClientCertificates>),
+    ) -> Result<(), RenewalRefusal> {
+        let config = self.configs.read(mount, CONFIG).await?;
+        if config.is_some_and(|config| config.disable_binding) {
+            return Ok(());
+        }
+        let shown = shown.ok_or(RenewalRefusal::Other)?;
+        let presented = role.admit(shown, self.parts.now());
+        let presented = presented.map_err(|_| RenewalRefusal::Other)?;
+        let name = meta.get("cert_name").map_or("", String::as_str);
+        let is_same = presented
+            .identity(name)
+            .iter()
+            .all(|(field, value)| meta.get(*field).map(String::as_str) == Some(*value));
+        is_same.then_some(()).ok_or(RenewalRefusal::Other)
+    }
+
     async fn roles_to_try(
         &self,
         mount: &str,
@@ -116,12 +151,8 @@ impl Certificates {
 
 fn login(entry: &Entry<Role>, presented: &Presented) -> CertLogin {
     let role = &entry.value;
-    let called = match role.display_name.as_str() {
-        "" => entry.name.as_str(),
-        given => given,
-    };
     CertLogin {
-        display_name: called.to_owned(),
+        display_name: role.called(&entry.name).to_owned(),
         metadata: role.metadata(&entry.name, presented),
         params: role.token.clone(),
     }

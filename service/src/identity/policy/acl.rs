@@ -142,7 +142,8 @@ impl CompiledAcl {
         let grant = match capability {
             Capability::List | Capability::Scan => {
                 let bare = path.trim_end_matches('/');
-                self.find_list(&format!("{bare}/"), bare)
+                let slash = if bare.is_empty() { "" } else { "/" };
+                self.find_list(&format!("{bare}{slash}"), bare)
             }
             Capability::Create
             | Capability::Delete

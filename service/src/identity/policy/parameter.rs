@@ -102,7 +102,7 @@ impl Literal {
     }
 }
 
-fn both<T: PartialEq>(one: Option<T>, other: Option<T>) -> bool {
+fn both<T: Copy + PartialEq>(one: Option<T>, other: Option<T>) -> bool {
     one.is_some() && one == other
 }
 

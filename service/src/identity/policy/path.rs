@@ -50,7 +50,8 @@ impl RulePath {
         &self.0
     }
 
-    /// What it means. Vault's words for it: there are segments if a segment begins with `+`.
+    /// What it means. There are segments, as Vault has it, if the first segment is `+` or another one begins with `+`;
+    /// only a whole segment `+` then stands for any one.
     pub(super) fn shape(&self) -> Shape<'_> {
         let path = &*self.0;
         let star = path.strip_suffix('*');

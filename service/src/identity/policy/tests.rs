@@ -2,6 +2,7 @@
 
 mod decisions;
 mod differential;
+mod examples;
 mod language;
 mod laws;
 mod model;

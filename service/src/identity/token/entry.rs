@@ -1,13 +1,14 @@
 //! A token as nodes keep it in memory: what each request needs to know, and nothing it does not.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use keyring::clock::Timestamp;
 use keyring::store::identity::CredentialHash;
 
 use super::body::TokenBody;
+use crate::audit::{AuditLog, Who};
 use crate::identity::cidr::{self, Cidr};
 use crate::identity::powers::Powers;
 use crate::identity::token_params::TokenKind;
@@ -40,6 +41,8 @@ pub struct TokenEntry {
     pub parent: Option<CredentialHash>,
     /// What it may do; shared with all tokens of the same policies.
     pub powers: Arc<Powers>,
+    /// What audit records say of it, written once.
+    who: OnceLock<Who>,
     /// When it expires, as uptime: steps of the wall clock do not matter.
     deadline: Option<Duration>,
     /// When the read that brought it began, as uptime.
@@ -79,6 +82,7 @@ impl TokenEntry {
             kind: body.kind,
             parent,
             powers,
+            who: OnceLock::new(),
             deadline,
             read_at: read.uptime,
         })
@@ -90,6 +94,13 @@ impl TokenEntry {
             is_initial: true,
             ..self
         }
+    }
+
+    /// What audit records of this log say of it.
+    pub fn who(&self, log: &AuditLog) -> &Who {
+        self.who.get_or_init(|| {
+            log.who(&self.accessor, &self.display_name, self.powers.policies().iter())
+        })
     }
 
     /// Whether it has not expired at this uptime.

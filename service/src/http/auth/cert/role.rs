@@ -37,7 +37,7 @@ impl RoleEntry for Role {
         Ok(role)
     }
 
-    fn view(&self) -> Value {
+    fn view(&self, name: &str) -> Value {
         let mut view = self.token.view();
         let own = json!({
             "allowed_common_names": self.allowed_common_names,
@@ -48,7 +48,7 @@ impl RoleEntry for Role {
             "allowed_organizational_units": self.allowed_organizational_units,
             "allowed_uri_sans": self.allowed_uri_sans,
             "certificate": self.certificate,
-            "display_name": self.display_name,
+            "display_name": self.called(name),
             "ocsp_ca_certificates": "",
             "ocsp_enabled": false,
             "ocsp_fail_open": false,

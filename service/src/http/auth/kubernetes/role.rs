@@ -41,7 +41,7 @@ impl RoleEntry for Role {
         Ok(role)
     }
 
-    fn view(&self) -> Value {
+    fn view(&self, _: &str) -> Value {
         let mut view = self.token.view();
         let own = json!({
             "alias_name_source": self.alias_name_source.word(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use keyring::secret::SecretBytes;
 
 use crate::http::auth::token_params::{num_uses, policy_set};
-use crate::http::dispatch::Request;
+use crate::http::request::Request;
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::http::reply::{Answer, Reply};

@@ -6,7 +6,7 @@ use keyring::name::KeyName;
 use serde_json::{Map, Value, json};
 
 use crate::http::auth::token_params::{cidrs, num_uses, policy_set};
-use crate::http::dispatch::Request;
+use crate::http::request::Request;
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::http::reply::{Answer, Reply};

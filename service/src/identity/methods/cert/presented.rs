@@ -104,6 +104,17 @@ impl Presented {
         })
     }
 
+    /// What tells it from all others that a role of this name takes, as it is written to tokens.
+    pub fn identity<'a>(&'a self, role: &'a str) -> [(&'static str, &'a str); 5] {
+        [
+            ("authority_key_id", &self.authority_key_id),
+            ("cert_name", role),
+            ("common_name", &self.common_name),
+            ("serial_number", &self.serial_number),
+            ("subject_key_id", &self.subject_key_id),
+        ]
+    }
+
     /// Whether it is valid at this instant: both ends are within (RFC 5280, 4.1.2.5).
     pub const fn is_valid_at(&self, now: Timestamp) -> bool {
         self.valid.0 <= now.seconds() && now.seconds() <= self.valid.1

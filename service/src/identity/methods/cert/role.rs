@@ -108,20 +108,25 @@ impl Role {
                 .all(|required| has(presented, required))
     }
 
-    /// What is written to the token.
+    /// What tokens are called.
+    pub fn called<'a>(&'a self, name: &'a str) -> &'a str {
+        match self.display_name.as_str() {
+            "" => name,
+            given => given,
+        }
+    }
+
+    /// What is written to the token: that, and the extensions that are to be.
     pub fn metadata(&self, name: &str, presented: &Presented) -> BTreeMap<String, String> {
-        let mut metadata: BTreeMap<String, String> = [
-            ("authority_key_id", presented.authority_key_id.as_str()),
-            ("cert_name", name),
-            ("common_name", &presented.common_name),
-            ("serial_number", &presented.serial_number),
-            ("subject_key_id", &presented.subject_key_id),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
+        let mut metadata: BTreeMap<String, String> = presented
+            .identity(name)
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
         for (oid, value) in &presented.extensions {
             if self.allowed_metadata_extensions.contains(oid) {
-                metadata.insert(oid.replace('.', "-"), value.clone());
+                metadata
+                    .entry(oid.replace('.', "-"))
+                    .or_insert_with(|| value.clone());
             }
         }
         metadata

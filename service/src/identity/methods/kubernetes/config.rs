@@ -48,9 +48,18 @@ pub enum ConfigFault {
     /// A key is none.
     #[error(transparent)]
     Key(#[from] KeyFault),
+    /// Nothing says whom to trust at that address.
+    #[error("kubernetes_ca_cert must be given when disable_local_ca_jwt is true")]
+    NoCa,
     /// There is no address.
     #[error("no host provided")]
     NoHost,
+    /// There is nothing to ask with.
+    #[error(
+        "token_reviewer_jwt or pem_keys must be given when disable_local_ca_jwt is true: the API is never asked with the \
+         token of whoever logs in"
+    )]
+    NoReviewer,
     /// The token cannot stand in a header.
     #[error("token_reviewer_jwt contains characters that no token has")]
     Reviewer,
@@ -95,8 +104,17 @@ impl Config {
             return Err(ConfigFault::TooManyKeys);
         }
         KeySet::from_pems(&self.pem_keys)?;
+        self.check_reviewer()
+    }
+
+    fn check_reviewer(&self) -> Result<(), ConfigFault> {
+        let is_alone = self.disable_local_ca_jwt && self.vouching() != Vouching::Keys;
+        if is_alone && self.kubernetes_ca_cert.is_empty() && !self.host()?.is_loopback() {
+            return Err(ConfigFault::NoCa);
+        }
         match &self.token_reviewer_jwt {
             Some(token) if !token.is_printable() => Err(ConfigFault::Reviewer),
+            None if is_alone => Err(ConfigFault::NoReviewer),
             Some(_) | None => Ok(()),
         }
     }
@@ -199,6 +217,26 @@ mod tests {
         assert_eq!(config("").check(), Err(ConfigFault::NoHost));
         let plain = config("http://k8s").check();
         assert_eq!(plain, Err(ConfigFault::Host(UrlFault::Plain)));
+    }
+
+    #[test]
+    fn without_a_pod_a_ca_and_a_reviewer_are_needed_unless_keys_vouch() {
+        let alone = || Config {
+            disable_local_ca_jwt: true,
+            ..config("https://k8s")
+        };
+        assert_eq!(alone().check(), Err(ConfigFault::NoCa));
+        let local = Config {
+            kubernetes_host: "http://127.0.0.1:8001".to_owned(),
+            ..alone()
+        };
+        assert_eq!(local.check(), Err(ConfigFault::NoReviewer));
+        let key = rcgen::KeyPair::generate().unwrap();
+        let offline = Config {
+            pem_keys: vec![key.public_key_pem()],
+            ..alone()
+        };
+        assert_eq!(offline.check(), Ok(()));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! All heads that a path begins with are found from one binary search: the last head that is not after the path begins
 //! with each of them, so they lie on its chain of parents. The longest comes first, which is the order of precedence.
+//! Only rules with the same head, which is those that have a `+` after the same beginning, are tried one after another.
 
 use super::Grant;
 
@@ -57,7 +58,7 @@ impl Index {
     /// The rule for a path. One for exactly this path comes first by itself: no head is longer than the path, and
     /// within a head it is the first.
     pub(super) fn find(&self, path: &str) -> Option<&Grant> {
-        self.first(path, |tail, head, rest| tail.admits(head, rest))
+        self.first(path, Tail::admits)
     }
 
     /// The rule for exactly this path.

@@ -7,14 +7,16 @@ use super::model::ModelRule;
 use super::policy;
 use super::random::{Random, body, hcl, json};
 
-/// Some sets of rules, a path near one of them, and parameters; all from one seed.
-fn some(
-    seed: u64,
-) -> (
-    Vec<Vec<ModelRule>>,
-    String,
-    Vec<(&'static str, &'static str)>,
-) {
+/// Policies and a request.
+struct Scene {
+    sets: Vec<Vec<ModelRule>>,
+    /// Near one of the paths.
+    path: String,
+    given: Vec<(&'static str, &'static str)>,
+}
+
+/// A scene from one seed.
+fn some(seed: u64) -> Scene {
     let mut random = Random::new(seed);
     let sets: Vec<Vec<ModelRule>> = (0..3)
         .map(|_| (0..=random.below(4)).map(|_| random.rule()).collect())
@@ -22,7 +24,7 @@ fn some(
     let near = random.pick(&[0, 1, 2]);
     let path = random.path(&sets[near][0].path);
     let given = random.given();
-    (sets, path, given)
+    Scene { sets, path, given }
 }
 
 fn policies(sets: &[Vec<ModelRule>]) -> Vec<Policy> {
@@ -41,18 +43,18 @@ fn decisions(acl: &CompiledAcl, path: &str, given: &[(&str, &str)]) -> Vec<bool>
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn both_spellings_make_the_same_policy(seed: u64) {
-        for rules in some(seed).0 {
+        for rules in some(seed).sets {
             prop_assert_eq!(policy(&hcl(&rules)), policy(&json(&rules)));
         }
     }
 
     #[test]
     fn the_order_of_policies_does_not_matter(seed: u64) {
-        let (sets, path, given) = some(seed);
+        let Scene { sets, path, given } = some(seed);
         let mut policies = policies(&sets);
         let forward = decisions(&CompiledAcl::compile(&policies), &path, &given);
         policies.reverse();
@@ -63,7 +65,7 @@ proptest! {
 
     #[test]
     fn a_policy_twice_is_a_policy_once(seed: u64) {
-        let (sets, path, given) = some(seed);
+        let Scene { sets, path, given } = some(seed);
         let policies = policies(&sets);
         let once = decisions(&CompiledAcl::compile(&policies), &path, &given);
         let twice = CompiledAcl::compile(policies.iter().chain(&policies));
@@ -72,7 +74,7 @@ proptest! {
 
     #[test]
     fn denying_what_was_granted_grants_nothing(seed: u64) {
-        let (sets, path, given) = some(seed);
+        let Scene { sets, path, given } = some(seed);
         let mut policies = policies(&sets);
         let before = decisions(&CompiledAcl::compile(&policies), &path, &given);
         let mut denying = sets.concat();
@@ -93,8 +95,7 @@ proptest! {
 
     #[test]
     fn capabilities_are_what_would_be_granted(seed: u64) {
-        let (sets, path, _) = some(seed);
-        let mut sets = sets;
+        let Scene { mut sets, path, .. } = some(seed);
         for rule in sets.iter_mut().flatten() {
             (rule.allowed, rule.denied, rule.required) = (Vec::new(), Vec::new(), Vec::new());
         }

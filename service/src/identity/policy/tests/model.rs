@@ -74,8 +74,10 @@ pub(super) fn allows(rules: &[ModelRule], word: &str, path: &str, given: &[(&str
         })
 }
 
+// The first segment must be a plus alone, others need only begin with one.
 fn has_plus(rule: &str) -> bool {
-    rule.split('/').any(|segment| segment.starts_with('+'))
+    let mut segments = rule.split('/');
+    segments.next() == Some("+") || segments.any(|segment| segment.starts_with('+'))
 }
 
 fn matches(rule: &str, path: &str) -> bool {

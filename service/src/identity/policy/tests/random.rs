@@ -64,7 +64,7 @@ impl Random {
         let mut segments: Vec<&str> = segments
             .map(|segment| if segment == "+" { "b" } else { segment })
             .collect();
-        if more == 7 {
+        if more == 7 || segments.is_empty() {
             segments.push("a");
         }
         segments.join("/")

@@ -40,6 +40,7 @@ fn client_params() -> CertificateParams {
         .distinguished_name
         .push(DnType::OrganizationalUnitName, "payments");
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params.use_authority_key_identifier_extension = true;
     params.subject_alt_names = vec![
         SanType::DnsName("app.example.com".try_into().unwrap()),
         SanType::Rfc822Name("app@example.com".try_into().unwrap()),

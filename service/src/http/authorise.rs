@@ -1,0 +1,146 @@
+//! Whether a request may go on: by quotas before its body is read, by policies once it is.
+
+use std::time::Duration;
+
+use keyring::error::Error;
+use keyring::transit::Address;
+
+use super::errors::Problem;
+use super::fields::Fields;
+use super::operation::Operation;
+use super::path::ApiPath;
+use super::request::Request;
+use super::route::identity::TokenCall;
+use super::route::{Route, Target, Verb};
+use super::trail::Trail;
+use crate::gate::Opened;
+use crate::identity::policy::{Asked, Capability, CompiledAcl, Decision, Given, Parameters};
+use crate::quota;
+
+/// Counts a request against the quotas, before anything of its body is read.
+pub(super) fn count(opened: &Opened, trail: &Trail, path: &ApiPath<'_>) -> Result<(), Problem> {
+    let quotas = &opened.quotas;
+    if quotas.are_none() {
+        return Ok(());
+    }
+    let path = path.canonical();
+    let asked = trail.quota_asked(&path);
+    Problem::over_quota(&path, quotas.request(&asked))
+}
+
+/// Counts items against the quotas, before they are worked on.
+pub(super) fn count_items(request: &Request<'_>, items: usize) -> Result<(), Problem> {
+    let quotas = &request.opened()?.quotas;
+    if quotas.are_none() {
+        return Ok(());
+    }
+    let asked = request.trail.quota_asked(request.path);
+    Problem::over_quota(request.path, quotas.items(&asked, items))
+}
+
+impl Trail {
+    fn quota_asked<'a>(&'a self, path: &'a str) -> quota::Asked<'a> {
+        quota::Asked {
+            path,
+            operation: self.operation(),
+            address: self.address(),
+            identity: self.caller().map(|caller| &*caller.token.accessor),
+            key: self.key(),
+            role: None,
+        }
+    }
+}
+
+/// Whether the caller's policies let it do what it asks, with these parameters. Takes one of the token's uses where they are
+/// counted.
+pub(super) async fn permit(
+    request: &Request<'_>,
+    route: &Route,
+    verb: Verb,
+    wrap_ttl: Option<Duration>,
+) -> Result<(), Problem> {
+    let Some(caller) = request.caller.filter(|_| !request.is_public(route)) else {
+        return Ok(());
+    };
+    let identity = request.identity()?;
+    identity.spend(&caller.token).await?;
+    let powers = &caller.token.powers;
+    if powers.is_root() {
+        return Ok(());
+    }
+    let acl = identity.policies.acl(powers).await?;
+    let asked = Asked {
+        path: request.path,
+        parameters: request,
+        wrap_ttl,
+    };
+    let decision = match (verb, &route.target) {
+        (Verb::Write, Target::Key(key)) if route.operation == Operation::Encrypt => {
+            encrypt_decision(request, &acl, &asked, &key.address).await?
+        }
+        (Verb::Write, _) => acl.decide(Capability::Update, &asked),
+        (Verb::Delete, _) => acl.decide(Capability::Delete, &asked),
+        (Verb::List, _) => acl.decide(Capability::List, &asked),
+        (Verb::Patch, _) => acl.decide(Capability::Patch, &asked),
+        (Verb::Read, _) => acl.decide(Capability::Read, &asked),
+    };
+    if decision.allowed && (decision.sudo || !needs_sudo(route)) {
+        Ok(())
+    } else {
+        Err(Problem::multi_denied())
+    }
+}
+
+/// Whoever may only create must not use a ring that is there, and the other way round. Both are decided first, and the ring
+/// is looked for only if they differ.
+async fn encrypt_decision(
+    request: &Request<'_>,
+    acl: &CompiledAcl,
+    asked: &Asked<'_>,
+    ring: &Address,
+) -> Result<Decision, Problem> {
+    let writes = acl.decide_write(asked);
+    if writes.agree() {
+        return Ok(writes.update);
+    }
+    match request.transit()?.is_there(ring).await {
+        Ok(true) => Ok(writes.update),
+        Ok(false) => Ok(writes.create),
+        Err(error) => Err(absent_or(request, error)),
+    }
+}
+
+fn absent_or(request: &Request<'_>, error: Error) -> Problem {
+    Problem::engine(request.operation, "", error)
+}
+
+/// What only operators do: with `sudo` beside the capability.
+fn needs_sudo(route: &Route) -> bool {
+    match &route.target {
+        Target::Token(call) => matches!(call, TokenCall::Accessors | TokenCall::RevokeOrphan),
+        Target::Path(_) => matches!(
+            route.operation,
+            Operation::AuthMountDisable
+                | Operation::AuthMountEnable
+                | Operation::AuthMountRead
+                | Operation::AuthMountTune
+                | Operation::AuthMountTuneRead
+        ),
+        Target::Server => route.operation == Operation::Seal,
+        Target::Capabilities(_)
+        | Target::Key(_)
+        | Target::Method(_)
+        | Target::Mount(_)
+        | Target::Policy(_) => false,
+    }
+}
+
+/// The parameters of a request: those of its body, or of its query if it has none.
+impl Parameters for Request<'_> {
+    fn all(&self, each: &mut dyn FnMut(&str, Given<'_>) -> bool) -> bool {
+        if self.body.bytes.is_empty() {
+            return Fields::from_query(self.query).each(each);
+        }
+        self.body.fields().is_ok_and(|fields| fields.each(each))
+    }
+}

@@ -1,0 +1,132 @@
+//! Which handler answers which operation.
+
+use keyring::mount::Mount;
+use keyring::name::MountPath;
+
+use super::errors::Problem;
+use super::operation::Operation;
+use super::reply::Answer;
+use super::request::Request;
+use super::route::identity::{PolicyTarget, TokenCall, Which};
+use super::route::{KeyTarget, MethodTarget, Target};
+use super::{
+    auth, auth_mounts, capabilities, data, history, keys, mounts, policies, sealing, sys, wrapping,
+};
+
+impl Request<'_> {
+    pub(super) async fn handle(&self, target: &Target) -> Answer {
+        match self.operation {
+            Operation::AuthMethod => auth::answer(self, target.method()?).await,
+            Operation::AuthMountDisable => auth_mounts::disable(self, target.path()?).await,
+            Operation::AuthMountEnable => auth_mounts::enable(self, target.path()?).await,
+            Operation::AuthMountList => auth_mounts::list(self),
+            Operation::AuthMountRead => auth_mounts::read(self, target.path()?),
+            Operation::AuthMountTune => auth_mounts::tune(self, target.path()?).await,
+            Operation::AuthMountTuneRead => auth_mounts::tune_read(self, target.path()?),
+            Operation::Capabilities => capabilities::answer(self, target.which()?).await,
+            Operation::DataKeyPlaintext | Operation::DataKeyWrapped => {
+                data::data_key(self, target.key()?).await
+            }
+            Operation::Decrypt => data::decrypt(self, target.key()?).await,
+            Operation::Encrypt => data::encrypt(self, target.key()?).await,
+            Operation::Health => sys::health(self),
+            Operation::Initialise => Err(Problem::bad("Vault is already initialized")),
+            Operation::InitStatus => Ok(sys::init_status()),
+            Operation::KeyConfigure => keys::configure(self, target.key()?).await,
+            Operation::KeyCreate => keys::create(self, target.key()?).await,
+            Operation::KeyDelete => keys::delete(self, target.key()?).await,
+            Operation::KeyHistory => history::read(self, target.key()?).await,
+            Operation::KeyList => keys::list(self, target.mount()?).await,
+            Operation::KeyRead => keys::read(self, target.key()?).await,
+            Operation::KeyRotate => keys::rotate(self, target.key()?).await,
+            Operation::KeyTrim => keys::trim(self, target.key()?).await,
+            Operation::Leader => Ok(sys::leader()),
+            Operation::Limits => Ok(sys::limits(self)),
+            Operation::Metrics => sys::metrics(self),
+            Operation::MountDisable => mounts::disable(self, target.path()?).await,
+            Operation::MountEnable => mounts::enable(self, target.path()?).await,
+            Operation::MountList => mounts::list(self),
+            Operation::MountOfPath => mounts::of_path(self, target.path()?),
+            Operation::MountRead => mounts::read(self, target.path()?),
+            Operation::MountTune => mounts::tune(self, target.path()?).await,
+            Operation::MountTuneRead => mounts::tune_read(self, target.path()?),
+            Operation::MountsVisible => mounts::visible(self),
+            Operation::PolicyDelete => policies::delete(self, target.policy()?).await,
+            Operation::PolicyList => policies::list(self, target.policy()?).await,
+            Operation::PolicyRead => policies::read(self, target.policy()?).await,
+            Operation::PolicyWrite => policies::write(self, target.policy()?).await,
+            Operation::Rewrap => data::rewrap(self, target.key()?).await,
+            Operation::Seal => sealing::seal(self).await,
+            Operation::SealStatus => Ok(sys::seal_status(self)),
+            Operation::TokenAccessors
+            | Operation::TokenCreate
+            | Operation::TokenLookup
+            | Operation::TokenRenew
+            | Operation::TokenRevoke
+            | Operation::TokenRole
+            | Operation::TokenTidy => auth::token::answer(self, target.token()?).await,
+            Operation::Unseal => sealing::unseal(self).await,
+            Operation::Unwrap => wrapping::unwrap(self).await,
+            Operation::Wrap => wrapping::echo(self),
+            Operation::WrapLookUp => wrapping::look_up(self).await,
+            Operation::WrapRenew => wrapping::rewrap(self).await,
+        }
+    }
+
+}
+
+impl Target {
+    fn key(&self) -> Result<&KeyTarget, Problem> {
+        let Self::Key(key) = self else {
+            return Err(misrouted());
+        };
+        Ok(key)
+    }
+
+    fn method(&self) -> Result<&MethodTarget, Problem> {
+        let Self::Method(method) = self else {
+            return Err(misrouted());
+        };
+        Ok(method)
+    }
+
+    fn mount(&self) -> Result<&Mount, Problem> {
+        let Self::Mount(mount) = self else {
+            return Err(misrouted());
+        };
+        Ok(mount)
+    }
+
+    fn path(&self) -> Result<&MountPath, Problem> {
+        let Self::Path(path) = self else {
+            return Err(misrouted());
+        };
+        Ok(path)
+    }
+
+    fn policy(&self) -> Result<&PolicyTarget, Problem> {
+        let Self::Policy(policy) = self else {
+            return Err(misrouted());
+        };
+        Ok(policy)
+    }
+
+    fn token(&self) -> Result<&TokenCall, Problem> {
+        let Self::Token(token) = self else {
+            return Err(misrouted());
+        };
+        Ok(token)
+    }
+
+    fn which(&self) -> Result<Which, Problem> {
+        let Self::Capabilities(which) = self else {
+            return Err(misrouted());
+        };
+        Ok(*which)
+    }
+}
+
+fn misrouted() -> Problem {
+    Problem::internal("the request led nowhere")
+        .alarmed(&"the route table gave an operation another target than it has")
+}

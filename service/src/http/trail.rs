@@ -1,0 +1,218 @@
+//! What a request leaves behind for its audit record, gathered while it is worked on.
+
+use std::cell::{Cell, OnceCell};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use keyring::clock::Timestamp;
+use rustls::ProtocolVersion;
+
+use super::operation::Operation;
+use super::reply::{Reply, RequestId};
+use super::route::{Route, Target};
+use crate::audit::{
+    Amount, Answer, AuditLog, Kind, NotRecorded, Outcome, Record, Source, Ticket, Tls,
+};
+use crate::caller::Caller;
+use crate::connection::Connection;
+
+/// The trail of one request. Nothing of a body gets here, and of a path only names that passed their grammar.
+#[derive(Debug)]
+pub(super) struct Trail {
+    pub(super) id: RequestId,
+    pub(super) began: Instant,
+    at: Timestamp,
+    address: Option<IpAddr>,
+    connection: Option<Connection>,
+    operation: Cell<Option<Operation>>,
+    caller: OnceCell<Caller>,
+    target: OnceCell<Target>,
+    reason: OnceCell<String>,
+    bytes_in: Cell<usize>,
+    /// Where it is recorded; absent while the node is sealed.
+    log: OnceCell<Arc<AuditLog>>,
+    /// Whether the outcome has been recorded already.
+    is_closed: Cell<bool>,
+}
+
+impl Trail {
+    /// The trail of a request whose head has just arrived.
+    pub(super) fn begin(
+        id: RequestId,
+        at: Timestamp,
+        connection: Option<&Connection>,
+        address: Option<IpAddr>,
+    ) -> Self {
+        Self {
+            id,
+            began: Instant::now(),
+            at,
+            address,
+            connection: connection.cloned(),
+            operation: Cell::new(None),
+            caller: OnceCell::new(),
+            target: OnceCell::new(),
+            reason: OnceCell::new(),
+            bytes_in: Cell::new(0),
+            log: OnceCell::new(),
+            is_closed: Cell::new(false),
+        }
+    }
+
+    /// What it asks for, as far as that is known.
+    pub(super) fn operation(&self) -> Option<Operation> {
+        self.operation.get()
+    }
+
+    /// Where the request is recorded.
+    pub(super) fn recorded_in(&self, log: &Arc<AuditLog>) {
+        drop(self.log.set(Arc::clone(log)));
+    }
+
+    /// It leads here.
+    pub(super) fn leads_to(&self, route: &Route) {
+        self.operation.set(Some(route.operation));
+        drop(self.target.set(route.target.clone()));
+    }
+
+    /// It comes from somebody known.
+    pub(super) fn comes_from(&self, caller: Caller) {
+        drop(self.caller.set(caller));
+    }
+
+    /// Who asks, if anybody is known to.
+    pub(super) fn caller(&self) -> Option<&Caller> {
+        self.caller.get()
+    }
+
+    /// Where the caller is; absent on a Unix socket.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// The connection it came over.
+    pub(super) fn connection(&self) -> Option<&Connection> {
+        self.connection.as_ref()
+    }
+
+    /// The ring it is about: mount and name.
+    pub(super) fn key(&self) -> Option<(&str, &str)> {
+        match self.target.get()? {
+            Target::Key(key) => Some((key.mount.as_str(), key.address.name.as_str())),
+            Target::Capabilities(_)
+            | Target::Method(_)
+            | Target::Mount(_)
+            | Target::Path(_)
+            | Target::Policy(_)
+            | Target::Server
+            | Target::Token(_) => None,
+        }
+    }
+
+    /// Its caller says why.
+    pub(super) fn has_reason(&self, reason: Option<String>) {
+        if let Some(reason) = reason {
+            drop(self.reason.set(reason));
+        }
+    }
+
+    /// Its body has this many bytes.
+    pub(super) fn brought(&self, bytes: usize) {
+        self.bytes_in.set(bytes);
+    }
+
+    /// Records that a change is about to be made. Ready once that is durable.
+    pub(super) async fn intend(&self) -> Result<(), NotRecorded> {
+        let Some(log) = self.log.get() else {
+            return Ok(());
+        };
+        self.with_record(log, Kind::Intent, None, |record| log.submit_synced(record))?
+            .await
+    }
+
+    /// Records how a change went. Ready once that is durable; nothing more is recorded then.
+    pub(super) async fn conclude(&self, reply: &Reply) -> Result<(), NotRecorded> {
+        let Some(log) = self.log.get() else {
+            return Ok(());
+        };
+        self.is_closed.set(true);
+        let answer = Some(reply);
+        self.with_record(log, Kind::Outcome, answer, |record| log.submit_synced(record))?
+            .await
+    }
+
+    /// Records a request that changes nothing, and how it was answered. `None` if there is nothing to record.
+    pub(super) fn record(&self, reply: &Reply) -> Option<Result<Ticket<'_>, NotRecorded>> {
+        let log = self.log.get()?;
+        let is_status = self.operation.get().is_some_and(Operation::only_tells_status);
+        if self.is_closed.replace(true) || is_status {
+            return None;
+        }
+        Some(self.with_record(log, Kind::Request, Some(reply), |record| log.submit(record)))
+    }
+
+    fn with_record<T>(
+        &self,
+        log: &AuditLog,
+        kind: Kind,
+        reply: Option<&Reply>,
+        submit: impl FnOnce(&Record<'_>) -> T,
+    ) -> T {
+        let (mount, key) = self.target.get().map_or((None, None), Target::names);
+        let who = self.caller.get().map(|caller| caller.token.who(log));
+        let used = reply.map(|reply| reply.used).unwrap_or_default();
+        let listener = self.connection.as_ref().map_or("", |known| &*known.listener);
+        submit(&Record {
+            at: self.at,
+            kind,
+            request: self.id.uuid(),
+            who,
+            source: Source {
+                address: self.address,
+                listener,
+                tls: self.connection.as_ref().and_then(tls),
+            },
+            operation: self.operation.get().map_or("none", Operation::word),
+            mount: mount.as_deref(),
+            key: key.as_deref(),
+            versions: used.versions,
+            amount: Amount {
+                items: used.items,
+                failed: used.failed,
+                bytes_in: self.bytes_in.get(),
+                bytes_out: reply.map_or(0, Reply::len),
+            },
+            answer: reply.map(|reply| self.answer(reply)),
+            cause: (kind != Kind::Request).then_some("manual"),
+            reason: self.reason.get().map(String::as_str),
+            recovered: false,
+            context: None,
+        })
+    }
+
+    fn answer(&self, reply: &Reply) -> Answer {
+        let status = reply.status.as_u16();
+        Answer {
+            outcome: if reply.leaves_unknown {
+                Outcome::Unknown
+            } else {
+                Outcome::of_status(status, reply.used.failed)
+            },
+            status: Some(status),
+            took: self.began.elapsed(),
+        }
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "rustls speaks no others, and its enum is non-exhaustive"
+)]
+fn tls(connection: &Connection) -> Option<Tls> {
+    match connection.tls? {
+        ProtocolVersion::TLSv1_2 => Some(Tls::V1_2),
+        ProtocolVersion::TLSv1_3 => Some(Tls::V1_3),
+        _ => None,
+    }
+}
