@@ -25,6 +25,11 @@ impl Cidr {
         Self(IpNet::from(address.to_canonical()))
     }
 
+    /// The block with its prefix length, also if it is one address.
+    pub fn with_prefix(&self) -> String {
+        self.0.to_string()
+    }
+
     /// Whether the address lies in it. An IPv4 address mapped into IPv6 is an IPv4 address.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())

@@ -155,7 +155,7 @@ fn every_field_of_a_role_is_read_back_also_by_itself() {
             "bound-cidr-list",
             json!({"bound_cidr_list": ["127.0.0.1"]}),
             "bound_cidr_list",
-            json!(["127.0.0.1"]),
+            json!(["127.0.0.1/32"]),
             json!([]),
         ),
         (

@@ -3,6 +3,7 @@
 use keyring::name::KeyName;
 use serde_json::{Value, json};
 
+use super::secret_id::prefixed;
 use crate::http::auth::methods;
 use crate::http::auth::token_params::{cidrs, num_uses};
 use crate::http::body::BodyCopy;
@@ -165,7 +166,8 @@ fn view(role: &Role) -> Value {
     let mut fields = role.token.view();
     fields.insert("bind_secret_id".to_owned(), json!(role.bind_secret_id));
     fields.insert("local_secret_ids".to_owned(), json!(role.local_secret_ids));
-    let blocks = (!role.secret_id_bound_cidrs.is_empty()).then_some(&role.secret_id_bound_cidrs);
+    let blocks = prefixed(&role.secret_id_bound_cidrs);
+    let blocks = (!blocks.is_empty()).then_some(blocks);
     fields.insert("secret_id_bound_cidrs".to_owned(), json!(blocks));
     let uses = json!(role.secret_id_num_uses);
     fields.insert("secret_id_num_uses".to_owned(), uses);

@@ -6,6 +6,7 @@ use keyring::name::KeyName;
 use serde_json::{Value, json};
 
 use super::role;
+use super::secret_id::prefixed;
 use crate::http::request::Request;
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
@@ -78,7 +79,9 @@ impl RoleField {
     fn value(self, role: &Role) -> Value {
         match self {
             Self::BindSecretId => json!(role.bind_secret_id),
-            Self::BoundCidrList | Self::SecretIdBoundCidrs => json!(role.secret_id_bound_cidrs),
+            Self::BoundCidrList | Self::SecretIdBoundCidrs => {
+                json!(prefixed(&role.secret_id_bound_cidrs))
+            }
             Self::LocalSecretIds => json!(role.local_secret_ids),
             Self::Period => json!(role.token.period.as_secs()),
             Self::Policies => json!(role.token.policies),

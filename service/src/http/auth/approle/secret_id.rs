@@ -17,6 +17,7 @@ use crate::http::route::Verb;
 use crate::http::view::instant;
 use crate::identity::auth_methods::AuthMethods;
 use crate::identity::auth_mounts::mount::AuthMount;
+use crate::identity::cidr::Cidr;
 use crate::identity::methods::approle::AppRoleError;
 use crate::identity::methods::approle::secret_id::SecretIdTerms;
 use crate::identity::methods::approle::secret_ids::{NewSecretId, SecretId, SecretIdRef};
@@ -222,7 +223,7 @@ fn view(secret: &SecretId) -> Value {
     let created = instant(secret.created_at);
     let expires = secret.expires_at.map_or(NEVER.to_owned().into(), instant);
     json!({
-        "cidr_list": secret.body.cidrs,
+        "cidr_list": prefixed(&secret.body.cidrs),
         "creation_time": created,
         "expiration_time": expires,
         "last_updated_time": created,
@@ -230,8 +231,13 @@ fn view(secret: &SecretId) -> Value {
         "secret_id_accessor": secret.accessor,
         "secret_id_num_uses": secret.uses_left.unwrap_or(0),
         "secret_id_ttl": secret.body.ttl.as_secs(),
-        "token_bound_cidrs": secret.body.token_bound_cidrs,
+        "token_bound_cidrs": prefixed(&secret.body.token_bound_cidrs),
     })
+}
+
+/// Address blocks as AppRole shows its own: always with a prefix length.
+pub(super) fn prefixed(blocks: &[Cidr]) -> Vec<String> {
+    blocks.iter().map(Cidr::with_prefix).collect()
 }
 
 const NO_ACCESSOR: &str = "failed to find accessor entry for secret_id_accessor";
