@@ -4,6 +4,7 @@ mod create;
 mod role;
 mod view;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use keyring::store::identity::Reach;
 use serde_json::json;
 
 use crate::caller::presented_token;
+use crate::connection::ClientCertificates;
 use crate::http::request::Request;
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
@@ -144,8 +146,9 @@ async fn renew(request: &Request<'_>, which: Which) -> Answer {
         Which::ByText | Which::Own => Problem::bad("token not found"),
     })?;
     let identity = Arc::clone(request.identity()?);
+    let shown = request.client_certificates.clone();
     let work = async move {
-        let terms = terms_of(&identity, &found, increment).await?;
+        let terms = terms_of(&identity, &found, increment, shown.as_deref()).await?;
         let renewed = identity.renew(found, &terms).await?;
         Ok::<_, Problem>(renewed)
     };
@@ -163,6 +166,7 @@ async fn terms_of(
     identity: &Identity,
     found: &Found,
     increment: Duration,
+    shown: Option<&ClientCertificates>,
 ) -> Result<RenewalTerms, Problem> {
     let nothing_said = RenewalTerms {
         increment,
@@ -188,9 +192,14 @@ async fn terms_of(
     let mount = mounts
         .iter()
         .find(|mount| !stored.body.scope.is_empty() && mount.accessor == stored.body.scope);
-    let limits = mount.map_or_else(TtlLimits::default, |mount| mount.config.limits());
+    let Some(mount) = mount else {
+        return Ok(nothing_said);
+    };
+    let nothing = BTreeMap::new();
+    let meta = stored.body.meta.as_ref().unwrap_or(&nothing);
     Ok(RenewalTerms {
-        limits,
+        limits: mount.config.limits(),
+        params: identity.methods.renewal(mount, meta, shown).await?,
         ..nothing_said
     })
 }

@@ -3,7 +3,8 @@
 use actix_web::http::StatusCode;
 
 use super::{Message, Problem};
-use crate::identity::methods::cert::CertLoginError;
+use crate::identity::auth_methods::RenewalFault;
+use crate::identity::methods::cert::{CertLoginError, RenewalRefusal};
 use crate::identity::methods::entry_shelf::LookUpError;
 use crate::identity::methods::jose::jws::JwsFault;
 use crate::identity::methods::jwt::key_source::SourceFault;
@@ -107,6 +108,17 @@ impl From<VouchFault> for Problem {
             VouchFault::Unanswered(_) => {
                 Self::unavailable("the Kubernetes API cannot be asked now").warned(&fault)
             }
+        }
+    }
+}
+
+impl From<RenewalFault> for Problem {
+    fn from(fault: RenewalFault) -> Self {
+        match fault {
+            RenewalFault::Certificate(RenewalRefusal::Entry(error))
+            | RenewalFault::Entry(error) => error.into(),
+            RenewalFault::Certificate(RenewalRefusal::Other) => Self::forbidden(fault.to_string()),
+            RenewalFault::Gone => Self::bad(fault.to_string()),
         }
     }
 }

@@ -178,3 +178,82 @@ impl<T> Clone for EntryShelf<T> {
         Self(Arc::clone(&self.0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use keyring::store::memory::MemoryStore;
+
+    use super::*;
+    use crate::identity::fixtures::keys;
+
+    fn shelves() -> [EntryShelf<u32>; 2] {
+        let store = Arc::new(MemoryStore::new());
+        let entries = Entries::new(store, keys());
+        [(), ()].map(|()| EntryShelf::new("test", entries.clone()))
+    }
+
+    async fn put(shelf: &EntryShelf<u32>, name: &str, value: u32) {
+        let put = shelf.put("m", name, |_| Ok::<_, ()>(value));
+        put.await.unwrap().unwrap();
+    }
+
+    async fn look_up(shelf: &EntryShelf<u32>, name: &str) -> Result<Option<u32>, LookUpError> {
+        let found = shelf.look_up("m", name).await?;
+        Ok(found.map(|entry| entry.value))
+    }
+
+    #[tokio::test]
+    async fn what_this_node_writes_counts_at_once_and_what_others_write_when_it_hears_of_it() {
+        let [one, other] = shelves();
+        assert_eq!(look_up(&one, "a").await.unwrap(), None);
+        put(&one, "a", 1).await;
+        assert_eq!(look_up(&one, "a").await.unwrap(), Some(1));
+        put(&other, "a", 2).await;
+        assert_eq!(look_up(&one, "a").await.unwrap(), Some(1));
+        one.entries_changed();
+        assert_eq!(look_up(&one, "a").await.unwrap(), Some(2));
+        one.delete("m", "a").await.unwrap();
+        assert_eq!(look_up(&one, "a").await.unwrap(), None);
+        assert_eq!(one.read("m", "a").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn invented_names_are_bounded_and_known_ones_are_not() {
+        let [shelf, _] = shelves();
+        put(&shelf, "a", 1).await;
+        assert_eq!(look_up(&shelf, "a").await.unwrap(), Some(1));
+        let mut refused = 0;
+        for number in 0..1000 {
+            match look_up(&shelf, &format!("invented-{number}")).await {
+                Ok(found) => assert_eq!(found, None),
+                Err(LookUpError::Busy) => refused += 1,
+                Err(LookUpError::Entry(error)) => panic!("{error}"),
+            }
+        }
+        assert!(refused > 900, "{refused}");
+        shelf.entries_changed();
+        assert_eq!(look_up(&shelf, "a").await.unwrap(), Some(1));
+    }
+
+    #[tokio::test]
+    async fn all_entries_come_in_order_unless_there_are_too_many() {
+        let [shelf, _] = shelves();
+        for (name, value) in [("b", 2), ("a", 1), ("c", 3)] {
+            put(&shelf, name, value).await;
+        }
+        for _ in 0..2 {
+            let all = shelf.look_up_all("m", 3).await.unwrap().unwrap();
+            let values: Vec<u32> = all.iter().map(|entry| entry.value).collect();
+            assert_eq!(values, [1, 2, 3]);
+        }
+        assert!(shelf.look_up_all("m", 2).await.unwrap().is_none());
+        assert!(
+            shelf
+                .look_up_all("other", 2)
+                .await
+                .unwrap()
+                .unwrap()
+                .is_empty()
+        );
+    }
+}

@@ -210,6 +210,23 @@ fn what_is_not_offered_is_refused_clearly() {
 }
 
 #[test]
+fn a_renewal_goes_by_what_the_role_says_then_and_ends_with_it() {
+    let signer = Signer::new("k");
+    let mounted = Mounted::trusting(&signer);
+    let auth = auth_of(&mounted.log_in("team", &signer.sign(claims())));
+    let token = text(&auth, "client_token");
+    let renew = || {
+        let request = mounted.app.anonymous("POST", "auth/token/renew-self");
+        request.header("X-Vault-Token", &token).send()
+    };
+    mounted.wrote("role/team", json!({"token_ttl": "20m"}));
+    assert_eq!(auth_of(&renew())["lease_duration"], 1200);
+    let deleted = mounted.app.request("DELETE", &mounted.at("role/team")).send();
+    assert_eq!(deleted.status, 204);
+    assert_eq!(renew().status, 400);
+}
+
+#[test]
 fn logins_that_fail_leave_no_token_behind() {
     let mounted = Mounted::trusting(&Signer::new("k"));
     let count = || {

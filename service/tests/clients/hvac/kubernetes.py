@@ -227,7 +227,8 @@ class ReviewedByTheCluster(KubernetesTest):
         self.create_role()
         token = account_token()
         self.login(token)
-        self.assertEqual(self.cluster.requests[-1][2]["Authorization"], f"Bearer {REVIEWER}")
+        headers = {name.lower(): value for name, value in self.cluster.requests[-1][2].items()}
+        self.assertEqual(headers["authorization"], f"Bearer {REVIEWER}")
 
     def test_a_cluster_with_another_certificate_gets_no_token_to_see(self):
         self.create_role()
