@@ -1,11 +1,119 @@
 //! Quotas as administrators write and read them: `sys/quotas/rate-limit/:name` and `sys/quotas/config`.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use keyring::name::KeyName;
+use serde_json::{Value, json};
 
 use super::errors::Problem;
 use super::fields::Fields;
 use super::operation::Operation;
-use crate::quota::{Budget, Per, QuotaPath, QuotaSettings, QuotaSpec, SpecFault, Unit, Window};
+use super::reply::{Answer, Reply};
+use super::request::Request;
+use super::route::Mounted;
+use crate::identity::entries::{Entries, EntryError};
+use crate::quota::stored::{QUOTAS, SETTINGS, SETTINGS_NAME};
+use crate::quota::{
+    Budget, Per, QuotaPath, QuotaSettings, QuotaSpec, SpecFault, Table, Unit, Window,
+};
+
+/// `POST sys/quotas/rate-limit/:name`
+pub(super) async fn write(request: &Request<'_>, name: &KeyName) -> Answer {
+    let mut fields = request.body.fields()?;
+    let mounted = Mounted::of(request.opened);
+    let spec = read_spec(&mut fields, |path| mounted.mount_of(path))?;
+    let identity = Arc::clone(request.identity()?);
+    let quotas = Arc::clone(&request.opened()?.quotas);
+    let name = name.as_str().to_owned();
+    let work = async move {
+        let clash = clashes(&identity.entries, &name, &spec).await?;
+        if clash {
+            return Ok(Err(Problem::bad("a quota for this path and role exists under another name")));
+        }
+        let put = identity.entries.put(QUOTAS, &name, |_| Ok::<_, Problem>(spec.clone()));
+        let put = put.await?;
+        quotas.refresh(&identity.entries).await?;
+        Ok::<_, EntryError>(put.map(drop))
+    };
+    request.front.detached.run(work).await???;
+    Ok(said(request, &fields.warnings()))
+}
+
+/// Of two rate limits for one path, nobody could say which counts.
+async fn clashes(entries: &Entries, name: &str, spec: &QuotaSpec) -> Result<bool, EntryError> {
+    let limit = u32::try_from(Table::MAX_QUOTAS).unwrap_or(u32::MAX);
+    let known = entries.list::<QuotaSpec>(QUOTAS, None, limit).await?;
+    Ok(known
+        .iter()
+        .any(|entry| entry.name != name && entry.value.contends_with(spec)))
+}
+
+/// `GET sys/quotas/rate-limit/:name`
+pub(super) async fn read(request: &Request<'_>, name: &KeyName) -> Answer {
+    let entries = &request.identity()?.entries;
+    let entry = entries.get::<QuotaSpec>(QUOTAS, name.as_str()).await?;
+    let entry = entry.ok_or_else(Problem::absent)?;
+    let data = Value::Object(entry.value.view(name.as_str()));
+    Ok(Reply::data(request.id, &data, &[]))
+}
+
+/// `LIST sys/quotas/rate-limit`
+pub(super) async fn list(request: &Request<'_>) -> Answer {
+    let names = request.identity()?.entries.names(QUOTAS).await?;
+    if names.is_empty() {
+        return Err(Problem::absent());
+    }
+    Ok(Reply::data(request.id, &json!({"keys": names}), &[]))
+}
+
+/// `DELETE sys/quotas/rate-limit/:name`
+pub(super) async fn delete(request: &Request<'_>, name: &KeyName) -> Answer {
+    let identity = Arc::clone(request.identity()?);
+    let quotas = Arc::clone(&request.opened()?.quotas);
+    let name = name.as_str().to_owned();
+    let work = async move {
+        identity.entries.delete(QUOTAS, &name).await?;
+        quotas.refresh(&identity.entries).await
+    };
+    request.front.detached.run(work).await??;
+    Ok(Reply::nothing())
+}
+
+/// `GET sys/quotas/config`
+pub(super) async fn read_config(request: &Request<'_>) -> Answer {
+    let entries = &request.identity()?.entries;
+    let settings = entries.get::<QuotaSettings>(SETTINGS, SETTINGS_NAME).await?;
+    let settings = settings.map_or_else(QuotaSettings::default, |entry| entry.value);
+    Ok(Reply::data(request.id, &Value::Object(settings.view()), &[]))
+}
+
+/// `POST sys/quotas/config`
+pub(super) async fn write_config(request: &Request<'_>) -> Answer {
+    let body = request.body.copy();
+    let identity = Arc::clone(request.identity()?);
+    let quotas = Arc::clone(&request.opened()?.quotas);
+    let work = async move {
+        let put = identity.entries.put(SETTINGS, SETTINGS_NAME, |known: Option<QuotaSettings>| {
+            let mut settings = known.unwrap_or_default();
+            update_settings(&mut settings, &mut body.fields()?)?;
+            Ok::<_, Problem>(settings)
+        });
+        let put = put.await?;
+        quotas.refresh(&identity.entries).await?;
+        Ok::<_, EntryError>(put.map(drop))
+    };
+    request.front.detached.run(work).await???;
+    Ok(Reply::nothing())
+}
+
+fn said(request: &Request<'_>, warnings: &[String]) -> Reply {
+    if warnings.is_empty() {
+        Reply::nothing()
+    } else {
+        Reply::data(request.id, &Value::Null, warnings)
+    }
+}
 
 /// Reads what a write of `sys/quotas/rate-limit/:name` says. As in Vault, a write replaces the whole quota. `mount_of` finds the mount
 /// that a path lies on, the likes of `sys` and `auth/approle` included.
