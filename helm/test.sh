@@ -111,7 +111,7 @@ holds tls 'port: https'
 holds tls 'insecureSkipVerify: false'
 lacks tls 'allow_plain_remote'
 lacks tls 'port: http$'
-lacks default 'listener'
+lacks default '\[listener'
 holds default 'scheme: HTTP$'
 
 renders own-secret --set store.kind=postgres --set secret.storeUrl=postgres://demo --set init.enabled=false

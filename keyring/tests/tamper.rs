@@ -530,36 +530,27 @@ async fn store_secrets_that_changed_places_are_refused() {
     let header = scene.store.header().await.unwrap().unwrap();
     let secrets = scene.store.secrets().await.unwrap();
     let mount = scene.store.truth().mounts().await.unwrap().remove(0);
-    let [first, second] = <[StoredSecret; 2]>::try_from(secrets).unwrap();
-    let swapped = |wrapped: bool, material: bool| {
-        let take = |one: &StoredSecret, other: &StoredSecret| StoredSecret {
-            wrapped: if wrapped {
-                &other.wrapped
-            } else {
-                &one.wrapped
-            }
-            .clone(),
-            material: if material {
-                &other.material
-            } else {
-                &one.material
-            }
-            .clone(),
-            ..one.clone()
-        };
-        [take(&first, &second), take(&second, &first)]
-    };
+    assert_eq!(secrets.len(), Purpose::RECORDS.len());
     let other_header = StoreHeader {
-        live_secret: Some(first.wrapped.clone()),
+        live_secret: Some(secrets[0].wrapped.clone()),
         ..header.clone()
     };
-    let cases = [
-        (header.clone(), swapped(false, false), true),
-        (header.clone(), swapped(true, false), false),
-        (header.clone(), swapped(false, true), false),
-        (header.clone(), swapped(true, true), false),
-        (other_header, swapped(false, false), false),
+    let mut cases = vec![
+        (header.clone(), secrets.clone(), true),
+        (other_header, secrets.clone(), false),
     ];
+    let pairs = (0..secrets.len()).flat_map(|one| (0..one).map(move |other| (one, other)));
+    for (one, other) in pairs {
+        let whole = exchanged(&secrets, one, other);
+        let (mut wrapped, mut material) = (secrets.clone(), secrets.clone());
+        for place in [one, other] {
+            wrapped[place].wrapped.clone_from(&whole[place].wrapped);
+            material[place].material.clone_from(&whole[place].material);
+        }
+        for swapped in [whole, wrapped, material] {
+            cases.push((header.clone(), swapped, false));
+        }
+    }
     for (header, secrets, opens) in cases {
         let store = MemoryStore::new();
         store.initialise(&header, &secrets, &mount).await.unwrap();
@@ -570,4 +561,14 @@ async fn store_secrets_that_changed_places_are_refused() {
         let refused = matches!(opened, Err(SetupError::Integrity(_)));
         assert_eq!((opened.is_ok(), refused), (opens, !opens), "{opened:?}");
     }
+}
+
+/// The secrets with what two of them hold exchanged, each still under its own purpose.
+fn exchanged(secrets: &[StoredSecret], one: usize, other: usize) -> Vec<StoredSecret> {
+    let mut exchanged = secrets.to_vec();
+    exchanged.swap(one, other);
+    for (secret, place) in exchanged.iter_mut().zip(secrets) {
+        secret.purpose = place.purpose;
+    }
+    exchanged
 }

@@ -82,9 +82,17 @@ impl Core {
 
     /// Whether a sink would take a record now.
     pub(super) fn accepts(&self, is_outcome: bool, wants_sync: bool) -> bool {
+        if self.is_disabled() {
+            return true;
+        }
         let wants_sync = wants_sync && !self.nothing_syncs;
         let accepts = |port: &Arc<Port>| port.accepts(is_outcome) && (port.syncs || !wants_sync);
         !self.is_closed() && self.ports.iter().any(accepts)
+    }
+
+    /// Whether there is nowhere to record anything, because the operator has said so.
+    pub(super) fn is_disabled(&self) -> bool {
+        self.ports.is_empty()
     }
 
     /// Whether it takes no more records.

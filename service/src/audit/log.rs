@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keyring::store::audit::AuditHead;
 use tokio::sync::watch;
@@ -16,10 +16,10 @@ use super::line::OpenIntent;
 use super::locked;
 use super::port::{Orders, SinkState};
 use super::record::{Kind, Record};
-use super::wave::{Level, NotRecorded};
+use super::wave::{Level, NotRecorded, Wave};
 use super::who::Who;
 
-/// A running log. One without sinks takes no records: where the audit is disabled there is no log.
+/// A running log. One without sinks, where the audit is disabled, records nothing and is ready at once.
 #[derive(Debug)]
 pub struct AuditLog {
     core: Arc<Core>,
@@ -68,6 +68,9 @@ impl AuditLog {
         if !is_outcome && !self.core.accepts(false, wants_sync) {
             self.core.observer.refused();
             return Err(NotRecorded);
+        }
+        if self.core.is_disabled() {
+            return Ok(Ticket::ready(&self.core));
         }
         let place = self.core.intake.put(mark(record), wants_sync, |out| {
             record.encode(&self.core.correlation, out);
@@ -200,6 +203,21 @@ impl Future for Ticket<'_> {
             ..
         } = &mut *self;
         place.wave.poll(*level, waker, context)
+    }
+}
+
+impl<'l> Ticket<'l> {
+    /// For a record that goes nowhere.
+    fn ready(core: &'l Core) -> Self {
+        let wave = Arc::new(Wave::new(Instant::now()));
+        wave.synced();
+        Self {
+            core,
+            place: Place { wave, leads: false },
+            level: Level::Synced,
+            lead: Lead::Follows,
+            waker: None,
+        }
     }
 }
 

@@ -61,37 +61,37 @@ impl Entries {
     /// The entry of this name.
     pub async fn get<T: DeserializeOwned>(
         &self,
-        shelf: Shelf<'_>,
+        among: Shelf<'_>,
         name: &str,
     ) -> Result<Option<Entry<T>>, EntryError> {
-        let row = self.store.entry(&shelf.place(name)).await?;
-        row.map(|row| self.open(shelf, name, &row)).transpose()
+        let row = self.store.entry(&among.place(name)).await?;
+        row.map(|row| self.open(among, name, &row)).transpose()
     }
 
     /// Entries in byte order of their names, from the first one after `after`; at most `limit`.
     pub async fn list<T: DeserializeOwned>(
         &self,
-        shelf: Shelf<'_>,
+        among: Shelf<'_>,
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Entry<T>>, EntryError> {
         let rows = self
             .store
-            .entries(shelf.kind, shelf.scope, after, limit)
+            .entries(among.kind, among.scope, after, limit)
             .await?;
         rows.iter()
-            .map(|row| self.open(shelf, &row.place.name, row))
+            .map(|row| self.open(among, &row.place.name, row))
             .collect()
     }
 
     /// All names in byte order.
-    pub async fn names(&self, shelf: Shelf<'_>) -> Result<Vec<String>, EntryError> {
+    pub async fn names(&self, among: Shelf<'_>) -> Result<Vec<String>, EntryError> {
         let mut names: Vec<String> = Vec::new();
         loop {
             let after = names.last().map(String::as_str);
             let page = self
                 .store
-                .entries(shelf.kind, shelf.scope, after, PAGE)
+                .entries(among.kind, among.scope, after, PAGE)
                 .await?;
             let is_last = page.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
             names.extend(page.into_iter().map(|row| row.place.name));
@@ -105,7 +105,7 @@ impl Entries {
     /// again whenever somebody else was faster. What it refuses is refused, and nothing is written.
     pub async fn put<T, E>(
         &self,
-        shelf: Shelf<'_>,
+        among: Shelf<'_>,
         name: &str,
         mut edit: impl FnMut(Option<T>) -> Result<T, E>,
     ) -> Result<Result<Entry<T>, E>, EntryError>
@@ -114,14 +114,14 @@ impl Entries {
     {
         let mut tries = TRIES;
         loop {
-            let found = self.get::<T>(shelf, name).await?;
+            let found = self.get::<T>(among, name).await?;
             let read_at = found.as_ref().map(|entry| entry.generation);
             let value = match edit(found.map(|entry| entry.value)) {
                 Ok(value) => value,
                 Err(refusal) => return Ok(Err(refusal)),
             };
             tries -= 1;
-            match self.write(shelf, name, &value, read_at).await {
+            match self.write(among, name, &value, read_at).await {
                 Err(EntryError::Store(StoreError::Conflict | StoreError::Exists)) if tries > 0 => {}
                 Err(error) => return Err(error),
                 Ok(generation) => {
@@ -136,19 +136,19 @@ impl Entries {
     }
 
     /// Deletes an entry; whether there was one.
-    pub async fn delete(&self, shelf: Shelf<'_>, name: &str) -> Result<bool, EntryError> {
-        Ok(self.store.delete_entry(&shelf.place(name)).await?)
+    pub async fn delete(&self, among: Shelf<'_>, name: &str) -> Result<bool, EntryError> {
+        Ok(self.store.delete_entry(&among.place(name)).await?)
     }
 
     async fn write<T: Serialize>(
         &self,
-        shelf: Shelf<'_>,
+        among: Shelf<'_>,
         name: &str,
         value: &T,
         read_at: Option<Generation>,
     ) -> Result<Generation, EntryError> {
-        let place = shelf.place(name);
-        let plain = serde_json::to_vec(value).map_err(|_| EntryError::Tampered(shelf.kind))?;
+        let place = among.place(name);
+        let plain = serde_json::to_vec(value).map_err(|_| EntryError::Tampered(among.kind))?;
         let sealed = self
             .keys
             .seal(&self.keys.place_of_entry(&place), &SecretBytes::new(plain))?;
@@ -164,17 +164,17 @@ impl Entries {
     /// What is sealed for a place opens only there, so a row that was moved says nothing.
     fn open<T: DeserializeOwned>(
         &self,
-        shelf: Shelf<'_>,
+        among: Shelf<'_>,
         name: &str,
         row: &StoredEntry,
     ) -> Result<Entry<T>, EntryError> {
-        let place = self.keys.place_of_entry(&shelf.place(name));
+        let place = self.keys.place_of_entry(&among.place(name));
         let plain = self.keys.open(&place, &row.body).ok();
         let value = plain.and_then(|plain| serde_json::from_slice(plain.expose_secret()).ok());
         Ok(Entry {
             name: name.to_owned(),
             generation: row.generation,
-            value: value.ok_or(EntryError::Tampered(shelf.kind))?,
+            value: value.ok_or(EntryError::Tampered(among.kind))?,
         })
     }
 }

@@ -7,6 +7,8 @@ mod issuer;
 mod jwt;
 mod kubernetes;
 mod loopback;
+mod policies;
+mod tokens;
 mod userpass;
 mod wrapping;
 

@@ -61,7 +61,10 @@ pub(in crate::audit) struct FileOutput {
 impl FileOutput {
     /// Opens the file, closes off what an earlier start left unfinished, and begins a chain in it.
     pub(in crate::audit) fn open(opening: Opening) -> io::Result<(Self, End)> {
-        let (file, stat) = open::open(&opening.path)?;
+        let (file, _) = open::open(&opening.path)?;
+        open::lock(&file)?;
+        // Only now nobody writes to it any more.
+        let stat = rustix::fs::fstat(&file)?;
         let size = u64::try_from(stat.st_size).unwrap_or_default();
         let end = opening.end_before(&file, size)?;
         let began = recovery::began(&file).unwrap_or_else(|| opening.clock.now());
@@ -144,6 +147,8 @@ impl FileOutput {
             open::set_aside(&self.opening.path, self.opening.clock.now())?;
             (file, stat) = open::open(&self.opening.path)?;
         }
+        // A lock that somebody else has on a new file does not make it wrong to write to it.
+        let _ = file.try_lock();
         self.file = Arc::new(file);
         self.id = FileId::of(&stat);
         (self.size, self.reserved) = (0, 0);

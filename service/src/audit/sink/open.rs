@@ -1,8 +1,9 @@
 //! Opening a file that records are appended to.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use keyring::clock::Timestamp;
 use rustix::fs::{CWD, FileType, Mode, OFlags, RenameFlags, Stat};
@@ -53,6 +54,18 @@ pub(super) fn open(path: &Path) -> io::Result<(File, Stat)> {
     Ok((file, stat))
 }
 
+/// Keeps other processes, and this one's next log, from writing to the file too. Waits a while for one that is ending.
+pub(super) fn lock(file: &File) -> io::Result<()> {
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => std::thread::park_timeout(LOCK_AGAIN),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Err(refused("is being written to by another log"))
+}
+
 fn refused(reason: &str) -> io::Error {
     io::Error::other(reason)
 }
@@ -78,7 +91,7 @@ pub(super) fn set_aside(path: &Path, at: Timestamp) -> io::Result<PathBuf> {
         name.push(format!(".{}", stamp(at)));
         let aside = PathBuf::from(name);
         match rustix::fs::renameat_with(CWD, path, CWD, &aside, RenameFlags::NOREPLACE) {
-            Err(rustix::io::Errno::EXIST) => at = at.plus(std::time::Duration::from_micros(1)),
+            Err(rustix::io::Errno::EXIST) => at = at.plus(Duration::from_micros(1)),
             Err(errno) => return Err(errno.into()),
             Ok(()) => return Ok(aside),
         }
@@ -125,3 +138,6 @@ fn is_stamp(text: &[u8]) -> bool {
                 }
             })
 }
+
+const LOCK_TRIES: u32 = 100;
+const LOCK_AGAIN: Duration = Duration::from_millis(20);

@@ -76,6 +76,21 @@ async fn a_file_that_was_moved_away_is_made_again_at_once_when_asked_and_soon_by
     assert_good(&files, 3);
 }
 
+#[tokio::test]
+async fn two_logs_cannot_write_to_one_file() {
+    let room = Room::new();
+    let (log, _) = room.start();
+    let error = AuditLog::start(&room.settings, &basis()).unwrap_err();
+    assert!(error.to_string().contains("another log"), "{error}");
+    put(&log, &request()).await.unwrap();
+    // One that was dropped without being closed is waited for.
+    drop(log);
+    let (log, _) = room.start();
+    put(&log, &request()).await.unwrap();
+    close(&log);
+    assert_good(&[room.log()], 2);
+}
+
 #[test]
 fn files_that_others_could_read_or_that_lead_elsewhere_are_refused() {
     let room = Room::new();

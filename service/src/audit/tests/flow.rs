@@ -226,3 +226,17 @@ async fn heads_follow_the_checkpoints_and_are_kept() {
         &head.signature
     ));
 }
+
+#[tokio::test]
+async fn a_log_that_is_disabled_keeps_nobody_waiting() {
+    let mut room = Room::new();
+    room.settings.sinks.clear();
+    let (log, open) = room.start();
+    assert_eq!(open, []);
+    assert_eq!(log.admits(), Ok(()));
+    put(&log, &request()).await.unwrap();
+    let change = record(Kind::Intent, Uuid::new_v4());
+    assert_eq!(log.submit_synced(&change).unwrap().await, Ok(()));
+    close(&log);
+    assert!(!room.path().exists());
+}

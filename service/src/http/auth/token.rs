@@ -19,6 +19,7 @@ use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::http::reply::{Answer, Reply};
 use crate::http::route::identity::{TokenCall, Which};
+use crate::http::text::Text;
 use crate::identity::Identity;
 use crate::identity::token::grant::Issued;
 use crate::identity::token::lookup::{Found, Stored};
@@ -252,7 +253,7 @@ fn service_token(found: Found) -> Result<Stored, Problem> {
 async fn accessors(request: &Request<'_>) -> Answer {
     let mut fields = request.query_fields();
     let after = fields.text("after")?;
-    let after = after.as_ref().map(|after| after.as_str());
+    let after = after.as_ref().map(Text::as_str);
     let limit = fields.int("limit")?.filter(|limit| *limit > 0);
     let limit = limit.map_or(u32::MAX, |limit| u32::try_from(limit).unwrap_or(u32::MAX));
     let accessors = request.identity()?.accessors(after, limit).await?;

@@ -60,7 +60,7 @@ fn a_budget_has_windows_and_says_whom_it_tells_apart() {
 #[test]
 fn what_is_no_quota_is_refused_without_repeating_it() {
     for (body, reason) in [
-        (r#"{}"#, "'rate' is invalid"),
+        ("{}", "'rate' is invalid"),
         (r#"{"rate":0}"#, "'rate' is invalid"),
         (r#"{"rate":-3}"#, "'rate' is invalid"),
         (r#"{"rate":1e30}"#, "'rate' is invalid"),

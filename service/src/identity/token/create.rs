@@ -15,6 +15,10 @@ use crate::identity::token_params::{TokenKind, TokenParams, TokenType};
 
 /// What is asked for.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a separate field of the protocol"
+)]
 pub struct Wish {
     /// A text chosen for it.
     pub chosen: Option<TokenText>,
@@ -50,6 +54,10 @@ pub struct Wish {
 
 /// Who asks.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a separate fact about a token"
+)]
 pub struct Creator<'a> {
     /// Where its token may be used from.
     pub bound_cidrs: &'a [Cidr],
@@ -201,14 +209,14 @@ fn check_creator(wish: &Wish, creator: &Creator<'_>, role: Role<'_>) -> Result<(
 }
 
 fn kind_of(wish: &Wish, role: Role<'_>) -> Result<TokenKind, CreateFault> {
-    let wished = match wish.token_type {
+    let asked = match wish.token_type {
         TokenType::Batch | TokenType::Default | TokenType::Service => wish.token_type,
         TokenType::DefaultBatch | TokenType::DefaultService => return Err(CreateFault::Type),
     };
-    let rule = role.map_or(TokenType::DefaultService, |(_, role)| {
+    let ruled = role.map_or(TokenType::DefaultService, |(_, role)| {
         role.params.token_type
     });
-    let kind = rule.kind(wished);
+    let kind = ruled.kind(asked);
     if kind == TokenKind::Service {
         return Ok(kind);
     }
@@ -262,7 +270,7 @@ fn policies_by_role(
     role: &TokenRole,
 ) -> Result<PolicySet, CreateFault> {
     let adds_default = !wish.no_default_policy && role.adds_default();
-    let with = |set: &PolicySet| {
+    let completed = |set: &PolicySet| {
         if adds_default {
             set.with_default()
         } else {
@@ -271,11 +279,11 @@ fn policies_by_role(
     };
     let limited = !role.allowed_policies.is_empty() || !role.allowed_policies_glob.is_empty();
     let policies = if !wish.policies.is_empty() {
-        with(&wish.policies)
+        completed(&wish.policies)
     } else if limited {
-        with(&role.allowed_policies)
+        completed(&role.allowed_policies)
     } else {
-        with(creator.policies)
+        completed(creator.policies)
     };
     let allowed = |policy: &str| role.allows(policy) || (adds_default && policy == "default");
     if limited && !policies.iter().all(allowed) {

@@ -193,9 +193,10 @@ impl Inner {
                     TokenEntry::new(&body, hash, row.parent, powers, read).map(Arc::new)
                 }
             };
-            let landed = self.flights.land(&hash, || match &entry {
-                Some(entry) => self.live.insert(hash, Arc::clone(entry)),
-                None => {
+            let landed = self.flights.land(&hash, || {
+                if let Some(entry) = &entry {
+                    self.live.insert(hash, Arc::clone(entry));
+                } else {
                     self.live.invalidate(&hash);
                     self.absent.insert(hash, read.uptime);
                 }

@@ -2,6 +2,7 @@
 //!
 //! All heads that a path begins with are found from one binary search: the last head that is not after the path begins
 //! with each of them, so they lie on its chain of parents. The longest comes first, which is the order of precedence.
+//! Only rules with the same head, which is those that have a `+` after the same beginning, are tried one after another.
 
 use super::Grant;
 
