@@ -62,7 +62,10 @@ pub(super) async fn enable(request: &Request<'_>, path: &MountPath) -> Answer {
     let enabled = request.front.detached.run(work).await?;
     enabled.map_err(|error| match error {
         AuthMountError::BuiltIn => Problem::bad("token credential backend cannot be instantiated"),
-        other => Problem::auth_mount(path, other),
+        other @ (AuthMountError::Entry(_)
+        | AuthMountError::InUse(_)
+        | AuthMountError::NotFound
+        | AuthMountError::TooMany) => Problem::auth_mount(path, other),
     })?;
     Ok(Reply::nothing())
 }

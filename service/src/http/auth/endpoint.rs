@@ -39,9 +39,8 @@ impl Endpoint {
         for part in self.path.split('/') {
             match (part, segments.next()) {
                 ("*", _) => return true,
-                (_, None) => return false,
                 (part, Some(segment)) if part.starts_with(':') || part == *segment => {}
-                (_, Some(_)) => return false,
+                (_, None | Some(_)) => return false,
             }
         }
         segments.next().is_none()

@@ -149,13 +149,16 @@ async fn set_policies(request: &Request<'_>, mount: &AuthMount, name: &KeyName) 
     write(request, mount, name, None, edit).await
 }
 
+/// Makes a user of what is there, the record of a new password if there is one, and the body's fields.
+type Edit = fn(Option<User>, Option<PasswordRecord>, &mut Fields<'_>) -> Result<User, Problem>;
+
 /// Writes what `edit` makes of a user, the record of the new password if there is one, and the body's fields.
 async fn write(
     request: &Request<'_>,
     mount: &AuthMount,
     name: &KeyName,
     password: Option<SecretBytes>,
-    edit: fn(Option<User>, Option<PasswordRecord>, &mut Fields<'_>) -> Result<User, Problem>,
+    edit: Edit,
 ) -> Answer {
     let (methods, accessor, name) = (
         methods(request)?.clone(),

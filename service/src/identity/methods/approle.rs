@@ -213,9 +213,9 @@ impl AppRoles {
     /// Makes a role id lead to this role.
     async fn claim(&self, mount: &str, name: &str, role_id: &str) -> Result<(), AppRoleError> {
         let place = self.place_of_role_id(mount, role_id);
-        let (entries, shelf) = (&self.parts.entries, role_ids(mount));
-        let holder = entries.get::<RoleIdHolder>(shelf, &place).await?;
-        if let Some(other) = holder.map(|entry| entry.value.role).filter(|it| it != name) {
+        let (entries, ids) = (&self.parts.entries, role_ids(mount));
+        let found = entries.get::<RoleIdHolder>(ids, &place).await?;
+        if let Some(other) = found.map(|entry| entry.value.role).filter(|it| it != name) {
             let other = entries.get::<Role>(roles(mount), &other).await?;
             if other.is_some_and(|other| other.value.role_id == role_id) {
                 return Err(AppRoleError::RoleIdTaken);
@@ -224,7 +224,7 @@ impl AppRoles {
         let holder = RoleIdHolder {
             role: name.to_owned(),
         };
-        let claimed = entries.put(shelf, &place, |_| Ok::<_, AppRoleError>(holder.clone()));
+        let claimed = entries.put(ids, &place, |_| Ok::<_, AppRoleError>(holder.clone()));
         claimed.await??;
         Ok(())
     }
@@ -232,10 +232,10 @@ impl AppRoles {
     /// Makes a role id lead nowhere, unless it leads to another role by now.
     async fn release(&self, mount: &str, name: &str, role_id: &str) -> Result<(), EntryError> {
         let place = self.place_of_role_id(mount, role_id);
-        let (entries, shelf) = (&self.parts.entries, role_ids(mount));
-        let holder = entries.get::<RoleIdHolder>(shelf, &place).await?;
+        let (entries, ids) = (&self.parts.entries, role_ids(mount));
+        let holder = entries.get::<RoleIdHolder>(ids, &place).await?;
         if holder.is_some_and(|holder| holder.value.role == name) {
-            entries.delete(shelf, &place).await?;
+            entries.delete(ids, &place).await?;
         }
         Ok(())
     }

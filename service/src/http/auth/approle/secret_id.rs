@@ -109,7 +109,11 @@ impl Of {
     fn unexpected(&self, error: AppRoleError) -> Problem {
         match error {
             AppRoleError::NoRole => Problem::multi(self.does_not_exist()),
-            other => other.into(),
+            other @ (AppRoleError::Entry(_)
+            | AppRoleError::Role(_)
+            | AppRoleError::RoleIdTaken
+            | AppRoleError::SecretIdTaken
+            | AppRoleError::Terms(_)) => other.into(),
         }
     }
 }
@@ -132,7 +136,11 @@ async fn add(request: &Request<'_>, role: Of, custom: bool) -> Answer {
                 let text = Message::Plain(role.does_not_exist().into());
                 Problem::new(actix_web::http::StatusCode::NOT_FOUND, text)
             }
-            other => other.into(),
+            other @ (AppRoleError::Entry(_)
+            | AppRoleError::Role(_)
+            | AppRoleError::RoleIdTaken
+            | AppRoleError::SecretIdTaken
+            | AppRoleError::Terms(_)) => other.into(),
         })
     };
     let made: NewSecretId = request.front.detached.run(work).await??;
@@ -177,7 +185,11 @@ async fn list(request: &Request<'_>, role: &Of) -> Answer {
     let accessors = roles.secret_id_accessors(&role.mount.accessor, &role.name);
     let accessors = accessors.await.map_err(|error| match error {
         AppRoleError::NoRole => Problem::bad(role.does_not_exist()),
-        other => other.into(),
+        other @ (AppRoleError::Entry(_)
+        | AppRoleError::Role(_)
+        | AppRoleError::RoleIdTaken
+        | AppRoleError::SecretIdTaken
+        | AppRoleError::Terms(_)) => other.into(),
     })?;
     if accessors.is_empty() {
         return Err(Problem::absent());

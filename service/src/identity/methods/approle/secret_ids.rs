@@ -93,7 +93,8 @@ impl AppRoles {
         entropy.fill(&mut random)?;
         let accessor = uuid::Builder::from_random_bytes(random).into_uuid();
         let ttl = body.ttl;
-        let row = self.row(&role, &text, accessor, (body, num_uses), is_chosen)?;
+        let sealed = self.sealed(&role, accessor, body, num_uses);
+        let row = self.row(&text, sealed, is_chosen)?;
         let accessor = row.accessor.clone();
         match self.parts.credentials.add_credential(&row).await {
             Err(StoreError::Exists) => Err(AppRoleError::SecretIdTaken),
@@ -208,25 +209,27 @@ impl AppRoles {
         marked.await?
     }
 
-    fn row(
-        &self,
-        role: &Role,
-        text: &SecretBytes,
-        accessor: Uuid,
-        (body, num_uses): (SecretIdBody, u32),
-        chosen: bool,
-    ) -> Result<StoredCredential, AppRoleError> {
-        let hash = self.hash_of(&role.secret_scope, text);
+    /// What is known of a new secret id.
+    fn sealed(&self, role: &Role, accessor: Uuid, body: SecretIdBody, num_uses: u32) -> Sealed {
         let created_at = self.parts.now();
         let expires_at = (!body.ttl.is_zero()).then(|| created_at.plus(body.ttl));
-        let sealed = Sealed {
+        Sealed {
             accessor: accessor.hyphenated().to_string(),
             scope: role.secret_scope.clone(),
             created_at: created_at.micros(),
             expires_at: expires_at.map(Timestamp::micros),
             num_uses,
             body,
-        };
+        }
+    }
+
+    fn row(
+        &self,
+        text: &SecretBytes,
+        sealed: Sealed,
+        chosen: bool,
+    ) -> Result<StoredCredential, AppRoleError> {
+        let hash = self.hash_of(&sealed.scope, text);
         let plain = serde_json::to_vec(&sealed).map_err(|_| tampered())?;
         let keys = &self.parts.keys;
         let place = keys.place_of_credential(CredentialKind::SecretId, &hash);
@@ -237,9 +240,9 @@ impl AppRoles {
             scope: sealed.scope,
             parent: None,
             chosen,
-            created_at,
-            expires_at,
-            uses_left: (num_uses > 0).then_some(num_uses),
+            created_at: Timestamp::from_micros(sealed.created_at),
+            expires_at: sealed.expires_at.map(Timestamp::from_micros),
+            uses_left: (sealed.num_uses > 0).then_some(sealed.num_uses),
             body: keys.seal(&place, &SecretBytes::new(plain))?,
         })
     }
