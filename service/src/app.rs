@@ -12,7 +12,6 @@ use keyring::transit::{Parts, Settings};
 use tokio::runtime::Runtime;
 
 use crate::admission::Admission;
-use crate::audit;
 use crate::backends::{self, Absent, Store};
 use crate::config::Config;
 use crate::config::audit::Audit;
@@ -24,7 +23,7 @@ use crate::identity::token::text::TokenText;
 use crate::listener::{Bound, Listener, Reach, SocketFile};
 use crate::metrics::Metrics;
 use crate::process;
-use crate::signals::{ReloadSignal, StopSignals};
+use crate::signals::{ReloadSignal, Reloads, StopSignals};
 use crate::telemetry::Telemetry;
 use crate::tls::{self, TlsObserver};
 
@@ -39,6 +38,7 @@ pub struct Foundation {
     metrics: Arc<Metrics>,
     parts: Parts,
     public_metrics: bool,
+    reloads: Reloads,
     settings: Settings,
 }
 
@@ -92,6 +92,7 @@ impl Foundation {
             metrics,
             parts,
             public_metrics: config.telemetry.unauthenticated_metrics,
+            reloads: reload.subscribe(),
             settings,
         })
     }
@@ -116,12 +117,13 @@ impl Foundation {
             parts: self.parts,
             settings: self.settings,
             audit: self.audit,
-            audit_observer: Arc::new(audit::Unobserved),
+            audit_observer: Arc::<Metrics>::clone(&self.metrics),
             workers: self.house.workers,
         };
         let keeper = Keeper::new(Arc::clone(&gate), blueprint);
         let keeper = Arc::new(keeper);
         runtime.block_on(open_gate(&gate, &keeper, root))?;
+        runtime.spawn(reopen_audit(Arc::clone(&gate), self.reloads));
         let server = runtime.block_on(server_info(keys.as_ref(), &self.house.store))?;
         let front = Front {
             gate,
@@ -252,6 +254,14 @@ async fn open_gate(
     let keeper = Arc::clone(keeper);
     tokio::spawn(async move { keeper.watch().await });
     Ok(())
+}
+
+/// On each SIGHUP.
+async fn reopen_audit(gate: Arc<Gate>, mut reloads: Reloads) {
+    loop {
+        reloads.next().await;
+        gate.reopen_audit();
+    }
 }
 
 async fn serve(

@@ -44,6 +44,13 @@ impl Gate {
         self.current.load_full()
     }
 
+    /// Has the audit begin new files where the old ones were moved away.
+    pub fn reopen_audit(&self) {
+        if let Some(opened) = self.opened() {
+            opened.audit.reopen();
+        }
+    }
+
     /// Opens it.
     fn set(&self, opened: Opened) {
         self.current.store(Some(Arc::new(opened)));

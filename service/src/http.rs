@@ -1,5 +1,6 @@
 //! The HTTP front: from bytes of a connection to calls of the engine, and back.
 
+mod audit_devices;
 mod auth;
 mod auth_mounts;
 mod authorise;

@@ -56,7 +56,6 @@ impl Trail {
 pub(super) async fn permit(
     request: &Request<'_>,
     route: &Route,
-    verb: Verb,
     wrap_ttl: Option<Duration>,
 ) -> Result<(), Problem> {
     let Some(caller) = request.caller.filter(|_| !request.is_public(route)) else {
@@ -74,7 +73,7 @@ pub(super) async fn permit(
         parameters: request,
         wrap_ttl,
     };
-    let decision = match (verb, &route.target) {
+    let decision = match (request.verb, &route.target) {
         (Verb::Write, Target::Key(key)) if route.operation == Operation::Encrypt => {
             encrypt_decision(request, &acl, &asked, &key.address).await?
         }
@@ -126,21 +125,27 @@ fn needs_sudo(route: &Route) -> bool {
                 | Operation::AuthMountTune
                 | Operation::AuthMountTuneRead
         ),
-        Target::Server => route.operation == Operation::Seal,
+        Target::Server => matches!(
+            route.operation,
+            Operation::AuditDeviceChange | Operation::AuditDevices | Operation::Seal
+        ),
         Target::Capabilities(_)
         | Target::Key(_)
         | Target::Method(_)
         | Target::Mount(_)
-        | Target::Policy(_) => false,
+        | Target::Policy(_)
+        | Target::Quota(_) => false,
     }
 }
 
-/// The parameters of a request: those of its body, or of its query if it has none.
+/// The parameters of a request, from where its handler reads them: of a write from the body, else from the query.
 impl Parameters for Request<'_> {
     fn all(&self, each: &mut dyn FnMut(&str, Given<'_>) -> bool) -> bool {
-        if self.body.bytes.is_empty() {
-            return Fields::from_query(self.query).each(each);
+        match self.verb {
+            Verb::Write => self.body.fields().is_ok_and(|fields| fields.each(each)),
+            Verb::Delete | Verb::List | Verb::Patch | Verb::Read => {
+                Fields::from_query(self.query).each(each)
+            }
         }
-        self.body.fields().is_ok_and(|fields| fields.each(each))
     }
 }

@@ -271,13 +271,13 @@ impl Work {
 
     async fn recorded_change(self, opened: Option<&Opened>) -> Answer {
         self.trail.has_reason(head::reason(self.http.headers())?);
-        authorise::permit(&self.request(opened), &self.route, self.verb, self.wrap_ttl).await?;
+        authorise::permit(&self.request(opened), &self.route, self.wrap_ttl).await?;
         self.trail.intend().await?;
         self.handled(opened).await
     }
 
     async fn work(self, opened: Option<&Opened>) -> Answer {
-        authorise::permit(&self.request(opened), &self.route, self.verb, self.wrap_ttl).await?;
+        authorise::permit(&self.request(opened), &self.route, self.wrap_ttl).await?;
         self.handled(opened).await
     }
 
@@ -299,6 +299,7 @@ impl Work {
             trail: &self.trail,
             id: self.trail.id,
             operation: self.route.operation,
+            verb: self.verb,
             path: &self.path,
             caller: self.trail.caller(),
             headers: self.http.headers(),

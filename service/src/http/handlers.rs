@@ -1,7 +1,7 @@
 //! Which handler answers which operation.
 
 use keyring::mount::Mount;
-use keyring::name::MountPath;
+use keyring::name::{KeyName, MountPath};
 
 use super::errors::Problem;
 use super::operation::Operation;
@@ -10,12 +10,15 @@ use super::request::Request;
 use super::route::identity::{PolicyTarget, TokenCall, Which};
 use super::route::{KeyTarget, MethodTarget, Target};
 use super::{
-    auth, auth_mounts, capabilities, data, history, keys, mounts, policies, sealing, sys, wrapping,
+    audit_devices, auth, auth_mounts, capabilities, data, history, keys, mounts, policies, quotas, sealing, sys, wrapping,
 };
 
 impl Request<'_> {
     pub(super) async fn handle(&self, target: &Target) -> Answer {
         match self.operation {
+            Operation::AuditDeviceChange => audit_devices::change(),
+            Operation::AuditDevices => audit_devices::list(self),
+            Operation::AuditHash => audit_devices::hash(),
             Operation::AuthMethod => auth::answer(self, target.method()?).await,
             Operation::AuthMountDisable => auth_mounts::disable(self, target.path()?).await,
             Operation::AuthMountEnable => auth_mounts::enable(self, target.path()?).await,
@@ -55,6 +58,12 @@ impl Request<'_> {
             Operation::PolicyList => policies::list(self, target.policy()?).await,
             Operation::PolicyRead => policies::read(self, target.policy()?).await,
             Operation::PolicyWrite => policies::write(self, target.policy()?).await,
+            Operation::QuotaConfigRead => quotas::read_config(self).await,
+            Operation::QuotaConfigWrite => quotas::write_config(self).await,
+            Operation::QuotaDelete => quotas::delete(self, target.quota()?).await,
+            Operation::QuotaList => quotas::list(self).await,
+            Operation::QuotaRead => quotas::read(self, target.quota()?).await,
+            Operation::QuotaWrite => quotas::write(self, target.quota()?).await,
             Operation::Rewrap => data::rewrap(self, target.key()?).await,
             Operation::Seal => sealing::seal(self).await,
             Operation::SealStatus => Ok(sys::seal_status(self)),
@@ -109,6 +118,13 @@ impl Target {
             return Err(misrouted());
         };
         Ok(policy)
+    }
+
+    fn quota(&self) -> Result<&KeyName, Problem> {
+        let Self::Quota(name) = self else {
+            return Err(misrouted());
+        };
+        Ok(name)
     }
 
     fn token(&self) -> Result<&TokenCall, Problem> {

@@ -20,6 +20,12 @@ macro_rules! operations {
 }
 
 operations! {
+    /// Asks to change an audit device.
+    AuditDeviceChange => "audit_device_change",
+    /// Lists the audit's sinks.
+    AuditDevices => "audit_devices",
+    /// Asks for a hash as audit records would have it.
+    AuditHash => "audit_hash",
     /// Logs in by an auth method, or administers it.
     AuthMethod => "auth_method",
     /// Takes an auth method out of service.
@@ -96,6 +102,18 @@ operations! {
     PolicyRead => "policy_read",
     /// Writes a policy.
     PolicyWrite => "policy_write",
+    /// Reads the settings of all quotas.
+    QuotaConfigRead => "quota_config_read",
+    /// Changes the settings of all quotas.
+    QuotaConfigWrite => "quota_config_write",
+    /// Deletes a quota.
+    QuotaDelete => "quota_delete",
+    /// Lists quotas.
+    QuotaList => "quota_list",
+    /// Describes a quota.
+    QuotaRead => "quota_read",
+    /// Writes a quota.
+    QuotaWrite => "quota_write",
     /// Opens ciphertexts and seals them again.
     Rewrap => "rewrap",
     /// Seals the store.
@@ -177,6 +195,7 @@ impl Operation {
                 | Self::MountDisable
                 | Self::MountEnable
                 | Self::MountTune
+                | Self::QuotaConfigWrite
                 | Self::Seal
         )
     }

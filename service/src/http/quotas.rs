@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::errors::Problem;
 use super::reply::{Answer, Reply};
 use super::request::Request;
-use super::route::mount_of;
+use super::route::Mounted;
 use crate::identity::Identity;
 use crate::identity::entries::EntryError;
 use crate::quota::stored::{QUOTAS, SETTINGS, SETTINGS_NAME};
@@ -38,7 +38,8 @@ pub(super) async fn read(request: &Request<'_>, name: &KeyName) -> Answer {
 pub(super) async fn write(request: &Request<'_>, name: &KeyName) -> Answer {
     let mut fields = request.body.fields()?;
     fields.captured("name");
-    let spec = read::spec(&mut fields, on_mount(request)?)?;
+    let mounted = Mounted::of(request.opened);
+    let spec = read::spec(&mut fields, |path| mounted.mount_of(path))?;
     let (identity, quotas) = parts(request)?;
     let name = name.as_str().to_owned();
     let work = async move {
@@ -68,7 +69,7 @@ pub(super) async fn delete(request: &Request<'_>, name: &KeyName) -> Answer {
 }
 
 /// `GET sys/quotas/config`
-pub(super) async fn read_settings(request: &Request<'_>) -> Answer {
+pub(super) async fn read_config(request: &Request<'_>) -> Answer {
     let entries = &request.identity()?.entries;
     let stored = entries
         .get::<QuotaSettings>(SETTINGS, SETTINGS_NAME)
@@ -82,7 +83,7 @@ pub(super) async fn read_settings(request: &Request<'_>) -> Answer {
 }
 
 /// `POST sys/quotas/config`
-pub(super) async fn write_settings(request: &Request<'_>) -> Answer {
+pub(super) async fn write_config(request: &Request<'_>) -> Answer {
     let mut fields = request.body.fields()?;
     let change = read::settings_change(&mut fields)?;
     let (identity, quotas) = parts(request)?;
@@ -104,26 +105,6 @@ pub(super) async fn write_settings(request: &Request<'_>) -> Answer {
 fn parts(request: &Request<'_>) -> Result<(Arc<Identity>, Arc<Quotas>), Problem> {
     let opened = request.opened()?;
     Ok((Arc::clone(&opened.identity), Arc::clone(&opened.quotas)))
-}
-
-/// Finds the mount that a path lies on, among those of now: engines, auth methods, and `sys`.
-fn on_mount(request: &Request<'_>) -> Result<impl FnOnce(&str) -> Option<String>, Problem> {
-    let mounts = request.transit()?.mounts();
-    let identity = Arc::clone(request.identity()?);
-    Ok(move |path: &str| {
-        let segments: Vec<&str> = path.split('/').collect();
-        match segments.as_slice() {
-            ["sys", ..] => Some("sys".to_owned()),
-            ["auth", rest @ ..] => {
-                let (mount, _) = identity.methods.mounts.find(rest)?;
-                Some(format!("auth/{}", mount.path))
-            }
-            segments => {
-                let (mount, _) = mount_of(segments, &mounts)?;
-                Some(mount.path.as_str().to_owned())
-            }
-        }
-    })
 }
 
 /// Of two rate limits for the same requests one would never count.

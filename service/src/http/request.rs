@@ -13,7 +13,7 @@ use super::errors::Problem;
 use super::fields::Fields;
 use super::operation::Operation;
 use super::reply::RequestId;
-use super::route::{KeyTarget, Route};
+use super::route::{KeyTarget, Route, Verb};
 use super::trail::Trail;
 use super::{Front, head};
 use crate::caller::Caller;
@@ -31,6 +31,7 @@ pub(super) struct Request<'r> {
     pub(super) trail: &'r Trail,
     pub(super) id: RequestId,
     pub(super) operation: Operation,
+    pub(super) verb: Verb,
     /// Its path below `/v1/`, canonical.
     pub(super) path: &'r str,
     pub(super) caller: Option<&'r Caller>,

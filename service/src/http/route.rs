@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 pub(crate) mod identity;
+mod system;
 
 use actix_web::http::Method;
 use keyring::mount::Mount;
@@ -83,6 +84,7 @@ impl Route {
             | Target::Mount(_)
             | Target::Path(_)
             | Target::Policy(_)
+            | Target::Quota(_)
             | Target::Server
             | Target::Token(_) => !self.operation.needs_token(),
         }
@@ -93,7 +95,7 @@ impl Route {
         let writes = matches!(verb, Verb::Delete | Verb::Write);
         match &self.target {
             Target::Method(method) => writes && method.needs_token(),
-            Target::Policy(_) => writes,
+            Target::Policy(_) | Target::Quota(_) => writes,
             Target::Token(call) => match call {
                 TokenCall::Accessors
                 | TokenCall::Lookup(_)
@@ -138,6 +140,23 @@ impl Mounted {
     fn methods(&self) -> &[Arc<AuthMount>] {
         &self.methods
     }
+
+    /// The path of the mount that this path lies on, those of the server itself included.
+    pub(super) fn mount_of(&self, path: &str) -> Option<String> {
+        let segments: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+        match *segments.as_slice() {
+            ["sys", ..] => Some("sys".to_owned()),
+            ["auth", "token", ..] => Some("auth/token".to_owned()),
+            ["auth", ref below @ ..] => {
+                let (mount, _) = mount_at(&self.methods, below)?;
+                Some(format!("auth/{}", mount.path))
+            }
+            _ => {
+                let (mount, _) = mount_of(&segments, &self.mounts)?;
+                Some(mount.path.as_str().to_owned())
+            }
+        }
+    }
 }
 
 /// What an operation is about.
@@ -157,6 +176,8 @@ pub(crate) enum Target {
     Capabilities(Which),
     /// A policy, or all.
     Policy(PolicyTarget),
+    /// A quota.
+    Quota(KeyName),
     /// Tokens.
     Token(TokenCall),
 }
@@ -179,6 +200,7 @@ impl Target {
             }
             Self::Policy(policy) => (None, policy.name.as_deref().and_then(named)),
             Self::Token(call) => (Some(Cow::Borrowed("auth/token")), call.role().and_then(named)),
+            Self::Quota(name) => (None, Some(Cow::Borrowed(name.as_str()))),
             Self::Capabilities(_) | Self::Server => (None, None),
         }
     }
@@ -350,7 +372,7 @@ impl Route {
 }
 
 fn server_route(verb: Verb, segments: &[&str]) -> Result<Route, RouteFault> {
-    if let Some(found) = identity::find(verb, segments) {
+    if let Some(found) = identity::find(verb, segments).or_else(|| system::find(verb, segments)) {
         return found;
     }
     let Some((verbs, at)) = server_table(segments) else {

@@ -105,6 +105,7 @@ impl Trail {
             | Target::Mount(_)
             | Target::Path(_)
             | Target::Policy(_)
+            | Target::Quota(_)
             | Target::Server
             | Target::Token(_) => None,
         }

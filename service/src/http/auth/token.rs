@@ -146,7 +146,7 @@ async fn renew(request: &Request<'_>, which: Which) -> Answer {
         Which::ByText | Which::Own => Problem::bad("token not found"),
     })?;
     let identity = Arc::clone(request.identity()?);
-    let shown = request.client_certificates.clone();
+    let shown = request.client_certificates().cloned();
     let work = async move {
         let terms = terms_of(&identity, &found, increment, shown.as_deref()).await?;
         let renewed = identity.renew(found, &terms).await?;

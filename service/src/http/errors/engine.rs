@@ -33,6 +33,7 @@ impl Problem {
             Error::OutcomeUnknown => Self::unavailable(
                 "the key store broke off: the change may or may not have been made; read the key to see",
             )
+            .unknown()
             .warned(&error),
             Error::Entropy(source) => {
                 Self::internal("the system's random source failed; nothing was done")
@@ -91,6 +92,15 @@ impl Problem {
             | Operation::PolicyList
             | Operation::PolicyRead
             | Operation::PolicyWrite
+            | Operation::QuotaConfigRead
+            | Operation::QuotaConfigWrite
+            | Operation::QuotaDelete
+            | Operation::QuotaList
+            | Operation::QuotaRead
+            | Operation::QuotaWrite
+            | Operation::AuditDeviceChange
+            | Operation::AuditDevices
+            | Operation::AuditHash
             | Operation::Seal
             | Operation::SealStatus
             | Operation::TokenAccessors
@@ -189,6 +199,7 @@ impl Problem {
             MountError::Store(StoreError::OutcomeUnknown) => Self::unavailable(
                 "the key store broke off: the change may or may not have been made; list the mounts to see",
             )
+            .unknown()
             .warned(&StoreError::OutcomeUnknown),
             MountError::Store(source @ StoreError::Corrupt(_)) => Self::internal(
                 "stored mounts failed their integrity check; an operator must look at it",

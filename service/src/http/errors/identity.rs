@@ -23,6 +23,7 @@ impl Problem {
             StoreError::OutcomeUnknown => Self::unavailable(
                 "the store broke off: the change may or may not have been made; read to see",
             )
+            .unknown()
             .warned(error),
             StoreError::Conflict | StoreError::Exists | StoreError::NotFound => {
                 Self::unavailable("others changed the same thing at the same time; try again")
