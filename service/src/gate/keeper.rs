@@ -9,6 +9,7 @@ use keyring::setup::{self, SetupError, UnsealError};
 use keyring::shares::ShareError;
 use keyring::store::StoreError;
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use super::progress::{Progress, Step};
 use super::{Blueprint, Gate, OpenError};
@@ -122,9 +123,10 @@ impl Keeper {
         self.progress().reset();
     }
 
-    /// How many shares came in that have not been tried.
-    pub fn shares_in(&self) -> usize {
-        self.progress().count()
+    /// How many shares came in that have not been tried, and the name of the attempt.
+    pub fn shares_in(&self) -> (usize, Option<Uuid>) {
+        let progress = self.progress();
+        (progress.count(), progress.nonce())
     }
 
     /// Follows the store: opens the gate when another node unseals it, and closes it when one seals it. Never ends.

@@ -4,12 +4,15 @@ use std::collections::VecDeque;
 
 use keyring::secret::SecretBytes;
 use keyring::shares::{ShareError, UnlockShare};
+use uuid::Uuid;
 
 /// What has come in. Shares of different sets are kept apart, so that a foreign share spoils nothing; of many sets
 /// the ones begun last are kept.
 #[derive(Debug, Default)]
 pub struct Progress {
     sets: VecDeque<ShareSet>,
+    /// Names the attempt that began with the first share.
+    nonce: Option<Uuid>,
 }
 
 #[derive(Debug)]
@@ -34,6 +37,7 @@ impl Progress {
         let share = std::str::from_utf8(text.expose_secret()).map_err(|_| ShareError::Malformed)?;
         let share = UnlockShare::parse(share)?;
         let place = self.place_of(&share);
+        self.nonce.get_or_insert_with(Uuid::new_v4);
         let Some(set) = self.sets.get_mut(place) else {
             return Ok(Step::More);
         };
@@ -45,6 +49,7 @@ impl Progress {
             return Ok(Step::More);
         }
         let complete = self.sets.remove(place);
+        self.nonce = None;
         let shares = complete.into_iter().flat_map(|set| set.shares);
         Ok(Step::Enough(shares.map(|(_, text)| text).collect()))
     }
@@ -55,8 +60,14 @@ impl Progress {
         counts.max().unwrap_or(0)
     }
 
+    /// The name of the attempt, if one is under way.
+    pub fn nonce(&self) -> Option<Uuid> {
+        self.nonce
+    }
+
     /// Forgets all of them.
     pub fn reset(&mut self) {
+        self.nonce = None;
         self.sets.clear();
     }
 

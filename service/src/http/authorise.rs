@@ -44,7 +44,7 @@ impl Trail {
             path,
             operation: self.operation(),
             address: self.address(),
-            identity: self.caller().map(|caller| &*caller.token.accessor),
+            identity: self.caller().map(|caller| caller.token.quota_name()),
             key: self.key(),
             role: None,
         }

@@ -200,7 +200,7 @@ async fn next_chunk(
         })?
     };
     next.transpose()
-        .map_err(|_| Problem::bad("failed to read the request body"))
+        .map_err(|_| Problem::bad("failed to read the request body").at_once())
 }
 
 fn announced_length(headers: &HeaderMap) -> Option<usize> {

@@ -71,6 +71,7 @@ fn room(request: &Request<'_>, items: usize) -> Result<Option<Held>, Problem> {
 
 /// `POST datakey/plaintext/:name` and `POST datakey/wrapped/:name`
 pub(super) async fn data_key(request: &Request<'_>, key: &KeyTarget) -> Answer {
+    authorise::count_items(request, 1)?;
     let mut fields = request.body.fields()?;
     fields.captured("name");
     fields.captured("plaintext");

@@ -11,6 +11,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use futures_util::FutureExt as _;
 use tracing::{Instrument as _, Level, Span};
 
+use super::auth::token;
 use super::body::Body;
 use super::errors::{Cause, Problem};
 use super::operation::Operation;
@@ -23,6 +24,7 @@ use super::{Answered, Front, REQUEST_SPAN, authorise, head, query, wrapping};
 use crate::caller::Caller;
 use crate::connection::Connection;
 use crate::gate::Opened;
+use crate::identity::token::lookup::Found;
 use crate::identity::token::registry::Refusal;
 use crate::telemetry;
 
@@ -74,6 +76,8 @@ fn trail_of(front: &Front, http: &HttpRequest) -> Trail {
 async fn recorded(trail: &Trail, reply: &Reply) -> Result<(), Problem> {
     match trail.record(reply) {
         None => Ok(()),
+        // Nothing was done, and the record is on its way.
+        Some(submitted) if reply.is_urgent => Ok(drop(submitted?)),
         Some(submitted) => Ok(submitted?.await?),
     }
 }
@@ -115,11 +119,11 @@ async fn answer(
     payload: Payload,
     trail: &Rc<Trail>,
 ) -> Answer {
-    let _place = front.admission.enter().ok_or_else(Problem::busy)?;
     let opened = front.gate.opened();
     if let Some(opened) = &opened {
         trail.recorded_in(&opened.audit);
     }
+    let _place = front.admission.enter().ok_or_else(Problem::busy)?;
     let query = http.uri().query().unwrap_or_default();
     let decoded = path::decode(http.uri().path())?;
     let path = ApiPath::parse(&decoded)?;
@@ -155,6 +159,7 @@ async fn answer(
         route,
         wrap_ttl,
         body,
+        own: None,
     };
     // What was opened is looked up again after the body: it may have taken its time, and the store been sealed.
     drop(opened);
@@ -226,15 +231,21 @@ struct Work {
     route: Route,
     wrap_ttl: Option<Duration>,
     body: Body,
+    /// The caller's own token as it was before this request took its last use.
+    own: Option<Found>,
 }
 
 impl Work {
     /// Works on it. A change goes on to its recorded end also if the client hangs up.
-    async fn go(self) -> Answer {
+    async fn go(mut self) -> Answer {
+        let opened = self.front.gate.opened();
+        self.own = token::own_before_use(&self.request(opened.as_deref()), &self.route).await?;
+        let request = self.request(opened.as_deref());
+        authorise::permit(&request, &self.route, self.wrap_ttl).await?;
         if !self.route.changes_something(self.verb) {
-            let opened = self.front.gate.opened();
-            return self.work(opened.as_deref()).await;
+            return self.handled(opened.as_deref()).await;
         }
+        drop(opened);
         let span = Span::current();
         let task = actix_web::rt::spawn(self.change().instrument(span));
         task.await.unwrap_or_else(|_| {
@@ -271,13 +282,7 @@ impl Work {
 
     async fn recorded_change(self, opened: Option<&Opened>) -> Answer {
         self.trail.has_reason(head::reason(self.http.headers())?);
-        authorise::permit(&self.request(opened), &self.route, self.wrap_ttl).await?;
         self.trail.intend().await?;
-        self.handled(opened).await
-    }
-
-    async fn work(self, opened: Option<&Opened>) -> Answer {
-        authorise::permit(&self.request(opened), &self.route, self.wrap_ttl).await?;
         self.handled(opened).await
     }
 
@@ -307,6 +312,7 @@ impl Work {
             connection: self.trail.connection(),
             query: self.http.uri().query().unwrap_or_default(),
             body: &self.body,
+            own: self.own.as_ref(),
         }
     }
 }

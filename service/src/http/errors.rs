@@ -31,6 +31,8 @@ pub(crate) struct Problem {
     pub(super) retry_after: Option<u64>,
     /// Whether nobody knows if the change was made.
     pub(super) leaves_unknown: bool,
+    /// Whether the answer goes out without waiting for its record: the framework drops the connection with the next wait.
+    pub(super) is_urgent: bool,
 }
 
 /// What an operator is told of a problem.
@@ -63,6 +65,7 @@ impl Problem {
             cause: None,
             retry_after: None,
             leaves_unknown: false,
+            is_urgent: false,
         }
     }
 
@@ -131,6 +134,14 @@ impl Problem {
             "preflight capability check returned 403, please ensure client's policies grant access to path \"{path}/\""
         );
         Self::new(StatusCode::FORBIDDEN, Message::Plain(text.into()))
+    }
+
+    /// The same problem, to be answered at once.
+    pub(super) fn at_once(self) -> Self {
+        Self {
+            is_urgent: true,
+            ..self
+        }
     }
 
     /// The same problem, after which nobody knows if the change was made.

@@ -82,6 +82,20 @@ impl<'a> Fields<'a> {
         Some(self.entries.swap_remove(at).1)
     }
 
+    /// A field that is a text, left where it is for whoever takes it.
+    pub(super) fn peek(&self, name: &str) -> Option<String> {
+        let (_, value) = self.entries.iter().find(|(known, _)| known == name)?;
+        match value {
+            Value::Text(text) => Some(text.to_string()),
+            Value::Bool(_)
+            | Value::Fraction(_)
+            | Value::Integer(_)
+            | Value::List(_)
+            | Value::Null
+            | Value::Object(_) => None,
+        }
+    }
+
     /// Shows each field as policies see it, until one is not to their liking; whether none was.
     pub(super) fn each(&self, each: &mut dyn FnMut(&str, Given<'_>) -> bool) -> bool {
         self.entries.iter().all(|(name, value)| {

@@ -166,7 +166,6 @@ impl Operation {
                 | Self::Initialise
                 | Self::InitStatus
                 | Self::Leader
-                | Self::Limits
                 | Self::SealStatus
                 | Self::Unseal
         )

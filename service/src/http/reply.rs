@@ -51,6 +51,8 @@ pub(super) struct Reply {
     pub(super) retry_after: Option<u64>,
     /// Whether nobody knows if the change was made.
     pub(super) leaves_unknown: bool,
+    /// Whether it goes out without waiting for its record.
+    pub(super) is_urgent: bool,
     /// The accessor of the token it gives out.
     pub(super) made: Option<Box<str>>,
 }
@@ -84,6 +86,7 @@ impl Reply {
             used: ONE,
             retry_after: None,
             leaves_unknown: false,
+            is_urgent: false,
             made: None,
         }
     }
@@ -186,6 +189,7 @@ impl Reply {
             used: ONE,
             retry_after: None,
             leaves_unknown: false,
+            is_urgent: false,
             made: None,
         }
     }
@@ -207,6 +211,7 @@ impl Reply {
             used: Summary::default(),
             retry_after: problem.retry_after,
             leaves_unknown: problem.leaves_unknown,
+            is_urgent: problem.is_urgent,
             made: None,
             ..Self::bare(&serde_json::json!({"errors": text.as_slice()}))
         }

@@ -20,6 +20,7 @@ use crate::caller::Caller;
 use crate::connection::{ClientCertificates, Connection};
 use crate::gate::Opened;
 use crate::identity::Identity;
+use crate::identity::token::lookup::Found;
 use crate::identity::policy::{Asked, Capability, NoParameters};
 
 /// A request that may be worked on.
@@ -41,6 +42,8 @@ pub(super) struct Request<'r> {
     pub(super) connection: Option<&'r Connection>,
     pub(super) query: &'r str,
     pub(super) body: &'r Body,
+    /// The caller's own token, where this request may have taken its last use.
+    pub(super) own: Option<&'r Found>,
 }
 
 impl Request<'_> {

@@ -60,6 +60,11 @@ fn health_status(query: &mut Fields<'_>, current: bool) -> Result<StatusCode, Pr
 /// `GET sys/seal-status`
 pub(super) fn seal_status(request: &Request<'_>) -> Reply {
     let is_sealed = request.front.gate.opened().is_none();
+    let (progress, nonce) = if is_sealed {
+        request.front.keeper.shares_in()
+    } else {
+        (0, None)
+    };
     let server = &request.front.server;
     let mut body = json!({
         "type": "shamir",
@@ -67,8 +72,8 @@ pub(super) fn seal_status(request: &Request<'_>) -> Reply {
         "sealed": is_sealed,
         "t": server.unlock_threshold,
         "n": server.unlock_shares,
-        "progress": if is_sealed { request.front.keeper.shares_in() } else { 0 },
-        "nonce": "",
+        "progress": progress,
+        "nonce": nonce.map(|nonce| nonce.to_string()).unwrap_or_default(),
         "version": server.version,
         "build_date": server.build_date,
         "migration": false,

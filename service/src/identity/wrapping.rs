@@ -6,7 +6,7 @@ use keyring::clock::Timestamp;
 use keyring::entropy::EntropyError;
 use keyring::secret::SecretBytes;
 use keyring::store::StoreError;
-use keyring::store::identity::{CredentialKind, StoredCredential};
+use keyring::store::identity::{CredentialKind, Reach, StoredCredential};
 use serde::{Deserialize, Serialize};
 
 use super::parts::Parts;
@@ -177,6 +177,27 @@ impl Wrapping {
     }
 
     /// Garbage is refused here, before anybody asks the store.
+    /// Takes a wrapped response away by its token; whether there was one.
+    pub async fn revoke(&self, token: &str) -> Result<bool, StoreError> {
+        let Ok(hash) = self.hash(token) else {
+            return Ok(false);
+        };
+        let kind = CredentialKind::Wrapped;
+        let now = self.parts.clock.now();
+        self.parts.credentials.revoke_credential(kind, hash, Reach::Alone, now).await
+    }
+
+    /// Takes a wrapped response away by its token's accessor; whether there was one.
+    pub async fn revoke_by_accessor(&self, accessor: &str) -> Result<bool, StoreError> {
+        let kind = CredentialKind::Wrapped;
+        let found = self.parts.credentials.credential_by_accessor(kind, accessor).await?;
+        let Some(found) = found else {
+            return Ok(false);
+        };
+        let now = self.parts.clock.now();
+        self.parts.credentials.revoke_credential(kind, found.hash, Reach::Alone, now).await
+    }
+
     fn hash(&self, token: &str) -> Result<keyring::store::identity::CredentialHash, WrapError> {
         match Shape::of(&self.parts.keys, token) {
             Shape::Checked => Ok(self

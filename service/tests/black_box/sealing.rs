@@ -119,7 +119,7 @@ fn all_nodes_close_and_open_together() {
     };
     let home = Home::new();
     let (config, a, shares) = started(&home, &Store::Postgres(server.new_database()));
-    let b = config.serve(&a.token);
+    let b = config.serve_beside(&a.token);
     a.create("k", "").data();
     assert_eq!(b.encrypt("k", json!({"plaintext": ""})).status, 200);
     assert_eq!(seal(&a).status, 204);

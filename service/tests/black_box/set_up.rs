@@ -114,6 +114,13 @@ impl ConfigFile {
     pub(crate) fn serve(&self, token: &str) -> TestApp {
         TestApp::start(&mut self.command(&["server"]), token)
     }
+
+    /// Another node beside the first; nodes share everything but their audit files.
+    pub(crate) fn serve_beside(&self, token: &str) -> TestApp {
+        let mut command = self.command(&["server"]);
+        let audit = self.file.with_file_name("audit-beside.log");
+        TestApp::start(command.env("SEALRING_AUDIT__FILE__PATH", audit), token)
+    }
 }
 
 /// Runs `sealring init` and gives the root token.

@@ -24,7 +24,7 @@ fn nodes(more: &str) -> Option<Nodes> {
     let token = config.init();
     Some(Nodes {
         a: config.serve(&token),
-        b: config.serve(&token),
+        b: config.serve_beside(&token),
         _home: home,
     })
 }

@@ -18,6 +18,7 @@ use crate::http::request::Request;
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::http::reply::{Answer, Reply};
+use crate::http::route::{Route, Target, Verb};
 use crate::http::route::identity::{TokenCall, Which};
 use crate::http::text::Text;
 use crate::identity::Identity;
@@ -75,7 +76,7 @@ pub(in crate::http) fn text(token: &SecretBytes) -> &str {
 }
 
 fn fields<'r>(request: &'r Request<'_>) -> Result<Fields<'r>, Problem> {
-    if request.body.bytes.is_empty() {
+    if request.verb == Verb::Read {
         return Ok(request.query_fields());
     }
     request.body.fields()
@@ -100,6 +101,10 @@ async fn lookup(request: &Request<'_>, which: Which) -> Answer {
             } else {
                 named
             };
+            if let Some(own) = request.own {
+                let data = view::token(text(&token), own, identity.clock.now());
+                return Ok(Reply::data(request.id, &data, &[]));
+            }
             let found = identity.find(text(&token)).await?;
             (token, found)
         }
@@ -107,6 +112,26 @@ async fn lookup(request: &Request<'_>, which: Which) -> Answer {
     let found = found.ok_or_else(Problem::bad_token)?;
     let data = view::token(text(&shown), &found, identity.clock.now());
     Ok(Reply::data(request.id, &data, &[]))
+}
+
+/// The caller's token, if its uses are counted and it asks for itself: read before the use is taken, after which it may be
+/// gone.
+pub(in crate::http) async fn own_before_use(
+    request: &Request<'_>,
+    route: &Route,
+) -> Result<Option<Found>, Problem> {
+    let asks_itself = route.target == Target::Token(TokenCall::Lookup(Which::Own));
+    if !asks_itself || !request.caller.is_some_and(|caller| caller.token.counted) {
+        return Ok(None);
+    }
+    let found = request.identity()?.find(text(&own(request)?)).await?;
+    Ok(found.map(|found| match found {
+        Found::Service(mut stored) => {
+            stored.row.uses_left = stored.row.uses_left.map(|left| left.saturating_sub(1));
+            Found::Service(stored)
+        }
+        other @ (Found::Batch(_) | Found::Initial(_)) => other,
+    }))
 }
 
 /// The token that is to be changed. One in the body must be there.
@@ -206,8 +231,17 @@ async fn terms_of(
 
 async fn revoke(request: &Request<'_>, which: Which) -> Answer {
     let mut fields = request.body.fields()?;
+    let named = match which {
+        Which::ByAccessor => fields.peek("accessor").map(String::into_bytes),
+        Which::ByText => fields.peek("token").map(String::into_bytes),
+        Which::Own => None,
+    };
+    let named = SecretBytes::new(named.unwrap_or_default());
     let (_, found) = find(request, which, &mut fields).await?;
     let Some(found) = found else {
+        if revoke_wrapping(request, which, text(&named)).await? {
+            return Ok(Reply::nothing());
+        }
         // Gone is what it was to be.
         return Ok(match which {
             Which::ByAccessor => {
@@ -218,6 +252,21 @@ async fn revoke(request: &Request<'_>, which: Which) -> Answer {
         });
     };
     end(request, found, Reach::Tree).await
+}
+
+/// A wrapping token is revoked like any other, though it is none; whether there was one.
+async fn revoke_wrapping(
+    request: &Request<'_>,
+    which: Which,
+    named: &str,
+) -> Result<bool, Problem> {
+    let wrapping = &request.identity()?.methods.wrapping;
+    let revoked = match which {
+        Which::ByAccessor => wrapping.revoke_by_accessor(named).await,
+        Which::ByText => wrapping.revoke(named).await,
+        Which::Own => Ok(false),
+    };
+    revoked.map_err(|error| Problem::identity_store(&error))
 }
 
 async fn revoke_orphan(request: &Request<'_>) -> Answer {

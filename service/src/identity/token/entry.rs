@@ -33,6 +33,8 @@ pub struct TokenEntry {
     pub hash: CredentialHash,
     /// Whether `init` made it: it is in no row of tokens, cannot expire and is revoked by replacing it.
     pub is_initial: bool,
+    /// Whether a login gave it.
+    pub is_of_login: bool,
     /// When it was issued.
     pub issued_at: Timestamp,
     /// What it is.
@@ -78,6 +80,7 @@ impl TokenEntry {
             expires_at: body.expires(),
             hash,
             is_initial: false,
+            is_of_login: !body.scope.is_empty(),
             issued_at: body.issued(),
             kind: body.kind,
             parent,
@@ -101,6 +104,11 @@ impl TokenEntry {
         self.who.get_or_init(|| {
             log.who(&self.accessor, &self.display_name, self.powers.policies().iter())
         })
+    }
+
+    /// Whom a budget is counted for: whoever logs in, however often, else the token.
+    pub fn quota_name(&self) -> &str {
+        if self.is_of_login { &self.display_name } else { &self.accessor }
     }
 
     /// Whether it has not expired at this uptime.

@@ -302,16 +302,33 @@ impl Registry {
         parent: Option<CredentialHash>,
     ) -> Result<bool, Refusal> {
         let mut parent = parent;
+        let mut child = None;
         for _ in 0..=TokenBody::MAX_DEPTH {
             let Some(hash) = parent else {
                 return Ok(true);
             };
-            match self.stored(hash).await? {
-                Some(known) => parent = known.parent,
-                None => return Ok(false),
-            }
+            parent = match self.stored(hash).await? {
+                Some(known) => {
+                    child = Some(hash);
+                    known.parent
+                }
+                // It may have been revoked alone, which made orphans of its children; they are read again.
+                None => match self.orphaned(child.take(), hash).await? {
+                    Some(known) => known.parent,
+                    None => return Ok(false),
+                },
+            };
         }
         Ok(false)
+    }
+
+    /// A token as it is in the store now, if it is there and no child of this one any more.
+    async fn orphaned(&self, child: Option<CredentialHash>, of: CredentialHash) -> Loaded {
+        let Some(child) = child else {
+            return Ok(None);
+        };
+        let known = self.read(child).await?;
+        Ok(known.filter(|known| known.parent != Some(of)))
     }
 
     /// A stored token: as known if that is recent and the store is there, else as read now.

@@ -106,12 +106,9 @@ fn the_root_token_may_do_everything() {
     );
     let one = ask(json!({"path": "transit/keys/a"})).data();
     assert_eq!(one["capabilities"], json!(["root"]));
-    for body in [
-        json!({}),
-        json!({"paths": []}),
-        json!({"paths": [1]}),
-        json!({"paths": 1}),
-    ] {
+    let weak = ask(json!({"paths": [1]})).data();
+    assert_eq!(weak["1"], json!(["root"]), "a number reads as a text");
+    for body in [json!({}), json!({"paths": []}), json!({"paths": ""})] {
         assert_eq!(
             ask(body.clone()).refusal(),
             (400, "paths must be supplied".to_owned()),
