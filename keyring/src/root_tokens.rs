@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use crate::clock::Timestamp;
+use crate::store::identity::CredentialHash;
 use crate::store::{KeyStore, StoreError, StoredRootToken};
 
 /// A root token as far as it may be shown.
@@ -38,6 +39,21 @@ impl RootTokens {
         let tokens = self.store.root_tokens().await?.into_iter().map(by_hash);
         self.by_hash.store(Arc::new(tokens.collect()));
         Ok(())
+    }
+
+    /// Revokes the token with this accessor; whether there was one. Other nodes notice with their next poll.
+    pub(crate) async fn revoke(&self, accessor: &str, at: Timestamp) -> Result<bool, StoreError> {
+        let tokens = self.store.root_tokens().await?;
+        let Some(token) = tokens.into_iter().find(|token| token.accessor == accessor) else {
+            return Ok(false);
+        };
+        let revoked = self.store.revoke_root_token(CredentialHash(token.hash), at).await?;
+        self.by_hash.rcu(|known| {
+            let mut known = HashMap::clone(known);
+            known.remove(&token.hash);
+            known
+        });
+        Ok(revoked)
     }
 
     pub(crate) fn find(&self, hash: &[u8; 32]) -> Option<RootToken> {

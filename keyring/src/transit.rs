@@ -393,6 +393,11 @@ impl Transit {
         self.root_tokens.find(&hash)
     }
 
+    /// Revokes the root token with this accessor; whether there was one.
+    pub async fn revoke_root_token(&self, accessor: &str) -> Result<bool, StoreError> {
+        self.root_tokens.revoke(accessor, self.loader.clock.now()).await
+    }
+
     /// The keys of entries and credentials.
     pub fn identity_keys(&self) -> Arc<IdentityKeys> {
         Arc::clone(&self.loader.keys.store.identity)

@@ -16,7 +16,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 pub use self::quotas::Quotas;
-pub use self::settings::QuotaSettings;
+pub use self::settings::{QuotaSettings, SettingsChange};
 pub use self::spec::{Budget, Per, QuotaPath, QuotaSpec, SpecFault};
 pub use self::table::Table;
 pub use self::window::{Unit, Window};

@@ -4,19 +4,15 @@ use std::sync::Arc;
 
 use keyring::audit_keys::AuditKeys;
 
+use super::encode::push_text;
 use super::record::push_keyed_hash;
 use crate::config::audit::Correlate;
 
 /// The fields that are hashed, and the key they are hashed under.
 #[derive(Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "one for each field, in any combination"
-)]
 pub(super) struct Correlation {
     keys: Arc<AuditKeys>,
     pub(super) accessor: bool,
-    pub(super) context: bool,
     pub(super) display_name: bool,
     pub(super) source: bool,
 }
@@ -25,16 +21,25 @@ impl Correlation {
     pub(super) fn new(keys: Arc<AuditKeys>, fields: Correlate) -> Self {
         let Correlate {
             accessor,
-            context,
             display_name,
             source,
         } = fields;
         Self {
             keys,
             accessor,
-            context,
             display_name,
             source,
+        }
+    }
+
+    /// Appends a name as a JSON text: its keyed hash if so wanted, else as it is.
+    pub(super) fn push_name(&self, out: &mut Vec<u8>, hashed: bool, name: &str) {
+        if hashed {
+            out.push(b'"');
+            self.push(out, name.as_bytes());
+            out.push(b'"');
+        } else {
+            push_text(out, name);
         }
     }
 

@@ -102,11 +102,6 @@ impl AuditLog {
         Who::new(&self.core.correlation, accessor, display_name, policies)
     }
 
-    /// Whether records carry derivation contexts, as keyed hashes.
-    pub fn correlates_contexts(&self) -> bool {
-        self.core.correlation.context
-    }
-
     /// How each sink is, by name.
     pub fn state(&self) -> Vec<(String, SinkState)> {
         let ports = self.core.ports.iter();

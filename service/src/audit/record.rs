@@ -98,8 +98,8 @@ pub struct Record<'a> {
     pub reason: Option<&'a str>,
     /// Whether this was found out by a later start, from the history.
     pub recovered: bool,
-    /// A derivation context. It is written only as a keyed hash, and only if `audit.correlate` names it.
-    pub context: Option<&'a [u8]>,
+    /// The accessor of the token that the answer gives out.
+    pub made: Option<&'a str>,
 }
 
 /// Where a request came from.
@@ -173,10 +173,9 @@ impl Record<'_> {
         }
         text(out, b",\"cause\":", self.cause);
         text(out, b",\"reason\":", self.reason);
-        if let Some(context) = self.context.filter(|_| correlation.context) {
-            out.extend_from_slice(b",\"context\":\"");
-            correlation.push(out, context);
-            out.push(b'"');
+        if let Some(made) = self.made {
+            out.extend_from_slice(b",\"made\":");
+            correlation.push_name(out, correlation.accessor, made);
         }
         if self.recovered {
             out.extend_from_slice(b",\"recovered\":true");

@@ -48,7 +48,7 @@ pub async fn complete(
             cause: None,
             reason: None,
             recovered: true,
-            context: None,
+            made: None,
         };
         let written = match log.submit_synced(&record) {
             Ok(ticket) => ticket.await.is_ok(),

@@ -120,7 +120,7 @@ fn record(kind: Kind, request: Uuid) -> Record<'static> {
         cause: None,
         reason: None,
         recovered: false,
-        context: None,
+        made: None,
     }
 }
 

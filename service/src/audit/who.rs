@@ -15,19 +15,10 @@ impl Who {
         policies: impl IntoIterator<Item = &'p str>,
     ) -> Self {
         let mut out = Vec::with_capacity(128);
-        let name = |out: &mut Vec<u8>, hashed: bool, value: &str| {
-            if hashed {
-                out.push(b'"');
-                correlation.push(out, value.as_bytes());
-                out.push(b'"');
-            } else {
-                push_text(out, value);
-            }
-        };
         out.extend_from_slice(b",\"accessor\":");
-        name(&mut out, correlation.accessor, accessor);
+        correlation.push_name(&mut out, correlation.accessor, accessor);
         out.extend_from_slice(b",\"display_name\":");
-        name(&mut out, correlation.display_name, display_name);
+        correlation.push_name(&mut out, correlation.display_name, display_name);
         out.extend_from_slice(b",\"policies\":[");
         for (index, policy) in policies.into_iter().enumerate() {
             if index > 0 {

@@ -60,7 +60,7 @@ impl AuditWitness {
             cause: Some(change.cause.word()),
             reason: None,
             recovered: false,
-            context: None,
+            made: None,
         };
         let ticket = log.submit_synced(&record).map_err(|_| Refused)?;
         ticket.await.map_err(|_| Refused)

@@ -22,15 +22,9 @@ pub struct Audit {
 
 /// Fields that are written as keyed hashes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "one for each field, in any combination"
-)]
 pub struct Correlate {
     /// The token's accessor, in place of itself.
     pub accessor: bool,
-    /// The derivation context of a request with one item, which is not written otherwise.
-    pub context: bool,
     /// The token's display name, in place of itself.
     pub display_name: bool,
     /// The peer's address, in place of itself.
@@ -250,14 +244,13 @@ impl FromValue for Collector {
 
 impl FromValue for Correlate {
     const FORM: &'static str =
-        "a list like \"source, accessor\" of accessor, context, display_name and source";
+        "a list like \"source, accessor\" of accessor, display_name and source";
 
     fn from_value(value: &Value) -> Option<Self> {
         let mut fields = Self::default();
         for name in String::from_value(value)?.split(',') {
             match name.trim() {
                 "accessor" => fields.accessor = true,
-                "context" => fields.context = true,
                 "display_name" => fields.display_name = true,
                 "source" => fields.source = true,
                 _ => return None,

@@ -51,6 +51,8 @@ pub(super) struct Reply {
     pub(super) retry_after: Option<u64>,
     /// Whether nobody knows if the change was made.
     pub(super) leaves_unknown: bool,
+    /// The accessor of the token it gives out.
+    pub(super) made: Option<Box<str>>,
 }
 
 /// The body of an answer.
@@ -82,6 +84,7 @@ impl Reply {
             used: ONE,
             retry_after: None,
             leaves_unknown: false,
+            made: None,
         }
     }
 
@@ -127,7 +130,10 @@ impl Reply {
         });
         push_json(&mut bytes, &auth);
         bytes.extend_from_slice(b"}\n");
-        Self::json(bytes)
+        Self {
+            made: Some(issued.accessor.as_str().into()),
+            ..Self::json(bytes)
+        }
     }
 
     /// JSON that somebody else printed, as the envelope's data.
@@ -180,6 +186,7 @@ impl Reply {
             used: ONE,
             retry_after: None,
             leaves_unknown: false,
+            made: None,
         }
     }
 
@@ -200,6 +207,7 @@ impl Reply {
             used: Summary::default(),
             retry_after: problem.retry_after,
             leaves_unknown: problem.leaves_unknown,
+            made: None,
             ..Self::bare(&serde_json::json!({"errors": text.as_slice()}))
         }
         .with_status(problem.status)

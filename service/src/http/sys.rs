@@ -8,13 +8,14 @@ use super::request::Request;
 use super::errors::Problem;
 use super::fields::Fields;
 use super::reply::{Answer, Reply};
+use crate::gate::Opened;
 
 /// `GET sys/health`: 200 if this node can serve, else what a sealed node answers; each can be set by the query.
 pub(super) fn health(request: &Request<'_>) -> Answer {
-    let current = request
-        .opened
-        .is_some_and(|opened| opened.transit.is_current());
-    let status = health_status(&mut request.query_fields(), current)?;
+    let is_current = |opened: &Opened| opened.transit.is_current();
+    let current = request.opened.is_some_and(is_current);
+    let recording = request.opened.is_some_and(|opened| opened.audit.admits().is_ok());
+    let status = health_status(&mut request.query_fields(), current && recording)?;
     let server = &request.front.server;
     let mut body = json!({
         "initialized": true,
@@ -26,6 +27,7 @@ pub(super) fn health(request: &Request<'_>) -> Answer {
         "server_time_utc": request.front.clock.now().seconds(),
         "version": server.version,
         "store_current": current,
+        "audit_recording": recording,
     });
     name_cluster(request, &mut body);
     Ok(Reply::bare(&body).with_status(status))

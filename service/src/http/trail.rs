@@ -188,7 +188,7 @@ impl Trail {
             cause: (kind != Kind::Request).then_some("manual"),
             reason: self.reason.get().map(String::as_str),
             recovered: false,
-            context: None,
+            made: reply.and_then(|reply| reply.made.as_deref()),
         })
     }
 

@@ -46,7 +46,7 @@ pub(super) async fn wrap(
     if !reply.is_enveloped() {
         return Ok(reply);
     }
-    let used = reply.used;
+    let (used, made) = (reply.used, reply.made);
     let Content::Json(bytes) = reply.content else {
         return Err(Problem::internal("an answer in an envelope is no JSON"));
     };
@@ -58,7 +58,11 @@ pub(super) async fn wrap(
         wrapping.wrap(path, ttl, accessor, &response).await
     };
     let wrapped = request.front.detached.run(work).await??;
-    Ok(told(&wrapped).with_used(used))
+    Ok(Reply {
+        used,
+        made,
+        ..told(&wrapped)
+    })
 }
 
 /// `POST sys/wrapping/wrap`: answers what was sent, which the caller must have asked to be wrapped.

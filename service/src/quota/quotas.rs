@@ -13,6 +13,8 @@ use super::{Asked, Decision, QuotaSettings, QuotaSpec, Table};
 #[derive(Debug)]
 pub struct Quotas {
     any: AtomicBool,
+    /// Held while the store is read, so that who read it first does not write last.
+    pub(super) refreshing: tokio::sync::Mutex<()>,
     table: ArcSwap<Table>,
     clock: Arc<dyn Clock>,
 }
@@ -22,6 +24,7 @@ impl Quotas {
     pub fn none(clock: Arc<dyn Clock>) -> Self {
         Self {
             any: AtomicBool::new(false),
+            refreshing: tokio::sync::Mutex::default(),
             table: ArcSwap::default(),
             clock,
         }

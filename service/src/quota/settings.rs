@@ -45,6 +45,29 @@ impl QuotaSettings {
     }
 }
 
+/// What a write changes of the settings; what is absent stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SettingsChange {
+    /// Paths that no quota counts, with or without slashes at their ends.
+    pub exempt_paths: Option<Vec<String>>,
+    /// See [`QuotaSettings::audit_logging`].
+    pub audit_logging: Option<bool>,
+    /// See [`QuotaSettings::response_headers`].
+    pub response_headers: Option<bool>,
+}
+
+impl SettingsChange {
+    /// Changes these settings.
+    pub fn apply_to(&self, settings: &mut QuotaSettings) {
+        if let Some(paths) = &self.exempt_paths {
+            let canonical = paths.iter().map(|path| path.trim_matches('/').to_owned());
+            settings.exempt_paths = canonical.filter(|path| !path.is_empty()).collect();
+        }
+        settings.audit_logging = self.audit_logging.unwrap_or(settings.audit_logging);
+        settings.response_headers = self.response_headers.unwrap_or(settings.response_headers);
+    }
+}
+
 impl Default for QuotaSettings {
     fn default() -> Self {
         let paths = [

@@ -19,8 +19,9 @@ pub const SETTINGS: Shelf<'static> = Shelf {
 pub const SETTINGS_NAME: &str = "config";
 
 impl Quotas {
-    /// Puts in force what the store holds. After an error everything stays as it was.
+    /// Puts in force what the store holds by now. After an error everything stays as it was.
     pub async fn refresh(&self, entries: &Entries) -> Result<(), EntryError> {
+        let _turn = self.refreshing.lock().await;
         let limit = u32::try_from(Table::MAX_QUOTAS).unwrap_or(u32::MAX);
         let specs = entries.list::<QuotaSpec>(QUOTAS, None, limit).await?;
         let settings = entries

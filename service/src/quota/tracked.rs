@@ -13,9 +13,11 @@ use super::window::{Excess, Unit, Window};
 
 /// What callers have spent.
 pub(super) struct Tracked {
-    buckets: Box<[OnceLock<Box<Mutex<[Slot; WAYS]>>>]>,
+    buckets: Box<[OnceLock<Bucket>]>,
     hasher: RandomState,
 }
+
+type Bucket = Box<Mutex<[Slot; WAYS]>>;
 
 /// One caller. Times are nanoseconds of uptime; zero is never.
 #[derive(Clone, Copy, Debug, Default)]
@@ -81,20 +83,18 @@ impl Tracked {
         };
         let bucket = bucket.get_or_init(Box::default);
         let mut slots = bucket.lock().unwrap_or_else(PoisonError::into_inner);
-        match slots.iter_mut().find(|slot| slot.owner == owner) {
-            Some(slot) => work(slot),
-            None => {
-                let mut slot = Slot {
-                    owner,
-                    ..Slot::default()
-                };
-                let outcome = work(&mut slot);
-                if let Some(idlest) = slots.iter_mut().min_by_key(|slot| slot.busy_until()) {
-                    *idlest = slot;
-                }
-                outcome
-            }
+        if let Some(slot) = slots.iter_mut().find(|slot| slot.owner == owner) {
+            return work(slot);
         }
+        let mut slot = Slot {
+            owner,
+            ..Slot::default()
+        };
+        let outcome = work(&mut slot);
+        if let Some(idlest) = slots.iter_mut().min_by_key(|slot| slot.busy_until()) {
+            *idlest = slot;
+        }
+        outcome
     }
 }
 

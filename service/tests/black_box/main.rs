@@ -23,6 +23,7 @@ mod client;
 mod clients;
 mod durability;
 mod pkcs11;
+mod quotas;
 mod restart;
 mod sealing;
 mod set_up;

@@ -34,7 +34,7 @@ fn a_record_says_these_fields_in_this_order_and_no_others() {
         cause: Some("manual"),
         reason: Some("drill"),
         recovered: true,
-        context: Some(b"secret context"),
+        made: Some("made"),
         source: Source {
             tls: Some(Tls::V1_3),
             ..request().source
@@ -48,7 +48,7 @@ fn a_record_says_these_fields_in_this_order_and_no_others() {
         r#""accessor":"acc","display_name":"approle-web","policies":["default","app"],"source":"127.0.0.1","#,
         r#""listener":"main","tls":"1.3","operation":"encrypt","mount":"transit","key":"orders","versions":[1,3],"#,
         r#""items":1,"failed":0,"bytes_in":40,"bytes_out":80,"status":200,"outcome":"done","micros":31,"#,
-        r#""cause":"manual","reason":"drill","recovered":true}"#,
+        r#""cause":"manual","reason":"drill","made":"made","recovered":true}"#,
         "\n"
     );
     assert_eq!(text(&out), expected);
@@ -58,7 +58,6 @@ fn a_record_says_these_fields_in_this_order_and_no_others() {
 fn a_field_named_in_correlate_is_only_its_keyed_hash() {
     let correlate = Correlate {
         accessor: true,
-        context: true,
         display_name: true,
         source: true,
     };
@@ -66,7 +65,7 @@ fn a_field_named_in_correlate_is_only_its_keyed_hash() {
     let who = Who::new(&correlation, "acc", "name", []);
     let record = Record {
         who: Some(&who),
-        context: Some(b"ctx"),
+        made: Some("maker"),
         ..request()
     };
     let value = encoded(&record, correlate);
@@ -75,7 +74,7 @@ fn a_field_named_in_correlate_is_only_its_keyed_hash() {
         ("accessor", "acc"),
         ("display_name", "name"),
         ("source", "127.0.0.1"),
-        ("context", "ctx"),
+        ("made", "maker"),
     ] {
         let hash = encode::hex(&keys().correlate(clear.as_bytes()));
         assert_eq!(value[field], json!(format!("hmac-sha256:{hash}")));

@@ -60,8 +60,15 @@ where
             remote,
             ..NewToken::default()
         };
+        let accessor = token.scope.clone();
         let issued: Issued = identity.issue(token, &limits).await?;
-        Ok::<_, Problem>(issued)
+        // Whoever disables a mount takes away the tokens that are there; this one may have come just after.
+        if identity.methods.mounts.is_enabled(&accessor).await? {
+            return Ok(issued);
+        }
+        let revoked = identity.revoke_issued(&issued).await;
+        revoked.map_err(|error| Problem::identity_store(&error))?;
+        Err(Problem::permission_denied())
     };
     let issued = request.front.detached.run(work).await??;
     Ok(Reply::auth(request.id, &issued, &[]))

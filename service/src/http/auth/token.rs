@@ -22,7 +22,7 @@ use crate::http::route::identity::{TokenCall, Which};
 use crate::http::text::Text;
 use crate::identity::Identity;
 use crate::identity::token::grant::Issued;
-use crate::identity::token::lookup::{Found, Stored};
+use crate::identity::token::lookup::Found;
 use crate::identity::token::renew::{RenewError, RenewalTerms};
 use crate::identity::token::role::{SHELF, TokenRole};
 use crate::identity::token::text::TokenText;
@@ -217,7 +217,7 @@ async fn revoke(request: &Request<'_>, which: Which) -> Answer {
             Which::ByText | Which::Own => Reply::nothing(),
         });
     };
-    end(request, service_token(found)?, Reach::Tree).await
+    end(request, found, Reach::Tree).await
 }
 
 async fn revoke_orphan(request: &Request<'_>) -> Answer {
@@ -229,24 +229,23 @@ async fn revoke_orphan(request: &Request<'_>) -> Answer {
     let mut fields = request.body.fields()?;
     let (_, found) = find(request, Which::ByText, &mut fields).await?;
     let found = found.ok_or_else(|| Problem::bad("token to revoke not found"))?;
-    end(request, service_token(found)?, Reach::Alone).await
+    end(request, found, Reach::Alone).await
 }
 
-async fn end(request: &Request<'_>, stored: Stored, reach: Reach) -> Answer {
-    let identity = Arc::clone(request.identity()?);
-    let work = async move { identity.revoke(&stored, reach).await };
+async fn end(request: &Request<'_>, found: Found, reach: Reach) -> Answer {
+    let (identity, transit) = (Arc::clone(request.identity()?), Arc::clone(request.transit()?));
+    let work = async move {
+        match found {
+            Found::Batch(_) => Ok(None),
+            // Its children have no parent to be revoked with.
+            Found::Initial(root) => transit.revoke_root_token(&root.accessor).await.map(Some),
+            Found::Service(stored) => identity.revoke(&stored, reach).await.map(Some),
+        }
+    };
     let revoked = request.front.detached.run(work).await?;
-    revoked.map_err(|error| Problem::identity_store(&error))?;
-    Ok(Reply::nothing())
-}
-
-fn service_token(found: Found) -> Result<Stored, Problem> {
-    match found {
-        Found::Batch(_) => Err(Problem::bad("batch tokens cannot be revoked")),
-        Found::Initial(_) => Err(Problem::bad(
-            "the root token of init is not revoked here; it is replaced",
-        )),
-        Found::Service(stored) => Ok(*stored),
+    match revoked.map_err(|error| Problem::identity_store(&error))? {
+        Some(_) => Ok(Reply::nothing()),
+        None => Err(Problem::bad("batch tokens cannot be revoked")),
     }
 }
 

@@ -30,10 +30,17 @@ fn methods() -> Vec<Arc<AuthMount>> {
     vec![Arc::new(mount.unwrap())]
 }
 
+fn mounted() -> Mounted {
+    Mounted {
+        mounts: Arc::new(mounts()),
+        methods: Arc::new(methods()),
+    }
+}
+
 fn find(verb: Verb, raw: &str) -> Result<Route, RouteFault> {
     let decoded = path::decode(raw).unwrap();
     let path = ApiPath::parse(&decoded).unwrap();
-    Route::find(verb, &path, &mounts(), &methods())
+    Route::find(verb, &path, &mounted())
 }
 
 fn operation(verb: Verb, raw: &str) -> Result<Operation, RouteFault> {
@@ -46,6 +53,17 @@ fn method(name: &str) -> Method {
 
 /// One request for each row of the table.
 const ROWS: &[(Verb, &str, Operation)] = &[
+    (Verb::Read, "/v1/sys/audit", Operation::AuditDevices),
+    (Verb::Write, "/v1/sys/audit/file", Operation::AuditDeviceChange),
+    (Verb::Write, "/v1/sys/audit-hash/file", Operation::AuditHash),
+    (Verb::Read, "/v1/sys/quotas/config", Operation::QuotaConfigRead),
+    (Verb::Write, "/v1/sys/quotas/config", Operation::QuotaConfigWrite),
+    (Verb::List, "/v1/sys/quotas/rate-limit", Operation::QuotaList),
+    (Verb::Read, "/v1/sys/quotas/rate-limit/q", Operation::QuotaRead),
+    (Verb::Write, "/v1/sys/quotas/rate-limit/q", Operation::QuotaWrite),
+    (Verb::Delete, "/v1/sys/quotas/rate-limit/q", Operation::QuotaDelete),
+    (Verb::Write, "/v1/sys/seal", Operation::Seal),
+    (Verb::Write, "/v1/sys/unseal", Operation::Unseal),
     (Verb::Write, "/v1/transit/encrypt/k", Operation::Encrypt),
     (Verb::Write, "/v1/transit/decrypt/k", Operation::Decrypt),
     (Verb::Write, "/v1/transit/rewrap/k", Operation::Rewrap),
@@ -342,7 +360,7 @@ proptest! {
         let Ok(decoded) = path::decode(&raw) else { return Ok(()) };
         let Ok(parsed) = ApiPath::parse(&decoded) else { return Ok(()) };
         prop_assert!(!decoded.split('/').any(|part| part == ".."));
-        let Ok(Route { target: Target::Key(key), operation }) = Route::find(verb, &parsed, &mounts(), &methods()) else {
+        let Ok(Route { target: Target::Key(key), operation }) = Route::find(verb, &parsed, &mounted()) else {
             return Ok(());
         };
         let name = key.address.name.as_str();

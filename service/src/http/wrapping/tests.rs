@@ -48,18 +48,15 @@ fn what_cannot_be_honoured_is_refused_and_not_repeated() {
 
 #[test]
 fn the_accessor_is_that_of_a_token_or_of_what_app_role_made() {
-    let of = |path: &[&str], response: &str| {
+    let of = |path: &str, response: &str| {
         wrapped_accessor(&SecretBytes::new(response.as_bytes().to_vec()), path)
     };
     let token = r#"{"data":null,"auth":{"accessor":"acc","client_token":"x"}}"#;
     let secret_id = r#"{"data":{"secret_id_accessor":"sec"},"auth":null}"#;
-    let making = ["auth", "a", "b", "role", "web", "secret-id"];
-    assert_eq!(
-        of(&["auth", "token", "create"], token).as_deref(),
-        Some("acc")
-    );
-    assert_eq!(of(&making, secret_id).as_deref(), Some("sec"));
-    assert_eq!(of(&["sys", "wrapping", "wrap"], secret_id), None);
-    assert_eq!(of(&["auth", "a", "role", "web"], secret_id), None);
-    assert_eq!(of(&making, r#"{"data":{"keys":[]},"auth":null}"#), None);
+    let making = "auth/a/b/role/web/secret-id";
+    assert_eq!(of("auth/token/create", token).as_deref(), Some("acc"));
+    assert_eq!(of(making, secret_id).as_deref(), Some("sec"));
+    assert_eq!(of("sys/wrapping/wrap", secret_id), None);
+    assert_eq!(of("auth/a/role/web", secret_id), None);
+    assert_eq!(of(making, r#"{"data":{"keys":[]},"auth":null}"#), None);
 }

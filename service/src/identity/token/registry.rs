@@ -238,6 +238,11 @@ impl Registry {
             Some(entry) => entry,
             None => self.cold(text, hash).await?,
         };
+        // The first root token is in no row whose end this cache would be told.
+        if entry.is_initial && self.engine.root_token(text).is_none() {
+            self.inner.live.invalidate(&hash);
+            return Err(Refusal::Denied);
+        }
         if entry.admits(remote) {
             Ok(entry)
         } else {

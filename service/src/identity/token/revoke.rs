@@ -4,6 +4,7 @@ use keyring::store::StoreError;
 use keyring::store::identity::{CredentialKind, Reach};
 
 use super::entry::TokenEntry;
+use super::grant::Issued;
 use super::lookup::Stored;
 use super::registry::Refusal;
 use crate::identity::Identity;
@@ -18,6 +19,19 @@ impl Identity {
         let revoked = revoked.await?;
         self.registry.inner().revoked(&[hash]);
         Ok(revoked)
+    }
+
+    /// Takes back a token that was only just issued. A batch token cannot be; it is told to nobody.
+    pub async fn revoke_issued(&self, issued: &Issued) -> Result<(), StoreError> {
+        let Some(text) = &issued.text else {
+            return Ok(());
+        };
+        let hash = self.keys.hash(CredentialKind::Token, text.expose_secret().as_bytes());
+        let kind = CredentialKind::Token;
+        let now = self.clock.now();
+        self.credentials.revoke_credential(kind, hash, Reach::Tree, now).await?;
+        self.registry.inner().revoked(&[hash]);
+        Ok(())
     }
 
     /// Takes one use of a token whose uses are counted, before what it is used for begins. The last use leaves it gone.

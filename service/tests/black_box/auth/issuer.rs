@@ -33,7 +33,7 @@ impl Signer {
     }
 
     /// A token with these claims, valid from now on for five minutes unless they say otherwise.
-    pub(super) fn sign(&self, claims: Value) -> String {
+    pub(super) fn sign(&self, claims: &Value) -> String {
         let now = now();
         let mut all = json!({"iat": now, "exp": now + 300});
         for (name, value) in claims.as_object().unwrap() {

@@ -64,7 +64,7 @@ fn a_signed_token_gives_a_token() {
     let signer = Signer::new("k");
     let mounted = Mounted::trusting(&signer);
     for role in ["team", "TEAM"] {
-        let auth = auth_of(&mounted.log_in(role, &signer.sign(claims())));
+        let auth = auth_of(&mounted.log_in(role, &signer.sign(&claims())));
         assert_eq!(auth["policies"], json!(["default", "team"]));
         assert_eq!(auth["metadata"], json!({"role": "team", "unit": "ops"}));
         assert_eq!(auth["lease_duration"], 600);
@@ -82,9 +82,9 @@ fn what_does_not_log_in_is_told_why_in_vaults_words_and_nothing_is_repeated() {
     let with = |name: &str, value: Value| {
         let mut claims = claims();
         claims[name] = value;
-        signer.sign(claims)
+        signer.sign(&claims)
     };
-    let good = signer.sign(claims());
+    let good = signer.sign(&claims());
     let head = BASE64.encode(br#"{"alg":"none"}"#);
     let unsigned = format!("{head}.{}.", good.split('.').nth(1).unwrap());
     let validating = |why: &str| format!("error validating token: {why}");
@@ -100,7 +100,7 @@ fn what_does_not_log_in_is_told_why_in_vaults_words_and_nothing_is_repeated() {
             "can/ary",
             "role could not be found".to_owned(),
         ),
-        (Signer::new("k").sign(claims()), "team", signature),
+        (Signer::new("k").sign(&claims()), "team", signature),
         (
             unsigned,
             "team",
@@ -147,7 +147,7 @@ fn keys_are_fetched_from_where_an_issuer_publishes_them() {
     assert_eq!(nothing_there.status, 400, "{}", nothing_there.text());
     server.lay_out("/keys", json!({"keys": [signer.jwk()]}));
     mounted.wrote("config", keys);
-    let token = signer.sign(claims());
+    let token = signer.sign(&claims());
     for _ in 0..3 {
         auth_of(&mounted.log_in("", &token));
     }
@@ -213,7 +213,7 @@ fn what_is_not_offered_is_refused_clearly() {
 fn a_renewal_goes_by_what_the_role_says_then_and_ends_with_it() {
     let signer = Signer::new("k");
     let mounted = Mounted::trusting(&signer);
-    let auth = auth_of(&mounted.log_in("team", &signer.sign(claims())));
+    let auth = auth_of(&mounted.log_in("team", &signer.sign(&claims())));
     let token = text(&auth, "client_token");
     let renew = || {
         let request = mounted.app.anonymous("POST", "auth/token/renew-self");
@@ -221,7 +221,10 @@ fn a_renewal_goes_by_what_the_role_says_then_and_ends_with_it() {
     };
     mounted.wrote("role/team", json!({"token_ttl": "20m"}));
     assert_eq!(auth_of(&renew())["lease_duration"], 1200);
-    let deleted = mounted.app.request("DELETE", &mounted.at("role/team")).send();
+    let deleted = mounted
+        .app
+        .request("DELETE", &mounted.at("role/team"))
+        .send();
     assert_eq!(deleted.status, 204);
     assert_eq!(renew().status, 400);
 }
@@ -237,7 +240,7 @@ fn logins_that_fail_leave_no_token_behind() {
     for number in 0..20 {
         let refused = mounted.log_in(
             "team",
-            &Signer::new("k").sign(json!({"jti": number.to_string()})),
+            &Signer::new("k").sign(&json!({"jti": number.to_string()})),
         );
         assert_eq!(refused.status, 400);
     }

@@ -83,7 +83,7 @@ fn an_account_that_the_cluster_vouches_for_logs_in() {
         "disable_local_ca_jwt": true,
     }));
     cluster.lay_out(REVIEWS, review("shop-eu", true));
-    let token = signer.sign(claims("shop-eu"));
+    let token = signer.sign(&claims("shop-eu"));
     let auth = auth_of(&mounted.log_in(&token));
     let expected = json!({
         "role": "orders", "service_account_name": "orders", "service_account_namespace": "shop-eu",
@@ -117,7 +117,7 @@ fn a_review_that_fails_or_is_of_somebody_else_is_403() {
     mounted.configure(json!({
         "kubernetes_host": cluster.url(""), "token_reviewer_jwt": "r", "disable_local_ca_jwt": true,
     }));
-    let log_in = || mounted.log_in(&signer.sign(claims("shop-eu"))).refusal();
+    let log_in = || mounted.log_in(&signer.sign(&claims("shop-eu"))).refusal();
     let denied = (403, "permission denied".to_owned());
     assert_eq!(log_in(), denied, "404 by the cluster");
     cluster.lay_out(REVIEWS, review("shop-eu", false));
@@ -126,7 +126,7 @@ fn a_review_that_fails_or_is_of_somebody_else_is_403() {
     assert_eq!(log_in(), denied, "the token tells of another account");
     cluster.lay_out(REVIEWS, review("kube-system", true));
     let other = mounted
-        .log_in(&signer.sign(claims("kube-system")))
+        .log_in(&signer.sign(&claims("kube-system")))
         .refusal();
     assert_eq!(other, (403, "namespace not authorized".to_owned()));
     let gone = json!({
@@ -143,9 +143,9 @@ fn the_clusters_keys_vouch_without_asking_it() {
         "kubernetes_host": "https://192.0.2.1", "pem_keys": [signer.public_pem()],
         "issuer": "https://cluster", "disable_local_ca_jwt": true,
     }));
-    auth_of(&mounted.log_in(&signer.sign(claims("shop-eu"))));
+    auth_of(&mounted.log_in(&signer.sign(&claims("shop-eu"))));
     let denied = (403, "permission denied".to_owned());
-    let forged = Signer::new("c").sign(claims("shop-eu"));
+    let forged = Signer::new("c").sign(&claims("shop-eu"));
     assert_eq!(mounted.log_in(&forged).refusal(), denied);
     for (name, value) in [
         ("aud", json!("other")),
@@ -155,7 +155,7 @@ fn the_clusters_keys_vouch_without_asking_it() {
     ] {
         let mut changed = claims("shop-eu");
         changed[name] = value;
-        let refused = mounted.log_in(&signer.sign(changed));
+        let refused = mounted.log_in(&signer.sign(&changed));
         assert_eq!(refused.status, 403, "{name} {}", refused.text());
     }
 }

@@ -4,13 +4,13 @@ use super::*;
 
 fn read(body: &str) -> Result<QuotaSpec, Problem> {
     let mut fields = Fields::from_json(body.as_bytes()).unwrap();
-    let spec = read_spec(&mut fields, |path| {
+    let read = spec(&mut fields, |path| {
         let mounts = ["auth/approle", "sys", "transit"];
         let mount = mounts.into_iter().find(|mount| path.starts_with(mount));
         mount.map(str::to_owned)
     })?;
     assert!(fields.are_read(), "{body}");
-    Ok(spec)
+    Ok(read)
 }
 
 fn shown(body: &str) -> Value {
@@ -108,7 +108,9 @@ fn settings_change_where_they_are_named() {
     let mut settings = QuotaSettings::default();
     let mut update = |body: &str| {
         let mut fields = Fields::from_json(body.as_bytes()).unwrap();
-        update_settings(&mut settings, &mut fields).unwrap();
+        settings_change(&mut fields)
+            .unwrap()
+            .apply_to(&mut settings);
         Value::Object(settings.view())
     };
     let shown = update(r#"{"rate_limit_exempt_paths":["/sys/health/","transit/keys/*",""]}"#);

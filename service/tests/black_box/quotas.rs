@@ -1,0 +1,92 @@
+//! Rate limits and budgets, over the wire.
+
+use serde_json::{Value, json};
+
+use crate::app::TestApp;
+use crate::client::Answer;
+
+fn write(app: &TestApp, name: &str, body: Value) -> Answer {
+    app.post(&format!("sys/quotas/rate-limit/{name}"), body)
+}
+
+/// How many of 30 reads of a ring pass.
+fn passes(app: &TestApp, ring: &str) -> usize {
+    (0..30).filter(|_| app.read(ring).status == 200).count()
+}
+
+#[test]
+fn a_rate_limit_refuses_with_vaults_text_and_a_time_to_come_back() {
+    let app = TestApp::fresh(&[]);
+    app.create("limited", "{}").data();
+    let limit = json!({"path": "transit/keys/*", "rate": 5, "interval": "24h"});
+    assert_eq!(write(&app, "reads", limit.clone()).status, 204);
+    assert_eq!(passes(&app, "limited"), 5);
+    let refused = app.read("limited");
+    let text = "request path \"transit/keys/limited\": rate limit quota exceeded";
+    assert_eq!(refused.refusal(), (429, text.to_owned()));
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=17_280).contains(&wait), "{wait}");
+    // Nothing else is meant, and writing the same again gives nothing back.
+    assert_eq!(app.encrypt("limited", json!({"plaintext": ""})).status, 200);
+    assert_eq!(write(&app, "reads", limit.clone()).status, 204);
+    assert_eq!(passes(&app, "limited"), 0);
+    let other = write(&app, "again", limit).refusal();
+    let text = "quota rule with similar properties exists under the name \"reads\"";
+    assert_eq!(other, (400, text.to_owned()));
+
+    let read = app.get("sys/quotas/rate-limit/reads").data();
+    assert_eq!(
+        (&read["rate"], &read["interval"]),
+        (&json!(5), &json!(86_400))
+    );
+    let list = app.request("LIST", "sys/quotas/rate-limit").send().data();
+    assert_eq!(list, json!({"keys": ["reads"]}));
+    let exempt = json!({"rate_limit_exempt_paths": ["transit/keys"]});
+    assert_eq!(app.post("sys/quotas/config", exempt).status, 204);
+    assert_eq!(passes(&app, "limited"), 30);
+    let none = json!({"rate_limit_exempt_paths": []});
+    assert_eq!(app.post("sys/quotas/config", none).status, 204);
+    assert_eq!(passes(&app, "limited"), 0);
+    let gone = app.request("DELETE", "sys/quotas/rate-limit/reads").send();
+    assert_eq!(gone.status, 204);
+    assert_eq!(app.get("sys/quotas/rate-limit/reads").status, 404);
+    assert_eq!(passes(&app, "limited"), 30);
+}
+
+#[test]
+fn a_decrypt_budget_counts_items_and_refuses_what_never_fits() {
+    let app = TestApp::fresh(&[]);
+    let ring = app.ring(json!({}));
+    let sealed = app.seal(&ring, "aGVsbG8=");
+    let budget = json!({
+        "path": "transit", "operations": ["decrypt"], "per": ["identity", "key"],
+        "windows": [{"items": 100, "interval": "24h"}, {"requests": 20, "interval": "24h"}],
+    });
+    assert_eq!(write(&app, "pii", budget).status, 204);
+    let batch = |items: usize| {
+        let item = json!({"ciphertext": sealed});
+        json!({"batch_input": vec![item; items]})
+    };
+    assert_eq!(app.decrypt(&ring, batch(101)).status, 400);
+    assert_eq!(app.decrypt(&ring, batch(60)).status, 200);
+    assert_eq!(app.decrypt(&ring, batch(41)).status, 429);
+    assert_eq!(app.decrypt(&ring, batch(40)).status, 200);
+    let one = json!({"ciphertext": sealed});
+    assert_eq!(app.decrypt(&ring, &one).status, 429);
+    assert_eq!(app.encrypt(&ring, json!({"plaintext": ""})).status, 200);
+    let other = app.ring(json!({}));
+    let elsewhere = app.seal(&other, "aGVsbG8=");
+    assert_eq!(app.open(&other, &elsewhere), "aGVsbG8=");
+}
+
+#[test]
+fn limits_outlive_the_process() {
+    let home = crate::set_up::Home::new();
+    let app = TestApp::dev(&home, &[]);
+    app.create("kept", "{}").data();
+    let limit = json!({"path": "transit/keys/kept", "rate": 3, "interval": "24h"});
+    assert_eq!(write(&app, "reads", limit).status, 204);
+    app.stop();
+    let app = TestApp::dev(&home, &[]);
+    assert_eq!(passes(&app, "kept"), 3);
+}
