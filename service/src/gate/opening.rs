@@ -88,7 +88,10 @@ impl Blueprint {
         };
         let caches = Caches::new(&foundation);
         let quotas = Arc::new(Quotas::none(Arc::clone(&parts.clock)));
-        let entries = Entries::new(Arc::clone(&foundation.entries), Arc::clone(&foundation.keys));
+        let entries = Entries::new(
+            Arc::clone(&foundation.entries),
+            Arc::clone(&foundation.keys),
+        );
         // Before anything is read that may change.
         transit.follow(Arc::new(Ears {
             caches: Arc::clone(&caches),

@@ -69,7 +69,12 @@ pub(super) async fn dispatch(
 fn trail_of(front: &Front, http: &HttpRequest) -> Trail {
     let connection = http.conn_data::<Connection>();
     let address = connection.and_then(|known| known.client_address(http.headers()));
-    Trail::begin(RequestId::generate(), front.clock.now(), connection, address)
+    Trail::begin(
+        RequestId::generate(),
+        front.clock.now(),
+        connection,
+        address,
+    )
 }
 
 /// Nobody is answered before the answer is recorded.
@@ -140,7 +145,9 @@ async fn answer(
         return Err(Problem::sealed());
     }
     if let Some(opened) = &opened
-        && !route.as_ref().is_ok_and(|route| route.operation.only_tells_status())
+        && !route
+            .as_ref()
+            .is_ok_and(|route| route.operation.only_tells_status())
     {
         opened.audit.admits()?;
     }

@@ -10,7 +10,8 @@ use super::request::Request;
 use super::route::identity::{PolicyTarget, TokenCall, Which};
 use super::route::{KeyTarget, MethodTarget, Target};
 use super::{
-    audit_devices, auth, auth_mounts, capabilities, data, history, keys, mounts, policies, quotas, sealing, sys, wrapping,
+    audit_devices, auth, auth_mounts, capabilities, data, history, keys, mounts, policies, quotas,
+    sealing, sys, wrapping,
 };
 
 impl Request<'_> {
@@ -81,7 +82,6 @@ impl Request<'_> {
             Operation::WrapRenew => wrapping::rewrap(self).await,
         }
     }
-
 }
 
 impl Target {

@@ -20,8 +20,8 @@ use crate::caller::Caller;
 use crate::connection::{ClientCertificates, Connection};
 use crate::gate::Opened;
 use crate::identity::Identity;
-use crate::identity::token::lookup::Found;
 use crate::identity::policy::{Asked, Capability, NoParameters};
+use crate::identity::token::lookup::Found;
 
 /// A request that may be worked on.
 #[derive(Debug)]
@@ -126,4 +126,3 @@ impl Request<'_> {
         Problem::engine(self.operation, key.address.name.as_str(), error)
     }
 }
-

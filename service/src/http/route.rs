@@ -199,7 +199,10 @@ impl Target {
                 (Some(Cow::Owned(mount)), method.known_path().map(Cow::Owned))
             }
             Self::Policy(policy) => (None, policy.name.as_deref().and_then(named)),
-            Self::Token(call) => (Some(Cow::Borrowed("auth/token")), call.role().and_then(named)),
+            Self::Token(call) => (
+                Some(Cow::Borrowed("auth/token")),
+                call.role().and_then(named),
+            ),
             Self::Quota(name) => (None, Some(Cow::Borrowed(name.as_str()))),
             Self::Capabilities(_) | Self::Server => (None, None),
         }

@@ -139,14 +139,19 @@ impl Trail {
         };
         self.is_closed.set(true);
         let answer = Some(reply);
-        self.with_record(log, Kind::Outcome, answer, |record| log.submit_synced(record))?
-            .await
+        self.with_record(log, Kind::Outcome, answer, |record| {
+            log.submit_synced(record)
+        })?
+        .await
     }
 
     /// Records a request that changes nothing, and how it was answered. `None` if there is nothing to record.
     pub(super) fn record(&self, reply: &Reply) -> Option<Result<Ticket<'_>, NotRecorded>> {
         let log = self.log.get()?;
-        let is_status = self.operation.get().is_some_and(Operation::only_tells_status);
+        let is_status = self
+            .operation
+            .get()
+            .is_some_and(Operation::only_tells_status);
         if self.is_closed.replace(true) || is_status {
             return None;
         }
@@ -163,7 +168,10 @@ impl Trail {
         let (mount, key) = self.target.get().map_or((None, None), Target::names);
         let who = self.caller.get().map(|caller| caller.token.who(log));
         let used = reply.map(|reply| reply.used).unwrap_or_default();
-        let listener = self.connection.as_ref().map_or("", |known| &*known.listener);
+        let listener = self
+            .connection
+            .as_ref()
+            .map_or("", |known| &*known.listener);
         submit(&Record {
             at: self.at,
             kind,

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::http::request::Request;
 use crate::http::errors::Problem;
 use crate::http::reply::{Answer, Reply};
+use crate::http::request::Request;
 use crate::identity::Identity;
 use crate::identity::auth_mounts::mount::AuthMount;
 use crate::identity::token::grant::{AuthMountLimits, Issued, NewToken};

@@ -5,10 +5,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::http::request::Request;
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::http::reply::{Answer, Reply};
+use crate::http::request::Request;
 use crate::http::route::{RouteFault, Verb};
 use crate::identity::methods::entry_shelf::EntryShelf;
 use crate::identity::methods::role_name;
