@@ -82,7 +82,10 @@ async fn recorded(trail: &Trail, reply: &Reply) -> Result<(), Problem> {
     match trail.record(reply) {
         None => Ok(()),
         // Nothing was done, and the record is on its way.
-        Some(submitted) if reply.is_urgent => Ok(drop(submitted?)),
+        Some(submitted) if reply.is_urgent => {
+            drop(submitted?);
+            Ok(())
+        }
         Some(submitted) => Ok(submitted?.await?),
     }
 }

@@ -15,6 +15,11 @@ use super::{
 };
 
 impl Request<'_> {
+    #[expect(
+        clippy::cognitive_complexity,
+        clippy::too_many_lines,
+        reason = "one row for each operation"
+    )]
     pub(super) async fn handle(&self, target: &Target) -> Answer {
         match self.operation {
             Operation::AuditDeviceChange => audit_devices::change(),
