@@ -147,7 +147,7 @@ impl Target {
     }
 }
 
-fn misrouted() -> Problem {
+pub(super) fn misrouted() -> Problem {
     Problem::internal("the request led nowhere")
         .alarmed(&"the route table gave an operation another target than it has")
 }

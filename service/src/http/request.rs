@@ -69,7 +69,7 @@ impl Request<'_> {
 
     /// Whether no token is needed for this.
     pub(super) fn is_public(&self, route: &Route) -> bool {
-        route.is_public() || (route.operation == Operation::Metrics && self.front.public_metrics)
+        route.is_public() || self.front.publishes(route.operation)
     }
 
     /// The fields of the query.
