@@ -26,7 +26,7 @@ fn resolve_and_decide(criterion: &mut Criterion<CpuTime>) {
         });
     });
     for policies in policy_counts() {
-        let node = Node::with_policies(policies);
+        let node = Node::with_policies(*policies);
         let token = node.token();
         group.bench_function(format!("token and decision, {policies} policies"), |b| {
             b.iter_custom(|times| {

@@ -88,7 +88,8 @@ impl Node {
             path: "auth/token/create".to_owned(),
             ..NewToken::default()
         };
-        let issued = self.identity.issue(token, &AuthMountLimits::default());
+        let limits = AuthMountLimits::default();
+        let issued = self.identity.issue(token, &limits);
         let issued = self.runtime.block_on(issued).expect("the token is issued");
         let text = issued.text.expect("a new token has a text");
         text.expose_secret().to_owned()

@@ -102,7 +102,7 @@ mod tests {
 
     fn shares(count: u8, threshold: u8) -> Vec<SecretBytes> {
         let shares = split(&[7; 32], count, threshold, &SystemEntropy).unwrap();
-        let texts = shares.iter().map(|share| share.expose_text());
+        let texts = shares.iter().map(UnlockShare::expose_text);
         texts
             .map(|text| SecretBytes::new(text.as_bytes().to_vec()))
             .collect()
