@@ -17,6 +17,7 @@
 mod admission;
 mod api;
 mod app;
+mod audit;
 mod auth;
 mod bad_input;
 mod client;
