@@ -20,6 +20,7 @@ mod app;
 mod audit;
 mod auth;
 mod bad_input;
+mod capabilities;
 mod client;
 mod clients;
 mod durability;
