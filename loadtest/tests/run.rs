@@ -120,10 +120,48 @@ fn a_comparison_runs_pairs_of_slices() {
     let output = service.load(&["encrypt"], &plan);
     assert!(output.status.success(), "{output:?}");
     let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let comparison = &report["compared_with_null"];
+    let comparison = &report["comparison"];
     assert_eq!(comparison["rate"]["pairs"], 2);
     assert!(comparison["rate"]["median"].as_f64() > Some(0.0));
     assert!(!cfg!(target_os = "linux") || comparison["cpu"]["service_micros"].as_f64() > Some(0.0));
+}
+
+#[test]
+fn another_service_can_be_the_base_of_a_comparison() {
+    let service = Service::start(Behaviour::Good);
+    let other = Service::start(Behaviour::Slow);
+    let url = other.url();
+    let token = other.token.path().to_str().expect("a path in UTF-8");
+    let plan = ["--compare-with", &url, "--compare-token-file", token];
+    let slices = ["--pairs", "3", "--slice", "200ms", "--json"];
+    let objective = ["--min-ratio", "1.5"];
+    let output = service.load(&["encrypt"], &[&plan[..], &slices, &objective].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let comparison = &report["comparison"];
+    assert_eq!(comparison["base"], json!(url));
+    assert_eq!(comparison["rate"]["pairs"], 3);
+    let turned = ["--compare-with", &service.url(), "--compare-token-file"];
+    let token = service.token.path().to_str().expect("a path in UTF-8");
+    let output = other.load(
+        &["encrypt"],
+        &[&turned[..], &[token], &slices, &objective].concat(),
+    );
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
+#[test]
+fn a_comparison_with_a_service_that_fails_has_no_result() {
+    let service = Service::start(Behaviour::Good);
+    let other = Service::start(Behaviour::FailsEveryTenth);
+    let plan = ["--compare-with", &other.url(), "--slice", "100ms"];
+    let output = service.load(&["encrypt"], &plan);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        complaint.contains("the base of the comparison"),
+        "{complaint}"
+    );
 }
 
 #[test]
@@ -146,6 +184,13 @@ enum Behaviour {
     Forgets,
     Slow,
     StallsOnce,
+}
+
+impl Behaviour {
+    /// The slow one is the other service of a comparison and has a token of its own.
+    fn token(self) -> &'static str {
+        if self == Self::Slow { "other" } else { "token" }
+    }
 }
 
 struct Service {
@@ -174,17 +219,21 @@ impl Service {
             });
         });
         let token = tempfile::NamedTempFile::new().expect("a temporary file");
-        std::fs::write(token.path(), "token\n").expect("writes");
+        std::fs::write(token.path(), format!("{}\n", behaviour.token())).expect("writes");
         Self {
             address: receive.recv().expect("the server starts"),
             token,
         }
     }
 
+    fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     fn load(&self, scenario: &[&str], options: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_loadtest"))
             .args(scenario)
-            .args(["--addr", &format!("http://{}", self.address)])
+            .args(["--addr", &self.url()])
             .arg("--token-file")
             .arg(self.token.path())
             .args(if options.contains(&"--warm-up") {
@@ -206,7 +255,8 @@ async fn answer(
 ) -> HttpResponse {
     let body: Value = serde_json::from_slice(&body).expect("JSON");
     let token = request.headers().get("X-Vault-Token");
-    assert_eq!(token.and_then(|token| token.to_str().ok()), Some("token"));
+    let token = token.and_then(|token| token.to_str().ok());
+    assert_eq!(token, Some(behaviour.token()));
     let data = if let Some(items) = body["batch_input"].as_array() {
         json!({ "batch_results": items.iter().map(sealed).collect::<Vec<_>>() })
     } else if body["plaintext"].is_string() {
