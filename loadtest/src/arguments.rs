@@ -7,7 +7,12 @@ use std::time::Duration;
 use anyhow::ensure;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::flood::Flood;
+use self::values::{body_length, connection_count, duration, thread_count};
 use crate::access::Access;
+
+mod flood;
+mod values;
 
 /// Puts load on a running Sealring and says what came back, how fast, and whether that was good enough.
 ///
@@ -30,6 +35,13 @@ pub(crate) enum Command {
         /// Items per request.
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         items: u32,
+        #[command(flatten)]
+        run: Run,
+    },
+    /// Good encrypts at a planned --rate, in paired slices alone and beside a flood of garbage tokens.
+    Flood {
+        #[command(flatten)]
+        flood: Flood,
         #[command(flatten)]
         run: Run,
     },
@@ -86,15 +98,15 @@ pub(crate) struct Run {
     #[arg(long, group = "base", value_name = "URL")]
     pub(crate) compare_with: Option<String>,
     /// With --compare-with: a file with the token for the other service; otherwise that of --token-file is used.
-    #[arg(long, requires = "compare_with", value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) compare_token_file: Option<PathBuf>,
     /// With --compare-with and --server-pid: the other service's process id, to compare CPU per request as well (Linux).
-    #[arg(long, requires = "compare_with", requires = "server_pid")]
+    #[arg(long, requires = "server_pid")]
     pub(crate) compare_pid: Option<u32>,
-    /// In a comparison: pairs of slices.
+    /// In a comparison or a flood: pairs of slices.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) pairs: u32,
-    /// In a comparison: length of a slice.
+    /// In a comparison or a flood: length of a slice.
     #[arg(long, default_value = "1s", value_parser = duration)]
     pub(crate) slice: Duration,
     /// With --compare: worker threads of the null server; 0 for one per core, as the service has.
@@ -166,6 +178,12 @@ impl Run {
             self.slice * 2 <= LONGEST / self.pairs,
             "--pairs of two slices each must take at most 1h"
         );
+        // Clap does not require an argument that conflicts with a given one, as --compare and --compare-with do.
+        ensure!(
+            self.compare_with.is_some()
+                || (self.compare_token_file.is_none() && self.compare_pid.is_none()),
+            "--compare-token-file and --compare-pid belong to --compare-with"
+        );
         ensure!(
             !self.compares() || self.rate.is_none(),
             "a comparison measures the highest rate and cannot keep a planned one: leave out --rate"
@@ -211,83 +229,20 @@ impl Run {
     }
 }
 
-/// Reads `250us`, `2ms`, `10s`, `5m` or `1h`.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit());
-    let (number, unit) = digits
-        .and_then(|at| text.split_at_checked(at))
-        .ok_or_else(|| "a number with a unit: us, ms, s, m or h".to_owned())?;
-    let number: u64 = number
-        .parse()
-        .map_err(|_| "a whole number is missing".to_owned())?;
-    let micros = match unit {
-        "us" => 1,
-        "ms" => 1_000,
-        "s" => 1_000_000,
-        "m" => 60_000_000,
-        "h" => 3_600_000_000,
-        _ => return Err("unknown unit; use us, ms, s, m or h".to_owned()),
-    };
-    number
-        .checked_mul(micros)
-        .map(Duration::from_micros)
-        .ok_or_else(|| "too long".to_owned())
-}
-
-fn connection_count(text: &str) -> Result<usize, String> {
-    within(text, 4096)
-}
-
-fn thread_count(text: &str) -> Result<usize, String> {
-    within(text, 64)
-}
-
-fn within(text: &str, most: usize) -> Result<usize, String> {
-    match text.parse() {
-        Ok(count) if (1..=most).contains(&count) => Ok(count),
-        Ok(_) | Err(_) => Err(format!("a number from 1 to {most}")),
-    }
-}
-
-fn body_length(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(bytes) if bytes <= LARGEST_BODY => Ok(bytes),
-        Ok(_) | Err(_) => Err(format!("a number from 0 to {LARGEST_BODY}")),
-    }
-}
-
 const LONGEST: Duration = Duration::from_hours(1);
-const LARGEST_BODY: usize = 256 << 20;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn durations_need_a_unit() {
-        assert_eq!(duration("250us"), Ok(Duration::from_micros(250)));
-        assert_eq!(duration("2ms"), Ok(Duration::from_millis(2)));
-        assert_eq!(duration("10s"), Ok(Duration::from_secs(10)));
-        assert_eq!(duration("1h"), Ok(Duration::from_hours(1)));
-        for wrong in [
-            "",
-            "2",
-            "ms",
-            "2 ms",
-            "-2s",
-            "2d",
-            "1.5s",
-            "99999999999999999h",
-        ] {
-            assert!(duration(wrong).is_err(), "{wrong}");
-        }
-    }
-
     fn parsed(arguments: &[&str]) -> Run {
         let all = ["loadtest", "encrypt"].iter().chain(arguments);
         match Arguments::try_parse_from(all).expect("parses").command {
             Command::Encrypt(run) => run,
-            Command::Decrypt(_) | Command::Batch { .. } | Command::Null(_) => {
+            Command::Decrypt(_)
+            | Command::Batch { .. }
+            | Command::Flood { .. }
+            | Command::Null(_) => {
                 panic!("asked for encrypt")
             }
         }
@@ -321,7 +276,6 @@ mod tests {
                 "--compare-with",
                 "http://127.0.0.1:8201",
             ][..],
-            &["--compare", "null", "--compare-token-file", "token"],
             &["--min-ratio", "0.9"],
         ] {
             let all = ["loadtest", "encrypt"].iter().chain(wrong);
@@ -332,5 +286,13 @@ mod tests {
                 .check()
                 .is_err()
         );
+        let token = ["--compare-token-file", "token"];
+        assert!(parsed(&token).check().is_err());
+        assert!(
+            parsed(&[&["--compare", "null"], &token[..]].concat())
+                .check()
+                .is_err()
+        );
+        assert!(parsed(&[&other[..], &token].concat()).check().is_ok());
     }
 }
