@@ -50,7 +50,7 @@ impl Metrics {
         registry.register(Box::new(ProcessCollector::for_self()))?;
         build_info(&registry)?.set(1);
         let token_reads = IntCounter::new(
-            "token_store_reads_total",
+            "store_token_reads_total",
             "How often the store was asked for a token.",
         )?;
         let token_reads = added(&registry, token_reads)?;
