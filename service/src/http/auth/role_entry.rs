@@ -3,7 +3,7 @@
 use keyring::name::KeyName;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
@@ -34,10 +34,7 @@ pub(super) async fn list<T: RoleEntry>(
     mount: &str,
 ) -> Answer {
     let names = shelf.names(mount).await?;
-    if names.is_empty() {
-        return Err(Problem::absent());
-    }
-    Ok(Reply::data(request.id, &json!({"keys": names}), &[]))
+    Reply::names(request.id, &names)
 }
 
 /// `role/:name`
@@ -83,10 +80,7 @@ async fn write<T: RoleEntry>(
         Ok::<_, Problem>(warnings)
     };
     let warnings = request.front.detached.run(work).await??;
-    if warnings.is_empty() {
-        return Ok(Reply::nothing());
-    }
-    Ok(Reply::data(request.id, &Value::Null, &warnings))
+    Ok(Reply::done(request.id, &warnings))
 }
 
 /// The names in a list of texts, without empty ones.
@@ -197,6 +191,8 @@ pub(super) fn refuse(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn read(json: &Value) -> Vec<String> {

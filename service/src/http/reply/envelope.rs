@@ -1,9 +1,11 @@
 //! The envelope that most answers come in.
 
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::print::{push_json, push_text};
-use super::{Content, Reply, RequestId};
+use super::{Answer, Content, Reply, RequestId};
+use crate::http::errors::Problem;
 use crate::identity::token::grant::Issued;
 use crate::identity::token::text::TokenText;
 use crate::identity::ttl;
@@ -17,6 +19,23 @@ impl Reply {
         Self::json(bytes)
     }
 
+    /// A list of names. None at all are answered like a path where nothing is.
+    pub(in crate::http) fn names<T: Serialize>(id: RequestId, names: &[T]) -> Answer {
+        if names.is_empty() {
+            return Err(Problem::absent());
+        }
+        Ok(Self::data(id, &json!({"keys": names}), &[]))
+    }
+
+    /// Done, with nothing to say but these warnings.
+    pub(in crate::http) fn done(id: RequestId, warnings: &[String]) -> Self {
+        if warnings.is_empty() {
+            Self::nothing()
+        } else {
+            Self::data(id, &Value::Null, warnings)
+        }
+    }
+
     /// A token for its owner, as the envelope's `auth`.
     pub(in crate::http) fn auth(id: RequestId, issued: &Issued, warnings: &[String]) -> Self {
         let mut bytes = open_envelope(id, 1024);
@@ -26,7 +45,7 @@ impl Reply {
         bytes.extend_from_slice(b",\"auth\":");
         let text = issued.text.as_ref().map(TokenText::expose_secret);
         let policies: Vec<_> = issued.policies.iter().collect();
-        let auth = serde_json::json!({
+        let auth = json!({
             "accessor": issued.accessor,
             "client_token": text.unwrap_or_default(),
             "entity_id": "",
@@ -149,7 +168,7 @@ mod tests {
     #[test]
     fn an_envelope_has_eight_keys_in_order() {
         let id = RequestId::generate();
-        let reply = Reply::data(id, &serde_json::json!({"a": 1}), &["w".to_owned()]);
+        let reply = Reply::data(id, &json!({"a": 1}), &["w".to_owned()]);
         let expected = format!(
             "{{\"request_id\":\"{id}\",\"lease_id\":\"\",\"renewable\":false,\"lease_duration\":0,\
              \"data\":{{\"a\":1}},\"wrap_info\":null,\"warnings\":[\"w\"],\"auth\":null}}\n"
@@ -174,15 +193,9 @@ mod tests {
         let reply = Reply::auth(RequestId::generate(), &issued, &["odd".to_owned()]);
         let read: Value = serde_json::from_str(text(&reply)).unwrap();
         assert_eq!(read.get("data"), Some(&Value::Null));
-        assert_eq!(
-            read.get("warnings"),
-            Some(&serde_json::json!(["cut", "odd"]))
-        );
+        assert_eq!(read.get("warnings"), Some(&json!(["cut", "odd"])));
         let auth = read.get("auth").unwrap();
-        assert_eq!(
-            auth.get("token_policies"),
-            Some(&serde_json::json!(["app", "default"]))
-        );
+        assert_eq!(auth.get("token_policies"), Some(&json!(["app", "default"])));
         assert_eq!(auth.get("lease_duration"), Some(&Value::from(60)));
         assert_eq!(auth.get("metadata"), Some(&Value::Null));
         assert_eq!(auth.as_object().unwrap().len(), 12);
@@ -191,7 +204,7 @@ mod tests {
 
     #[test]
     fn entries_beside_the_envelope_never_hide_its_keys() {
-        let data = serde_json::json!({"auth": ["root"], "transit/": {"type": "transit"}});
+        let data = json!({"auth": ["root"], "transit/": {"type": "transit"}});
         let reply = Reply::data_twice(RequestId::generate(), &data);
         let read: Value = serde_json::from_str(text(&reply)).unwrap();
         assert_eq!(read.get("auth"), Some(&Value::Null));
