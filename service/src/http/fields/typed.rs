@@ -54,17 +54,10 @@ impl<'a> Fields<'a> {
         &mut self,
         field: &'static str,
     ) -> Result<Option<Text<'a>>, FieldFault> {
-        let text = match self.take(field) {
-            None => return Ok(None),
-            Some(Value::Text(text)) => text,
-            Some(Value::Null) => Cow::Borrowed(""),
-            Some(Value::Integer(number)) => Cow::Owned(number.to_string()),
-            Some(Value::Bool(true)) => Cow::Borrowed("1"),
-            Some(Value::Bool(false)) => Cow::Borrowed("0"),
-            Some(Value::Fraction(_) | Value::List(_) | Value::Object(_)) => {
-                return Err(FieldFault::unreadable(field));
-            }
+        let Some(value) = self.take(field) else {
+            return Ok(None);
         };
+        let text = text_of(value).ok_or(FieldFault::unreadable(field))?;
         Ok(Some(Text(text)))
     }
 
@@ -232,29 +225,32 @@ fn split_commas(text: &str) -> Vec<String> {
 
 /// The texts of a list of scalars, or of one scalar.
 fn texts_of(value: Value<'_>) -> Option<Vec<String>> {
+    let owned = |value| text_of(value).map(Cow::into_owned);
     match value {
-        Value::List(list) => list.into_iter().map(text_of).collect(),
+        Value::List(list) => list.into_iter().map(owned).collect(),
         Value::Null => Some(Vec::new()),
         scalar @ (Value::Bool(_) | Value::Integer(_) | Value::Text(_)) => {
-            Some(vec![text_of(scalar)?])
+            Some(vec![owned(scalar)?])
         }
         Value::Fraction(_) | Value::Object(_) => None,
     }
 }
 
 /// A scalar spelled out.
-fn text_of(value: Value<'_>) -> Option<String> {
+fn text_of(value: Value<'_>) -> Option<Cow<'_, str>> {
     match value {
-        Value::Text(text) => Some(text.into_owned()),
-        Value::Integer(number) => Some(number.to_string()),
-        Value::Bool(value) => Some(if value { "1" } else { "0" }.to_owned()),
-        Value::Null => Some(String::new()),
+        Value::Text(text) => Some(text),
+        Value::Integer(number) => Some(Cow::Owned(number.to_string())),
+        Value::Bool(true) => Some(Cow::Borrowed("1")),
+        Value::Bool(false) => Some(Cow::Borrowed("0")),
+        Value::Null => Some(Cow::Borrowed("")),
         Value::Fraction(_) | Value::List(_) | Value::Object(_) => None,
     }
 }
 
 fn scalars_of(entries: Vec<(Cow<'_, str>, Value<'_>)>) -> Option<BTreeMap<String, String>> {
-    let pair = |(name, value): (Cow<'_, str>, _)| Some((name.into_owned(), text_of(value)?));
+    let pair =
+        |(name, value): (Cow<'_, str>, _)| Some((name.into_owned(), text_of(value)?.into_owned()));
     entries.into_iter().map(pair).collect()
 }
 
