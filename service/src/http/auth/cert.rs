@@ -7,7 +7,7 @@ use serde_json::json;
 use super::endpoint::{Endpoint, nowhere};
 use super::jwt::known_name;
 use super::login::{Proven, display_name, log_in};
-use super::{methods, named, role_entry};
+use super::{methods, role_entry};
 use crate::http::errors::Problem;
 use crate::http::reply::{Answer, Reply};
 use crate::http::request::Request;
@@ -34,12 +34,10 @@ pub(super) async fn handle(
     verb: Verb,
     rest: &[&str],
 ) -> Answer {
-    let roles = &methods(request)?.certificates.roles;
     match (verb, rest) {
-        (Verb::List, ["certs"]) => role_entry::list(request, roles, &mount.accessor).await,
-        (_, ["certs", name]) => {
-            let name = named(name)?;
-            role_entry::handle(request, roles, &mount.accessor, (verb, &name)).await
+        (_, ["certs", below @ ..]) => {
+            let roles = &methods(request)?.certificates.roles;
+            role_entry::handle(request, roles, &mount.accessor, (verb, below)).await
         }
         (Verb::Read, ["config"]) => read_config(request, mount).await,
         (Verb::Write, ["config"]) => write_config(request, mount).await,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::endpoint::{Endpoint, nowhere};
 use super::jwt::known_name;
 use super::login::{Proven, display_name, log_in};
-use super::{methods, named, role_entry};
+use super::{methods, role_entry};
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::http::reply::{Answer, Reply};
@@ -39,14 +39,9 @@ pub(super) async fn handle(
         (Verb::Read, ["config"]) => read_config(request, mount).await,
         (Verb::Write, ["config"]) => write_config(request, mount).await,
         (Verb::Write, ["login"]) => login(request, mount).await,
-        (Verb::List, ["role"]) => {
+        (_, ["role", below @ ..]) => {
             let roles = &methods(request)?.clusters.roles;
-            role_entry::list(request, roles, &mount.accessor).await
-        }
-        (_, ["role", name]) => {
-            let roles = &methods(request)?.clusters.roles;
-            let name = named(name)?;
-            role_entry::handle(request, roles, &mount.accessor, (verb, &name)).await
+            role_entry::handle(request, roles, &mount.accessor, (verb, below)).await
         }
         _ => Err(nowhere()),
     }

@@ -5,6 +5,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::endpoint::nowhere;
+use super::named;
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::http::reply::{Answer, Reply};
@@ -27,18 +29,21 @@ pub(super) trait RoleEntry: Serialize + DeserializeOwned + Send + Sync + 'static
     }
 }
 
-/// `LIST role`
-pub(super) async fn list<T: RoleEntry>(
+/// What is below `role`: `LIST` of all, and `:name`.
+pub(super) async fn handle<T: RoleEntry>(
     request: &Request<'_>,
     shelf: &EntryShelf<T>,
     mount: &str,
+    (verb, below): (Verb, &[&str]),
 ) -> Answer {
-    let names = shelf.names(mount).await?;
-    Reply::names(request.id, &names)
+    match (verb, below) {
+        (Verb::List, []) => Reply::names(request.id, &shelf.names(mount).await?),
+        (_, [name]) => handle_one(request, shelf, mount, (verb, &named(name)?)).await,
+        _ => Err(nowhere()),
+    }
 }
 
-/// `role/:name`
-pub(super) async fn handle<T: RoleEntry>(
+async fn handle_one<T: RoleEntry>(
     request: &Request<'_>,
     shelf: &EntryShelf<T>,
     mount: &str,
