@@ -5,8 +5,7 @@ mod role;
 use serde_json::{Value, json};
 
 use super::endpoint::{Endpoint, nowhere};
-use super::jwt::known_name;
-use super::login::{Proven, display_name, log_in};
+use super::login::{Proven, display_name, known_name, log_in};
 use super::{methods, role_entry};
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
@@ -14,7 +13,8 @@ use crate::http::reply::{Answer, Reply};
 use crate::http::request::Request;
 use crate::http::route::Verb;
 use crate::identity::auth_mounts::mount::AuthMount;
-use crate::identity::methods::jwt::{Attempt, CONFIG};
+use crate::identity::methods::CONFIG;
+use crate::identity::methods::jwt::Attempt;
 use crate::identity::methods::kubernetes::config::{Config, ReviewerToken};
 
 /// All paths of the method.
