@@ -22,14 +22,16 @@ pub(super) trait Output: Send + fmt::Debug {
     /// Writes all of the bytes, which begin at a position of the chain, or fails and can be called again with the same.
     fn write(&mut self, bytes: &[u8], at: &Position) -> io::Result<Room>;
 
-    /// A group was written whole.
-    fn written(&mut self, group: &Arc<Group>);
+    /// Called when a group was written whole.
+    fn written(&mut self, _group: &Arc<Group>) {}
 
     /// Called at least twice a second: looks whether what is written to is still there.
-    fn tend(&mut self, at: &Position) -> io::Result<Room>;
+    fn tend(&mut self, _at: &Position) -> io::Result<Room> {
+        Ok(Room::Enough)
+    }
 
-    /// Nothing more will be written.
-    fn close(&mut self);
+    /// Called when nothing more will be written.
+    fn close(&mut self) {}
 }
 
 /// How much room is left.

@@ -150,15 +150,8 @@ impl Keeper {
     }
 
     async fn close_if_sealed(&self) -> Result<(), OpenError> {
-        let header = self
-            .blueprint
-            .parts
-            .store
-            .header()
-            .await
-            .map_err(SetupError::from)?;
-        let by_others = !self.is_sealing.load(Ordering::Acquire);
-        if by_others && header.is_some_and(|header| header.live_secret.is_none()) {
+        let is_sealed = self.is_live().await? == Some(false);
+        if is_sealed && !self.is_sealing.load(Ordering::Acquire) {
             tracing::warn!("the store was sealed by another node");
             self.close().await;
         }
@@ -167,17 +160,16 @@ impl Keeper {
 
     /// Asks the store before the key-encryption key is troubled.
     async fn open_quietly(&self) -> Result<(), OpenError> {
-        let header = self
-            .blueprint
-            .parts
-            .store
-            .header()
-            .await
-            .map_err(SetupError::from)?;
-        if header.is_some_and(|header| header.live_secret.is_some()) && self.open().await? {
+        if self.is_live().await? == Some(true) && self.open().await? {
             tracing::warn!("the store was unsealed");
         }
         Ok(())
+    }
+
+    /// Whether the store has its live secret; `None` if it was never initialised.
+    async fn is_live(&self) -> Result<Option<bool>, SetupError> {
+        let header = self.blueprint.parts.store.header().await?;
+        Ok(header.map(|header| header.live_secret.is_some()))
     }
 
     fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {

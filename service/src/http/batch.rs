@@ -6,9 +6,9 @@ use keyring::job::{Done, Job, Outcomes};
 
 use super::errors::{self, Blame, Problem};
 use super::operation::Operation;
-use super::reply::{
-    Answer, Reply, RequestId, close_envelope, open_envelope, push_number, push_plain, push_text,
-};
+use super::reply::envelope::{close_envelope, open_envelope};
+use super::reply::print::{push_number, push_plain, push_text};
+use super::reply::{Answer, Reply, RequestId};
 
 /// A data request ready to be worked on. Owns all it needs, so that it can change threads.
 #[derive(Debug)]

@@ -6,7 +6,6 @@ use keyring::algorithm::KeyType;
 use keyring::mount::Mount;
 use keyring::policy::PolicyChange;
 use keyring::transit::{Description, NewRing};
-use serde_json::json;
 
 use super::errors::Problem;
 use super::fields::Fields;
@@ -113,11 +112,8 @@ pub(super) async fn list(request: &Request<'_>, mount: &Mount) -> Answer {
     let names = names
         .await?
         .map_err(|error| Problem::engine(request.operation, mount.path.as_str(), error))?;
-    if names.is_empty() {
-        return Err(Problem::absent());
-    }
     let names: Vec<&str> = names.iter().map(keyring::name::KeyName::as_str).collect();
-    Ok(Reply::data(request.id, &json!({"keys": names}), &[]))
+    Reply::names(request.id, &names)
 }
 
 /// `POST keys/:name/config`

@@ -19,7 +19,7 @@ pub(super) async fn list(request: &Request<'_>, target: &PolicyTarget) -> Answer
         let data = json!({"keys": names, "policies": names});
         return Ok(Reply::data_twice(request.id, &data));
     }
-    Ok(Reply::data(request.id, &json!({"keys": names}), &[]))
+    Reply::names(request.id, &names)
 }
 
 /// `GET sys/policies/acl/:name`
@@ -70,11 +70,7 @@ pub(super) async fn write(request: &Request<'_>, target: &PolicyTarget) -> Answe
     let work = async move { identity.policies.put(&name, &text).await };
     request.front.detached.run(work).await??;
     warnings.extend(fields.warnings());
-    Ok(if warnings.is_empty() {
-        Reply::nothing()
-    } else {
-        Reply::data(request.id, &Value::Null, &warnings)
-    })
+    Ok(Reply::done(request.id, &warnings))
 }
 
 /// `DELETE sys/policies/acl/:name`

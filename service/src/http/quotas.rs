@@ -5,7 +5,7 @@ mod read;
 use std::sync::Arc;
 
 use keyring::name::KeyName;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::errors::Problem;
 use super::reply::{Answer, Reply};
@@ -19,10 +19,7 @@ use crate::quota::{QuotaSettings, QuotaSpec, Quotas, Table};
 /// `LIST sys/quotas/rate-limit`
 pub(super) async fn list(request: &Request<'_>) -> Answer {
     let names = request.identity()?.entries.names(QUOTAS).await?;
-    if names.is_empty() {
-        return Err(Problem::absent());
-    }
-    Ok(Reply::data(request.id, &json!({"keys": names}), &[]))
+    Reply::names(request.id, &names)
 }
 
 /// `GET sys/quotas/rate-limit/:name`
@@ -53,7 +50,7 @@ pub(super) async fn write(request: &Request<'_>, name: &KeyName) -> Answer {
         Ok::<_, Problem>(())
     };
     request.front.detached.run(work).await??;
-    Ok(done(request, &fields.warnings()))
+    Ok(Reply::done(request.id, &fields.warnings()))
 }
 
 /// `DELETE sys/quotas/rate-limit/:name`
@@ -100,7 +97,7 @@ pub(super) async fn write_config(request: &Request<'_>) -> Answer {
         Ok::<_, Problem>(())
     };
     request.front.detached.run(work).await??;
-    Ok(done(request, &fields.warnings()))
+    Ok(Reply::done(request.id, &fields.warnings()))
 }
 
 fn parts(request: &Request<'_>) -> Result<(Arc<Identity>, Arc<Quotas>), Problem> {
@@ -139,13 +136,5 @@ async fn check_beside_others(
 async fn in_force(quotas: &Quotas, identity: &Identity) {
     if let Err(error) = quotas.refresh(&identity.entries).await {
         tracing::warn!(%error, "changed quotas could not be read back");
-    }
-}
-
-fn done(request: &Request<'_>, warnings: &[String]) -> Reply {
-    if warnings.is_empty() {
-        Reply::nothing()
-    } else {
-        Reply::data(request.id, &Value::Null, warnings)
     }
 }

@@ -2,9 +2,8 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
-use std::sync::Arc;
 
-use super::super::group::{Group, Position};
+use super::super::group::Position;
 use super::{Output, Room};
 
 /// What is written to, and how much of what is being written has gone.
@@ -41,12 +40,4 @@ impl Output for StreamOutput {
     fn write(&mut self, bytes: &[u8], _at: &Position) -> io::Result<Room> {
         self.send(bytes).map(|()| Room::Enough)
     }
-
-    fn written(&mut self, _group: &Arc<Group>) {}
-
-    fn tend(&mut self, _at: &Position) -> io::Result<Room> {
-        Ok(Room::Enough)
-    }
-
-    fn close(&mut self) {}
 }

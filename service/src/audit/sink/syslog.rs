@@ -10,7 +10,7 @@ use keyring::clock::{Clock, Timestamp};
 use time::OffsetDateTime;
 
 use super::super::encode::time_text;
-use super::super::group::{Group, Position};
+use super::super::group::Position;
 use super::{Output, Room};
 use crate::config::audit::{SyslogFormat, SyslogSink};
 
@@ -136,14 +136,6 @@ impl Output for SyslogOutput {
     fn write(&mut self, bytes: &[u8], _at: &Position) -> io::Result<Room> {
         self.send(bytes).map(|()| Room::Enough)
     }
-
-    fn written(&mut self, _group: &Arc<Group>) {}
-
-    fn tend(&mut self, _at: &Position) -> io::Result<Room> {
-        Ok(Room::Enough)
-    }
-
-    fn close(&mut self) {}
 }
 
 /// Facility `authpriv`, severity `info`.

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use super::*;
-use crate::audit::group::{Group, Position};
+use crate::audit::group::Position;
 use crate::audit::port::Port;
 use crate::audit::recovery::End;
 use crate::audit::sink::stream::StreamOutput;
@@ -159,8 +159,6 @@ impl Output for Scripted {
         })
     }
 
-    fn written(&mut self, _group: &Arc<Group>) {}
-
     fn tend(&mut self, _at: &Position) -> std::io::Result<Left> {
         let script = locked(&self.script);
         Ok(if script.is_full {
@@ -169,8 +167,6 @@ impl Output for Scripted {
             Left::Enough
         })
     }
-
-    fn close(&mut self) {}
 }
 
 fn scripted(room: &Room) -> (AuditLog, Arc<Mutex<Script>>) {

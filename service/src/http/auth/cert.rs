@@ -5,16 +5,15 @@ mod role;
 use serde_json::json;
 
 use super::endpoint::{Endpoint, nowhere};
-use super::jwt::known_name;
-use super::login::{Proven, display_name, log_in};
-use super::{methods, named, role_entry};
+use super::login::{Proven, display_name, known_name, log_in};
+use super::{methods, role_entry};
 use crate::http::errors::Problem;
 use crate::http::reply::{Answer, Reply};
 use crate::http::request::Request;
 use crate::http::route::Verb;
 use crate::identity::auth_mounts::mount::AuthMount;
+use crate::identity::methods::CONFIG;
 use crate::identity::methods::cert::config::Config;
-use crate::identity::methods::jwt::CONFIG;
 
 /// All paths of the method.
 pub(in crate::http) const TABLE: &[Endpoint] = {
@@ -34,12 +33,10 @@ pub(super) async fn handle(
     verb: Verb,
     rest: &[&str],
 ) -> Answer {
-    let roles = &methods(request)?.certificates.roles;
     match (verb, rest) {
-        (Verb::List, ["certs"]) => role_entry::list(request, roles, &mount.accessor).await,
-        (_, ["certs", name]) => {
-            let name = named(name)?;
-            role_entry::handle(request, roles, &mount.accessor, (verb, &name)).await
+        (_, ["certs", below @ ..]) => {
+            let roles = &methods(request)?.certificates.roles;
+            role_entry::handle(request, roles, &mount.accessor, (verb, below)).await
         }
         (Verb::Read, ["config"]) => read_config(request, mount).await,
         (Verb::Write, ["config"]) => write_config(request, mount).await,

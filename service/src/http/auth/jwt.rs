@@ -6,17 +6,17 @@ use keyring::name::KeyName;
 use serde_json::{Value, json};
 
 use super::endpoint::{Endpoint, nowhere};
-use super::login::{Proven, display_name, log_in};
-use super::{methods, named, role_entry};
+use super::login::{Proven, display_name, known_name, log_in};
+use super::{methods, role_entry};
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::http::reply::{Answer, Reply};
 use crate::http::request::Request;
 use crate::http::route::Verb;
 use crate::identity::auth_mounts::mount::AuthMount;
+use crate::identity::methods::jwt::Attempt;
 use crate::identity::methods::jwt::config::Config;
-use crate::identity::methods::jwt::{Attempt, CONFIG};
-use crate::identity::methods::role_name;
+use crate::identity::methods::{CONFIG, role_name};
 
 /// All paths of the method.
 pub(in crate::http) const TABLE: &[Endpoint] = {
@@ -43,14 +43,9 @@ pub(super) async fn handle(
         (Verb::Write, ["config"]) => write_config(request, mount).await,
         (Verb::Write, ["login"]) => login(request, mount).await,
         (_, ["oidc", _]) => Err(Problem::bad(NO_BROWSER)),
-        (Verb::List, ["role"]) => {
+        (_, ["role", below @ ..]) => {
             let roles = &methods(request)?.issuers.roles;
-            role_entry::list(request, roles, &mount.accessor).await
-        }
-        (_, ["role", name]) => {
-            let roles = &methods(request)?.issuers.roles;
-            let name = named(name)?;
-            role_entry::handle(request, roles, &mount.accessor, (verb, &name)).await
+            role_entry::handle(request, roles, &mount.accessor, (verb, below)).await
         }
         _ => Err(nowhere()),
     }
@@ -79,15 +74,6 @@ async fn login(request: &Request<'_>, mount: &AuthMount) -> Answer {
         params: login.params,
     };
     log_in(request, mount, "login", |_| async { Ok(proven) }).await
-}
-
-/// A name that a role may have; what is none is the name of no role.
-pub(super) fn known_name(role: &str) -> &str {
-    match KeyName::parse(role) {
-        Some(_) => role,
-        None if role.is_empty() => "",
-        None => "?",
-    }
 }
 
 /// `GET config`

@@ -5,16 +5,16 @@ mod role;
 use serde_json::{Value, json};
 
 use super::endpoint::{Endpoint, nowhere};
-use super::jwt::known_name;
-use super::login::{Proven, display_name, log_in};
-use super::{methods, named, role_entry};
+use super::login::{Proven, display_name, known_name, log_in};
+use super::{methods, role_entry};
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::http::reply::{Answer, Reply};
 use crate::http::request::Request;
 use crate::http::route::Verb;
 use crate::identity::auth_mounts::mount::AuthMount;
-use crate::identity::methods::jwt::{Attempt, CONFIG};
+use crate::identity::methods::CONFIG;
+use crate::identity::methods::jwt::Attempt;
 use crate::identity::methods::kubernetes::config::{Config, ReviewerToken};
 
 /// All paths of the method.
@@ -39,14 +39,9 @@ pub(super) async fn handle(
         (Verb::Read, ["config"]) => read_config(request, mount).await,
         (Verb::Write, ["config"]) => write_config(request, mount).await,
         (Verb::Write, ["login"]) => login(request, mount).await,
-        (Verb::List, ["role"]) => {
+        (_, ["role", below @ ..]) => {
             let roles = &methods(request)?.clusters.roles;
-            role_entry::list(request, roles, &mount.accessor).await
-        }
-        (_, ["role", name]) => {
-            let roles = &methods(request)?.clusters.roles;
-            let name = named(name)?;
-            role_entry::handle(request, roles, &mount.accessor, (verb, &name)).await
+            role_entry::handle(request, roles, &mount.accessor, (verb, below)).await
         }
         _ => Err(nowhere()),
     }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use keyring::name::KeyName;
+
 use crate::http::errors::Problem;
 use crate::http::reply::{Answer, Reply};
 use crate::http::request::Request;
@@ -39,6 +41,15 @@ pub(super) fn display_name(mount: &AuthMount, name: Option<&str>) -> String {
     match name {
         Some(name) => format!("{path}-{name}"),
         None => path,
+    }
+}
+
+/// A name that a role may have; what is none is the name of no role.
+pub(super) fn known_name(role: &str) -> &str {
+    match KeyName::parse(role) {
+        Some(_) => role,
+        None if role.is_empty() => "",
+        None => "?",
     }
 }
 

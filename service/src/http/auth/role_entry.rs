@@ -3,8 +3,10 @@
 use keyring::name::KeyName;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::endpoint::nowhere;
+use super::named;
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::http::reply::{Answer, Reply};
@@ -27,21 +29,21 @@ pub(super) trait RoleEntry: Serialize + DeserializeOwned + Send + Sync + 'static
     }
 }
 
-/// `LIST role`
-pub(super) async fn list<T: RoleEntry>(
+/// What is below `role`: `LIST` of all, and `:name`.
+pub(super) async fn handle<T: RoleEntry>(
     request: &Request<'_>,
     shelf: &EntryShelf<T>,
     mount: &str,
+    (verb, below): (Verb, &[&str]),
 ) -> Answer {
-    let names = shelf.names(mount).await?;
-    if names.is_empty() {
-        return Err(Problem::absent());
+    match (verb, below) {
+        (Verb::List, []) => Reply::names(request.id, &shelf.names(mount).await?),
+        (_, [name]) => handle_one(request, shelf, mount, (verb, &named(name)?)).await,
+        _ => Err(nowhere()),
     }
-    Ok(Reply::data(request.id, &json!({"keys": names}), &[]))
 }
 
-/// `role/:name`
-pub(super) async fn handle<T: RoleEntry>(
+async fn handle_one<T: RoleEntry>(
     request: &Request<'_>,
     shelf: &EntryShelf<T>,
     mount: &str,
@@ -83,10 +85,7 @@ async fn write<T: RoleEntry>(
         Ok::<_, Problem>(warnings)
     };
     let warnings = request.front.detached.run(work).await??;
-    if warnings.is_empty() {
-        return Ok(Reply::nothing());
-    }
-    Ok(Reply::data(request.id, &Value::Null, &warnings))
+    Ok(Reply::done(request.id, &warnings))
 }
 
 /// The names in a list of texts, without empty ones.
@@ -197,6 +196,8 @@ pub(super) fn refuse(
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn read(json: &Value) -> Vec<String> {

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use keyring::secret::SecretBytes;
 use keyring::store::identity::Reach;
-use serde_json::json;
 
 use crate::caller::presented_token;
 use crate::connection::ClientCertificates;
@@ -308,10 +307,7 @@ async fn accessors(request: &Request<'_>) -> Answer {
     let limit = fields.int("limit")?.filter(|limit| *limit > 0);
     let limit = limit.map_or(u32::MAX, |limit| u32::try_from(limit).unwrap_or(u32::MAX));
     let accessors = request.identity()?.accessors(after, limit).await?;
-    if accessors.is_empty() {
-        return Err(Problem::absent());
-    }
-    Ok(Reply::data(request.id, &json!({"keys": accessors}), &[]))
+    Reply::names(request.id, &accessors)
 }
 
 /// Takes tokens out of the store that have been over for a while; that happens by itself too.

@@ -2,7 +2,7 @@
 
 use keyring::name::KeyName;
 use keyring::secret::SecretBytes;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::endpoint::{Endpoint, nowhere};
 use super::login::{Proven, display_name, log_in};
@@ -79,10 +79,7 @@ async fn login(request: &Request<'_>, mount: &AuthMount, name: &KeyName) -> Answ
 /// `LIST users`
 async fn list(request: &Request<'_>, mount: &AuthMount) -> Answer {
     let names = methods(request)?.users.names(&mount.accessor).await?;
-    if names.is_empty() {
-        return Err(Problem::absent());
-    }
-    Ok(Reply::data(request.id, &json!({"keys": names}), &[]))
+    Reply::names(request.id, &names)
 }
 
 /// `GET users/:name`

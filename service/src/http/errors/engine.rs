@@ -35,10 +35,7 @@ impl Problem {
             )
             .unknown()
             .warned(&error),
-            Error::Entropy(source) => {
-                Self::internal("the system's random source failed; nothing was done")
-                    .alarmed(&source)
-            }
+            Error::Entropy(source) => Self::without_entropy(source),
             Error::Worker => Self::internal("the request broke off").alarmed(&error),
             Error::Integrity(_) => Self::internal(
                 "stored key data failed its integrity check; an operator must look at it",

@@ -48,14 +48,16 @@ impl Problem {
         )
     }
 
-    fn tampered(cause: &dyn std::fmt::Display) -> Self {
+    /// What the store has of tokens and the like was changed by somebody else.
+    pub(super) fn tampered(cause: &dyn std::fmt::Display) -> Self {
         Self::internal(
             "stored identity data failed its integrity check; an operator must look at it",
         )
         .alarmed(cause)
     }
 
-    fn without_entropy(cause: EntropyError) -> Self {
+    /// Nothing random could be had.
+    pub(super) fn without_entropy(cause: EntropyError) -> Self {
         Self::internal("the system's random source failed; nothing was done").alarmed(&cause)
     }
 }

@@ -76,7 +76,7 @@ impl From<UserLoginError> for Problem {
             UserLoginError::Denied => Self::permission_denied(),
             UserLoginError::Entry(error) => error.into(),
             UserLoginError::Hash(error) => error.into(),
-            UserLoginError::Invalid => Self::bad("invalid username or password"),
+            UserLoginError::Invalid => Self::bad(error.to_string()),
         }
     }
 }
@@ -86,10 +86,7 @@ impl From<HashError> for Problem {
         match error {
             HashError::Busy => Self::busy(),
             HashError::BrokeOff => Self::internal("the request broke off").alarmed(&error),
-            HashError::Entropy(source) => {
-                Self::internal("the system's random source failed; nothing was done")
-                    .alarmed(&source)
-            }
+            HashError::Entropy(source) => Self::without_entropy(source),
         }
     }
 }
@@ -102,10 +99,7 @@ impl From<WrapError> for Problem {
             }
             WrapError::NotThere | WrapError::TooLong => Self::bad(error.to_string()),
             WrapError::Store(source) => Self::identity_store(&source),
-            WrapError::Tampered => Self::internal(
-                "stored identity data failed its integrity check; an operator must look at it",
-            )
-            .alarmed(&error),
+            WrapError::Tampered => Self::tampered(&error),
         }
     }
 }

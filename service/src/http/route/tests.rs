@@ -1,5 +1,6 @@
 //! The route table walked, and odd paths thrown at it.
 
+use actix_web::http::Method;
 use keyring::clock::Timestamp;
 use keyring::entropy::SystemEntropy;
 use keyring::ids::MountId;

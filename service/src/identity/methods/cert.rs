@@ -13,8 +13,8 @@ use self::chain::ChainFault;
 use self::config::Config;
 use self::presented::Presented;
 use self::role::{CertFault, Role};
+use super::CONFIG;
 use super::entry_shelf::{EntryShelf, LookUpError};
-use super::jwt::CONFIG;
 use crate::connection::ClientCertificates;
 use crate::identity::cidr;
 use crate::identity::entries::{Entry, EntryError};
@@ -24,7 +24,7 @@ use crate::identity::token_params::TokenParams;
 /// The certificates that are trusted, as roles of each mount. Mounts are named by their accessors.
 #[derive(Debug)]
 pub struct Certificates {
-    /// One configuration for each mount, named `config`.
+    /// One configuration for each mount, named [`CONFIG`].
     pub configs: EntryShelf<Config>,
     /// The roles, by their names in lower case.
     pub roles: EntryShelf<Role>,

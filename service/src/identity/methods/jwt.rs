@@ -15,6 +15,7 @@ use self::key_source::{KeySource, KeySources, SourceFault};
 use self::login::{Admitted, LoginFault};
 use self::remote_keys::{RemoteFault, VerifyFault};
 use self::role::Role;
+use super::CONFIG;
 use super::entry_shelf::{EntryShelf, LookUpError};
 use crate::detached::Detached;
 use crate::identity::cidr;
@@ -31,9 +32,6 @@ pub struct Issuers {
     sources: KeySources,
     parts: Parts,
 }
-
-/// The name of a mount's only configuration.
-pub const CONFIG: &str = "config";
 
 /// What somebody shows to log in.
 #[derive(Clone, Copy)]

@@ -13,8 +13,9 @@ use std::sync::Arc;
 use self::config::Config;
 use self::connection::{Connection, ConnectionFault, Connections, PodFiles, VouchFault};
 use self::role::{BindingFault, Role};
+use super::CONFIG;
 use super::entry_shelf::{EntryShelf, LookUpError};
-use super::jwt::{Attempt, CONFIG};
+use super::jwt::Attempt;
 use crate::identity::cidr;
 use crate::identity::parts::Parts;
 use crate::identity::token_params::TokenParams;
@@ -22,7 +23,7 @@ use crate::identity::token_params::TokenParams;
 /// The clusters whose service accounts may log in, one for each mount. Mounts are named by their accessors.
 #[derive(Debug)]
 pub struct Clusters {
-    /// One configuration for each mount, named `config`.
+    /// One configuration for each mount, named [`CONFIG`].
     pub configs: EntryShelf<Config>,
     /// The roles, by their names in lower case.
     pub roles: EntryShelf<Role>,

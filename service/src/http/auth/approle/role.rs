@@ -19,10 +19,7 @@ use crate::identity::methods::approle::role::Role;
 /// `LIST role`
 pub(super) async fn list(request: &Request<'_>, mount: &AuthMount) -> Answer {
     let names = methods(request)?.approles.names(&mount.accessor).await?;
-    if names.is_empty() {
-        return Err(Problem::absent());
-    }
-    Ok(Reply::data(request.id, &json!({"keys": names}), &[]))
+    Reply::names(request.id, &names)
 }
 
 /// `role/:name`

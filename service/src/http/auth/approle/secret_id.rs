@@ -191,10 +191,7 @@ async fn list(request: &Request<'_>, role: &Of) -> Answer {
         | AppRoleError::SecretIdTaken
         | AppRoleError::Terms(_)) => other.into(),
     })?;
-    if accessors.is_empty() {
-        return Err(Problem::absent());
-    }
-    Ok(Reply::data(request.id, &json!({"keys": accessors}), &[]))
+    Reply::names(request.id, &accessors)
 }
 
 /// `POST role/:name/secret-id/lookup` and `secret-id-accessor/lookup`

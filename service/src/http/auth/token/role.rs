@@ -17,10 +17,7 @@ use crate::identity::ttl::SYSTEM_TTL;
 /// `LIST auth/token/roles`
 pub(super) async fn list(request: &Request<'_>) -> Answer {
     let names = request.identity()?.entries.names(SHELF).await?;
-    if names.is_empty() {
-        return Err(Problem::absent());
-    }
-    Ok(Reply::data(request.id, &json!({"keys": names}), &[]))
+    Reply::names(request.id, &names)
 }
 
 /// `GET auth/token/roles/:name`
