@@ -10,6 +10,7 @@ use crate::http::Limits;
 #[derive(Clone, Debug)]
 pub struct Admission {
     requests: Arc<Budget>,
+    strangers: Arc<Budget>,
     body_bytes: Arc<Budget>,
     items: Arc<Budget>,
     reply_bytes: Arc<Budget>,
@@ -27,6 +28,7 @@ impl Admission {
     pub fn new(requests: usize, body_bytes: usize) -> Self {
         Self {
             requests: Arc::new(Budget::new(requests)),
+            strangers: Arc::new(Budget::new((requests / 8).max(1))),
             body_bytes: Arc::new(Budget::new(body_bytes)),
             items: Arc::new(Budget::new(
                 (body_bytes / Self::ITEM_BYTES).max(Limits::BATCH_ITEMS),
@@ -41,6 +43,13 @@ impl Admission {
         held.more(1).then_some(held)
     }
 
+    /// Room for one more request from somebody who is not known and has a body to send; `None` if there is none. They have
+    /// an eighth of the places: one who sends slowly must not keep out those who are known.
+    pub fn enter_as_stranger(&self) -> Option<Held> {
+        let mut held = Held::nothing(&self.strangers);
+        held.more(1).then_some(held)
+    }
+
     /// How many requests are in flight now.
     pub fn requests_in_flight(&self) -> usize {
         self.requests.used.load(Ordering::Relaxed)
@@ -50,6 +59,7 @@ impl Admission {
     pub fn refusals(&self) -> u64 {
         let of = |budget: &Budget| budget.refusals.load(Ordering::Relaxed);
         of(&self.requests)
+            .saturating_add(of(&self.strangers))
             .saturating_add(of(&self.body_bytes))
             .saturating_add(of(&self.items))
             .saturating_add(of(&self.reply_bytes))
@@ -150,6 +160,15 @@ mod tests {
             (2, 1)
         );
         drop(first);
+        assert!(admission.enter().is_some());
+    }
+
+    #[test]
+    fn strangers_fill_an_eighth_of_the_house() {
+        let admission = Admission::new(16, 0);
+        let _two =
+            [admission.enter_as_stranger(), admission.enter_as_stranger()].map(Option::unwrap);
+        assert!(admission.enter_as_stranger().is_none());
         assert!(admission.enter().is_some());
     }
 

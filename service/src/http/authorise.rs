@@ -8,7 +8,6 @@ use keyring::transit::Address;
 use super::errors::Problem;
 use super::fields::Fields;
 use super::operation::Operation;
-use super::path::ApiPath;
 use super::request::Request;
 use super::route::identity::TokenCall;
 use super::route::{Route, Target, Verb};
@@ -18,14 +17,13 @@ use crate::identity::policy::{Asked, Capability, CompiledAcl, Decision, Given, P
 use crate::quota;
 
 /// Counts a request against the quotas, before anything of its body is read.
-pub(super) fn count(opened: &Opened, trail: &Trail, path: &ApiPath<'_>) -> Result<(), Problem> {
+pub(super) fn count(opened: &Opened, trail: &Trail, path: &str) -> Result<(), Problem> {
     let quotas = &opened.quotas;
     if quotas.are_none() {
         return Ok(());
     }
-    let path = path.canonical();
-    let asked = trail.quota_asked(&path);
-    Problem::over_quota(&path, quotas.request(&asked))
+    let asked = trail.quota_asked(path);
+    Problem::over_quota(path, quotas.request(&asked))
 }
 
 /// Counts items against the quotas, before they are worked on.
@@ -58,7 +56,8 @@ pub(super) async fn permit(
     route: &Route,
     wrap_ttl: Option<Duration>,
 ) -> Result<(), Problem> {
-    let Some(caller) = request.caller.filter(|_| !request.is_public(route)) else {
+    let is_asked = !request.is_public(route) || route.operation.asks_callers();
+    let Some(caller) = request.caller.filter(|_| is_asked) else {
         return Ok(());
     };
     let identity = request.identity()?;

@@ -39,11 +39,11 @@ impl Body {
         }
     }
 
-    /// Reads a body of at most `limit` bytes, taking them from the budget as they arrive.
+    /// Reads a body of at most `limit` bytes that arrives in this time, taking them from the budget as they arrive.
     pub(super) async fn read(
         mut payload: Payload,
         headers: &HeaderMap,
-        limit: usize,
+        (limit, arrives): (usize, Duration),
         mut held: Held,
     ) -> Result<Self, Problem> {
         let announced = announced_length(headers).unwrap_or(0);
@@ -52,7 +52,7 @@ impl Body {
         }
         let mut bytes = Collected::None;
         let mut until = None;
-        while let Some(chunk) = next_chunk(&mut payload, &mut until).await? {
+        while let Some(chunk) = next_chunk(&mut payload, &mut until, arrives).await? {
             if bytes.len().saturating_add(chunk.len()) > limit {
                 return Err(too_large());
             }
@@ -136,7 +136,9 @@ const INLINE_BYTES: usize = 64 * 1024;
 /// A body that stops arriving for this long is given up.
 const STALLED: Duration = Duration::from_secs(10);
 /// A body that is not there by then is given up too, or a trickle would keep its place among the admitted for ever.
-const ARRIVES: Duration = Duration::from_secs(90);
+pub(super) const ARRIVES: Duration = Duration::from_secs(90);
+/// The same for strangers, who have little to send.
+pub(super) const ARRIVES_FROM_STRANGER: Duration = Duration::from_secs(10);
 /// No more is reserved on the word of a header alone.
 const MAX_RESERVED: usize = 1 << 20;
 
@@ -186,13 +188,14 @@ impl Collected {
 async fn next_chunk(
     payload: &mut Payload,
     until: &mut Option<Instant>,
+    arrives: Duration,
 ) -> Result<Option<Bytes>, Problem> {
     // A small body is there already with its head: no timer for that.
     let next = if let Some(next) = payload.next().now_or_never() {
         next
     } else {
         let now = Instant::now();
-        let last = (*until.get_or_insert(now + ARRIVES)).min(now + STALLED);
+        let last = (*until.get_or_insert(now + arrives)).min(now + STALLED);
         let next = tokio::time::timeout_at(last, payload.next()).await;
         next.map_err(|_| {
             let text = Message::Plain("the request body stopped arriving".into());

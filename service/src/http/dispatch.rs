@@ -12,7 +12,7 @@ use futures_util::FutureExt as _;
 use tracing::{Instrument as _, Level, Span};
 
 use super::auth::token;
-use super::body::Body;
+use super::body::{ARRIVES, ARRIVES_FROM_STRANGER, Body};
 use super::errors::{Cause, Problem};
 use super::operation::Operation;
 use super::path::{self, ApiPath};
@@ -43,6 +43,7 @@ pub(super) async fn dispatch(
     let front = &shell.front;
     let trail = Rc::new(trail_of(front, &http));
     let id = trail.id;
+    let _abandoned = Abandoned(Rc::clone(&trail));
     let work = AssertUnwindSafe(answer(front, &http, payload, &trail)).catch_unwind();
     let answer = traced(id, http.headers(), work).await.unwrap_or_else(|_| {
         let problem = Problem::internal("the request broke off");
@@ -64,6 +65,15 @@ pub(super) async fn dispatch(
         took: trail.began.elapsed(),
     });
     reply.into_response(room)
+}
+
+/// Records a request that its client gave up before it was answered, when the framework drops it: it may have been done.
+struct Abandoned(Rc<Trail>);
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
 }
 
 fn trail_of(front: &Front, http: &HttpRequest) -> Trail {
@@ -157,15 +167,25 @@ async fn answer(
     }
     let caller = caller_of(opened.as_deref(), http, trail).await;
     let route = admit(front, fault, caller, trail)?;
+    let decided = route.decided_path(&path);
     if let Some(opened) = &opened {
-        authorise::count(opened, trail, &path)?;
+        authorise::count(opened, trail, &decided)?;
     }
+    let _guest = match trail.caller() {
+        None if verb == Verb::Write => Some(
+            front
+                .admission
+                .enter_as_stranger()
+                .ok_or_else(Problem::busy)?,
+        ),
+        None | Some(_) => None,
+    };
     let body = body_of(front, http, payload, (verb, route), trail).await?;
     let work = Work {
         front: Arc::clone(front),
         http: http.clone(),
         trail: Rc::clone(trail),
-        path: path.canonical(),
+        path: decided,
         verb,
         wrap_ttl,
         body,
@@ -224,7 +244,12 @@ async fn body_of(
         return Ok(Body::none(held));
     }
     let limit = front.limits.body_bytes_of(route.operation, is_stranger);
-    let body = Body::read(payload, http.headers(), limit, held).await?;
+    let arrives = if is_stranger {
+        ARRIVES_FROM_STRANGER
+    } else {
+        ARRIVES
+    };
+    let body = Body::read(payload, http.headers(), (limit, arrives), held).await?;
     trail.brought(body.bytes.len());
     Ok(body)
 }
@@ -248,6 +273,7 @@ impl Work {
         let opened = self.front.gate.opened();
         let trail = Rc::clone(&self.trail);
         let route = trail.route().ok_or_else(handlers::misrouted)?;
+        self.check_caller_again(opened.as_deref()).await?;
         self.own = token::own_before_use(&self.request(opened.as_deref(), route), route).await?;
         let request = self.request(opened.as_deref(), route);
         authorise::permit(&request, route, self.wrap_ttl).await?;
@@ -255,12 +281,31 @@ impl Work {
             return self.handled(opened.as_deref()).await;
         }
         drop(opened);
+        trail.goes_on_alone();
         let span = Span::current();
         let task = actix_web::rt::spawn(self.change().instrument(span));
         task.await.unwrap_or_else(|_| {
             let problem = Problem::internal("the request broke off; a change may have been made");
             Err(problem.alarmed(&"a handler panicked"))
         })
+    }
+
+    /// A body may have taken its time, and the token been revoked meanwhile.
+    async fn check_caller_again(&self, opened: Option<&Opened>) -> Result<(), Problem> {
+        let (Some(opened), Some(caller)) = (opened, self.trail.caller()) else {
+            return Ok(());
+        };
+        if self.trail.began.elapsed() < CALLER_CHECKED_AGAIN {
+            return Ok(());
+        }
+        let (headers, address) = (self.http.headers(), self.trail.address());
+        let now = Caller::identify(&opened.identity, headers, address).await?;
+        let is_same = |now: &Caller| Arc::ptr_eq(&now.token.powers, &caller.token.powers);
+        if now.as_ref().is_some_and(is_same) {
+            Ok(())
+        } else {
+            Err(Problem::permission_denied())
+        }
     }
 
     /// An intent comes first, and the outcome before the answer.
@@ -326,3 +371,6 @@ impl Work {
         }
     }
 }
+
+/// A request whose body took longer than this has its token looked at again.
+const CALLER_CHECKED_AGAIN: Duration = Duration::from_millis(250);

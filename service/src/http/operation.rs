@@ -204,6 +204,11 @@ impl Operation {
         matches!(self, Self::Unwrap | Self::WrapLookUp | Self::WrapRenew)
     }
 
+    /// Whether the policies of a caller count, though strangers may do it too, with a wrapping token of their own.
+    pub(super) const fn asks_callers(self) -> bool {
+        matches!(self, Self::Unwrap | Self::WrapRenew)
+    }
+
     /// Whether strangers' bodies are read: those of logins, those that bring a wrapping token, and unlock shares. Whether a
     /// stranger may go on then is decided where it leads.
     pub(super) const fn hears_strangers(self) -> bool {

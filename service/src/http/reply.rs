@@ -124,6 +124,14 @@ impl Reply {
         .with_status(problem.status)
     }
 
+    /// The same answer, of which nobody knows whether it is true.
+    pub(super) fn unknown(self) -> Self {
+        Self {
+            leaves_unknown: true,
+            ..self
+        }
+    }
+
     /// The same answer, having used this.
     pub(super) fn with_used(self, used: Summary) -> Self {
         Self { used, ..self }

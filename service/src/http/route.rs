@@ -33,6 +33,13 @@ pub(crate) struct Route {
 }
 
 impl Route {
+    /// The path of this request that quotas and policies decide on.
+    pub(super) fn decided_path(&self, path: &ApiPath<'_>) -> String {
+        self.target
+            .decided_path()
+            .unwrap_or_else(|| path.canonical())
+    }
+
     /// Whether no token is needed.
     pub(super) fn is_public(&self) -> bool {
         match &self.target {

@@ -33,6 +33,8 @@ pub(super) struct Trail {
     log: OnceCell<Arc<AuditLog>>,
     /// Whether the outcome has been recorded already.
     is_closed: Cell<bool>,
+    /// Whether a task of its own works on it and concludes it, whether or not the client waits.
+    is_alone: Cell<bool>,
 }
 
 impl Trail {
@@ -55,6 +57,7 @@ impl Trail {
             bytes_in: Cell::new(0),
             log: OnceCell::new(),
             is_closed: Cell::new(false),
+            is_alone: Cell::new(false),
         }
     }
 
@@ -155,6 +158,18 @@ impl Trail {
             return None;
         }
         Some(self.with_record(log, Kind::Request, Some(reply), |record| log.submit(record)))
+    }
+
+    /// A task of its own works on it from now on.
+    pub(super) fn goes_on_alone(&self) {
+        self.is_alone.set(true);
+    }
+
+    /// The client is gone. What is not recorded by now is recorded as of unknown outcome; nobody waits for that.
+    pub(super) fn abandon(&self) {
+        if !self.is_alone.get() {
+            drop(self.record(&Reply::nothing().unknown()));
+        }
     }
 
     fn with_record<T>(

@@ -11,6 +11,8 @@ use super::Verb;
 use super::identity::{PolicyTarget, TokenCall, Which};
 use crate::http::auth;
 use crate::identity::auth_mounts::mount::AuthMount;
+use crate::identity::methods::role_name;
+use crate::identity::policy::PolicyName;
 
 /// What an operation is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,13 +53,47 @@ impl Target {
                 let mount = format!("auth/{}", method.mount.path);
                 (Some(Cow::Owned(mount)), method.known_path().map(Cow::Owned))
             }
-            Self::Policy(policy) => (None, policy.name.as_deref().and_then(named)),
+            Self::Policy(policy) => {
+                let name = policy.name.as_deref().map(PolicyName::parse);
+                let name = name.and_then(Result::ok);
+                (None, name.and_then(|name| named(name.as_str())))
+            }
             Self::Token(call) => (
                 Some(Cow::Borrowed("auth/token")),
                 call.role().and_then(named),
             ),
             Self::Quota(name) => (None, Some(Cow::Borrowed(name.as_str()))),
             Self::Capabilities(_) | Self::Server => (None, None),
+        }
+    }
+}
+
+impl Target {
+    /// The path that quotas and policies decide on, if it is another than that of the request: names that handlers take in
+    /// several spellings stand in their one form, or a rule could be got round by another spelling.
+    pub(super) fn decided_path(&self) -> Option<String> {
+        match self {
+            Self::Method(method) => Some(format!(
+                "auth/{}/{}",
+                method.mount.path,
+                method.decided_rest()
+            )),
+            Self::Policy(policy) => {
+                let name = PolicyName::parse(policy.name.as_deref()?).ok()?;
+                let below = if policy.is_legacy {
+                    "policy"
+                } else {
+                    "policies/acl"
+                };
+                Some(format!("sys/{below}/{}", name.as_str()))
+            }
+            Self::Capabilities(_)
+            | Self::Key(_)
+            | Self::Mount(_)
+            | Self::Path(_)
+            | Self::Quota(_)
+            | Self::Server
+            | Self::Token(_) => None,
         }
     }
 }
@@ -90,13 +126,32 @@ impl MethodTarget {
 
     /// The segments below the mount, if the method has such a path and what it leaves open are names.
     fn known_path(&self) -> Option<String> {
-        let row = auth::endpoint::find(auth::table(self.mount.kind), self.verb, &self.segments());
-        let parts = row.ok()?.path.split('/').zip(&self.rest);
+        let row = self.row()?;
+        let parts = row.path.split('/').zip(&self.rest);
         let segments = parts.map(|(part, segment)| match part.strip_prefix(':') {
-            None => Some(segment.as_str()),
-            Some(_) => KeyName::parse(segment).map(|_| segment.as_str()),
+            None => Some(segment.clone()),
+            Some(_) => KeyName::parse(segment).map(|name| role_name(&name)),
         });
         Some(segments.collect::<Option<Vec<_>>>()?.join("/"))
+    }
+
+    /// The segments below the mount as they are decided on: names of roles and users, which are one in all spellings, in
+    /// the spelling that the methods give them.
+    fn decided_rest(&self) -> String {
+        let mut parts = self
+            .row()
+            .map(|row| row.path.split('/'))
+            .into_iter()
+            .flatten();
+        let segments = self.rest.iter().map(|segment| match parts.next() {
+            Some(part) if part.starts_with(':') => segment.to_ascii_lowercase(),
+            Some(_) | None => segment.clone(),
+        });
+        segments.collect::<Vec<_>>().join("/")
+    }
+
+    fn row(&self) -> Option<&'static auth::endpoint::Endpoint> {
+        auth::endpoint::find(auth::table(self.mount.kind), self.verb, &self.segments()).ok()
     }
 
     /// The segments below the mount.
