@@ -20,6 +20,7 @@ mod app;
 mod audit;
 mod auth;
 mod bad_input;
+mod canary_scan;
 mod capabilities;
 mod client;
 mod clients;
