@@ -25,6 +25,7 @@ mod capabilities;
 mod client;
 mod clients;
 mod durability;
+mod identity;
 mod pkcs11;
 mod quotas;
 mod restart;
