@@ -14,6 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::time::{Began, Elapsed};
 
+pub mod identity;
 pub mod memory;
 pub mod on_disk;
 pub mod time;

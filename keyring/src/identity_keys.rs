@@ -17,8 +17,33 @@ use crate::store::identity::{CredentialHash, CredentialKind, EntryPlace};
 pub struct IdentityKeys {
     pepper: hmac::Key,
     check: hmac::Key,
+    fronts: Fronts,
     sealing: Dek,
     entropy: Arc<dyn Entropy>,
+}
+
+/// What stands before each kind of credential in its hash. Every request hashes a token, so it is made once.
+struct Fronts {
+    secret_id: Box<[u8]>,
+    token: Box<[u8]>,
+    wrapped: Box<[u8]>,
+}
+
+impl Fronts {
+    fn new() -> Self {
+        Self {
+            secret_id: Self::of(CredentialKind::SecretId),
+            token: Self::of(CredentialKind::Token),
+            wrapped: Self::of(CredentialKind::Wrapped),
+        }
+    }
+
+    fn of(kind: CredentialKind) -> Box<[u8]> {
+        let mut front = Vec::with_capacity(64);
+        push_field(&mut front, b"sealring-credential-1");
+        push_field(&mut front, &[kind.number()]);
+        front.into()
+    }
 }
 
 /// Something sealed does not open: it was not sealed with this store's key for this place, or it was changed since.
@@ -33,6 +58,7 @@ impl IdentityKeys {
         Self {
             pepper: hmac::Key::new(hmac::HMAC_SHA256, pepper),
             check: hmac::Key::new(hmac::HMAC_SHA256, token_check_key(pepper).as_slice()),
+            fronts: Fronts::new(),
             sealing,
             entropy,
         }
@@ -41,11 +67,13 @@ impl IdentityKeys {
     /// The hash under which a credential is stored: HMAC-SHA256 under the pepper, the kind in front. Comparing hashes
     /// needs no constant time: who does not know the pepper cannot steer them.
     pub fn hash(&self, kind: CredentialKind, presented: &[u8]) -> CredentialHash {
-        let mut front = Vec::with_capacity(64);
-        push_field(&mut front, b"sealring-credential-1");
-        push_field(&mut front, &[kind.number()]);
+        let front = match kind {
+            CredentialKind::Token => &self.fronts.token,
+            CredentialKind::SecretId => &self.fronts.secret_id,
+            CredentialKind::Wrapped => &self.fronts.wrapped,
+        };
         let mut context = hmac::Context::with_key(&self.pepper);
-        context.update(&front);
+        context.update(front);
         context.update(presented);
         CredentialHash(bytes_of(context.sign()))
     }

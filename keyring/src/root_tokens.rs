@@ -47,7 +47,10 @@ impl RootTokens {
         let Some(token) = tokens.into_iter().find(|token| token.accessor == accessor) else {
             return Ok(false);
         };
-        let revoked = self.store.revoke_root_token(CredentialHash(token.hash), at).await?;
+        let revoked = self
+            .store
+            .revoke_root_token(CredentialHash(token.hash), at)
+            .await?;
         self.by_hash.rcu(|known| {
             let mut known = HashMap::clone(known);
             known.remove(&token.hash);

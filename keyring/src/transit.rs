@@ -395,7 +395,9 @@ impl Transit {
 
     /// Revokes the root token with this accessor; whether there was one.
     pub async fn revoke_root_token(&self, accessor: &str) -> Result<bool, StoreError> {
-        self.root_tokens.revoke(accessor, self.loader.clock.now()).await
+        self.root_tokens
+            .revoke(accessor, self.loader.clock.now())
+            .await
     }
 
     /// The keys of entries and credentials.

@@ -45,6 +45,8 @@ enum Command {
     /// Seal or unseal a running service
     #[command(subcommand)]
     Operator(OperatorCommand),
+    /// Make a new root token, which replaces the one before; for when that is lost or was revoked
+    RootToken(ConfigFile),
     /// Change mounts beside a running service
     #[command(subcommand)]
     Mount(MountCommand),
@@ -115,6 +117,7 @@ impl Cli {
             Command::Init(args) => run_init(&args),
             Command::Mount(MountCommand::Restore(args)) => restore_mount(&args),
             Command::Operator(command) => print(&operator::run(command)?),
+            Command::RootToken(args) => run_root_token(&args.file),
             Command::Version => print(&format!("sealring {VERSION}\n")),
         }
     }
@@ -221,6 +224,12 @@ fn run_init(args: &InitArgs) -> Result<(), Failure> {
         format_args!("\nroot token: {}\n", handover.root_token.expose_secret()),
     );
     print(&text)
+}
+
+fn run_root_token(file: &Path) -> Result<(), Failure> {
+    let token = init::replace_root_token(Config::load(file)?)?;
+    let line = format!("root token: {}\n", token.expose_secret());
+    print(&Zeroizing::new(line))
 }
 
 fn restore_mount(args: &RestoreArgs) -> Result<(), Failure> {

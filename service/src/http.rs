@@ -80,6 +80,13 @@ pub struct Front {
     pub detached: Detached,
 }
 
+impl Front {
+    /// Whether the configuration gives this to anybody.
+    fn publishes(&self, operation: Operation) -> bool {
+        operation == Operation::Metrics && self.public_metrics
+    }
+}
+
 /// Limits on requests. Those the protocol has fixed are constants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -71,9 +71,30 @@ async fn hand_over(store: &Store, kek: Kek, plan: &InitPlan) -> Result<Handover,
     Ok(Handover { shares, root_token })
 }
 
-/// Without a root token nobody was ever let in, and then there are no rings.
+/// Makes a new root token, which replaces the one before. Whoever can read the configuration and reach store and KEK could
+/// open every key anyway, so this gives nobody more than he has. Running nodes take it within a second.
+pub fn replace_root_token(config: Config) -> Result<TokenText, Failure> {
+    let runtime = backends::runtime()?;
+    process::lock_memory(config.process.require_locked_memory)?;
+    runtime.block_on(async {
+        let store = Store::open(config.store).await?;
+        let replaced = replace_root_in(&store, config.kek).await;
+        store.close().await;
+        replaced
+    })
+}
+
+async fn replace_root_in(store: &Store, kek: Kek) -> Result<TokenText, Failure> {
+    let parts = backends::parts(store, kek, Absent::Refuse, Arc::new(Unobserved)).await?;
+    let root_token = TokenText::generate_root(parts.entropy.as_ref())
+        .map_err(|error| Failure::unexpected("no root token can be made", &error))?;
+    setup::replace_root_token(&parts, root_token.as_secret()).await?;
+    Ok(root_token)
+}
+
+/// Without a root token nobody was ever let in, and then there are no rings, and no node has recorded anything.
 async fn was_cut_off(keys: &dyn KeyStore) -> Result<bool, StoreError> {
-    if !keys.root_tokens().await?.is_empty() {
+    if !keys.root_tokens().await?.is_empty() || !keys.audit_heads().await?.is_empty() {
         return Ok(false);
     }
     for mount in keys.mounts().await? {

@@ -15,10 +15,10 @@ use crate::failure::Failure;
 /// Where the service is, and who asks.
 #[derive(Args)]
 pub struct Target {
-    /// Where the service listens; VAULT_ADDR if absent
+    /// Where the service listens; `VAULT_ADDR` if absent
     #[arg(long, value_name = "URL")]
     address: Option<String>,
-    /// A file with the certificate of the authority that signed the service's; VAULT_CACERT if absent
+    /// A file with the certificate of the authority that signed the service's; `VAULT_CACERT` if absent
     #[arg(long, value_name = "FILE")]
     ca_file: Option<std::path::PathBuf>,
 }
@@ -26,7 +26,7 @@ pub struct Target {
 /// What can be asked of a running service.
 #[derive(Debug, Subcommand)]
 pub enum OperatorCommand {
-    /// Close every node until enough unlock shares open the store again; needs a token in VAULT_TOKEN
+    /// Close every node until enough unlock shares open the store again; needs a token in `VAULT_TOKEN`
     Seal(Target),
     /// Give one unlock share, asked for at the terminal or read from standard input
     Unseal(Target),

@@ -9,7 +9,7 @@ use uuid::Uuid;
 /// What has come in. Shares of different sets are kept apart, so that a foreign share spoils nothing; of many sets
 /// the ones begun last are kept.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub(super) struct Progress {
     sets: VecDeque<ShareSet>,
     /// Names the attempt that began with the first share.
     nonce: Option<Uuid>,
@@ -24,7 +24,7 @@ struct ShareSet {
 
 /// Where a share has led.
 #[derive(Debug)]
-pub enum Step {
+pub(super) enum Step {
     /// More shares are needed.
     More,
     /// These are enough to try; they are forgotten here.
@@ -33,7 +33,7 @@ pub enum Step {
 
 impl Progress {
     /// Takes a share in. One that is there already changes nothing.
-    pub fn add(&mut self, text: &SecretBytes) -> Result<Step, ShareError> {
+    pub(super) fn add(&mut self, text: &SecretBytes) -> Result<Step, ShareError> {
         let share = std::str::from_utf8(text.expose_secret()).map_err(|_| ShareError::Malformed)?;
         let share = UnlockShare::parse(share)?;
         let place = self.place_of(&share);
@@ -55,18 +55,18 @@ impl Progress {
     }
 
     /// How many shares there are of the set that has most.
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         let counts = self.sets.iter().map(|set| set.shares.len());
         counts.max().unwrap_or(0)
     }
 
     /// The name of the attempt, if one is under way.
-    pub fn nonce(&self) -> Option<Uuid> {
+    pub(super) fn nonce(&self) -> Option<Uuid> {
         self.nonce
     }
 
     /// Forgets all of them.
-    pub fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.nonce = None;
         self.sets.clear();
     }
@@ -102,7 +102,7 @@ mod tests {
 
     fn shares(count: u8, threshold: u8) -> Vec<SecretBytes> {
         let shares = split(&[7; 32], count, threshold, &SystemEntropy).unwrap();
-        let texts = shares.iter().map(|share| share.expose_text());
+        let texts = shares.iter().map(UnlockShare::expose_text);
         texts
             .map(|text| SecretBytes::new(text.as_bytes().to_vec()))
             .collect()

@@ -16,9 +16,9 @@ use std::sync::Arc;
 use keyring::name::KeyName;
 
 use self::endpoint::Endpoint;
-use super::request::Request;
 use super::errors::Problem;
 use super::reply::Answer;
+use super::request::Request;
 use super::route::{MethodTarget, RouteFault, Verb};
 use crate::identity::auth_methods::AuthMethods;
 use crate::identity::auth_mounts::mount::{AuthMount, MethodKind};

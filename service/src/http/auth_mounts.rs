@@ -6,11 +6,11 @@ use keyring::name::MountPath;
 use serde_json::{Map, Value, json};
 
 use super::auth::methods;
-use super::request::Request;
 use super::errors::Problem;
 use super::fields::{FieldFault, Fields};
 use super::json::Value as Field;
 use super::reply::{Answer, Reply};
+use super::request::Request;
 use crate::identity::auth_mounts::AuthMountError;
 use crate::identity::auth_mounts::mount::{AuthMount, AuthMountConfig, MethodKind};
 use crate::identity::methods::userpass::lockout::LockoutRule;

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::auth::token::{by_accessor, meant, text};
-use super::request::Request;
 use super::errors::Problem;
 use super::reply::{Answer, Reply};
+use super::request::Request;
 use super::route::identity::Which;
 use crate::identity::policy_set::PolicySet;
 use crate::identity::token::lookup::Found;

@@ -6,10 +6,10 @@ use keyring::transit::NewDataKey;
 
 use super::batch::{self, Prepared};
 use super::body::{Format, work_on};
-use super::request::Request;
 use super::errors::Problem;
 use super::operation::Operation;
 use super::reply::{Answer, Reply, close_envelope, open_envelope, push_number, push_plain};
+use super::request::Request;
 use super::route::KeyTarget;
 use super::text::Text;
 use super::{authorise, open, seal};

@@ -20,7 +20,7 @@ use super::reply::{Answer, Reply, RequestId};
 use super::request::Request;
 use super::route::{Mounted, Route, RouteFault, Verb};
 use super::trail::Trail;
-use super::{Answered, Front, REQUEST_SPAN, authorise, head, query, wrapping};
+use super::{Answered, Front, REQUEST_SPAN, authorise, handlers, head, query, wrapping};
 use crate::caller::Caller;
 use crate::connection::Connection;
 use crate::gate::Opened;
@@ -69,7 +69,12 @@ pub(super) async fn dispatch(
 fn trail_of(front: &Front, http: &HttpRequest) -> Trail {
     let connection = http.conn_data::<Connection>();
     let address = connection.and_then(|known| known.client_address(http.headers()));
-    Trail::begin(RequestId::generate(), front.clock.now(), connection, address)
+    Trail::begin(
+        RequestId::generate(),
+        front.clock.now(),
+        connection,
+        address,
+    )
 }
 
 /// Nobody is answered before the answer is recorded.
@@ -77,7 +82,10 @@ async fn recorded(trail: &Trail, reply: &Reply) -> Result<(), Problem> {
     match trail.record(reply) {
         None => Ok(()),
         // Nothing was done, and the record is on its way.
-        Some(submitted) if reply.is_urgent => Ok(drop(submitted?)),
+        Some(submitted) if reply.is_urgent => {
+            drop(submitted?);
+            Ok(())
+        }
         Some(submitted) => Ok(submitted?.await?),
     }
 }
@@ -130,33 +138,35 @@ async fn answer(
     let verb = Verb::parse(http.method(), query::first(query, "list").as_deref())?;
     head::check(http.headers())?;
     let wrap_ttl = wrapping::asked_ttl(http.headers())?;
-    let route = Route::find(verb, &path, &Mounted::of(opened.as_deref()));
-    if let Ok(route) = &route {
-        trail.leads_to(route);
-        telemetry::name_trace(&Span::current(), route.operation.word());
-    }
-    let answers_sealed = |route: &Route| route.operation.answers_sealed();
-    if opened.is_none() && !route.as_ref().is_ok_and(answers_sealed) {
+    let fault = match Route::find(verb, &path, &Mounted::of(opened.as_deref())) {
+        Ok(route) => {
+            telemetry::name_trace(&Span::current(), route.operation.word());
+            trail.leads_to(route);
+            None
+        }
+        Err(fault) => Some(fault),
+    };
+    let operation = trail.operation();
+    if opened.is_none() && !operation.is_some_and(Operation::answers_sealed) {
         return Err(Problem::sealed());
     }
     if let Some(opened) = &opened
-        && !route.as_ref().is_ok_and(|route| route.operation.only_tells_status())
+        && !operation.is_some_and(Operation::only_tells_status)
     {
         opened.audit.admits()?;
     }
     let caller = caller_of(opened.as_deref(), http, trail).await;
-    let route = admit(front, route, caller, trail)?;
+    let route = admit(front, fault, caller, trail)?;
     if let Some(opened) = &opened {
         authorise::count(opened, trail, &path)?;
     }
-    let body = body_of(front, http, payload, (verb, &route), trail).await?;
+    let body = body_of(front, http, payload, (verb, route), trail).await?;
     let work = Work {
         front: Arc::clone(front),
         http: http.clone(),
         trail: Rc::clone(trail),
         path: path.canonical(),
         verb,
-        route,
         wrap_ttl,
         body,
         own: None,
@@ -166,13 +176,14 @@ async fn answer(
     work.go().await
 }
 
-/// The caller of a request, as far as anybody can say.
+/// The caller of a request, as far as anybody can say. Where nobody asks for one, none is looked for.
 async fn caller_of(
     opened: Option<&Opened>,
     http: &HttpRequest,
     trail: &Trail,
 ) -> Result<(), Refusal> {
-    let Some(opened) = opened else {
+    let is_wanted = trail.route().is_none_or(Route::wants_caller);
+    let Some(opened) = opened.filter(|_| is_wanted) else {
         return Ok(());
     };
     let caller = Caller::identify(&opened.identity, http.headers(), trail.address()).await?;
@@ -183,23 +194,20 @@ async fn caller_of(
 }
 
 /// Lets a request in. Strangers are not told which paths there are, and nobody reads what they send.
-fn admit(
+fn admit<'t>(
     front: &Front,
-    route: Result<Route, RouteFault>,
+    fault: Option<RouteFault>,
     caller: Result<(), Refusal>,
-    trail: &Trail,
-) -> Result<Route, Problem> {
-    match (route, trail.caller()) {
-        (Ok(route), None)
-            if route.is_public()
-                || (route.operation == Operation::Metrics && front.public_metrics) =>
-        {
+    trail: &'t Trail,
+) -> Result<&'t Route, Problem> {
+    match (trail.route(), trail.caller(), fault) {
+        (Some(route), None, _) if route.is_public() || front.publishes(route.operation) => {
             Ok(route)
         }
-        (Ok(route), Some(_)) => Ok(route),
-        (_, None) => Err(caller.map_or_else(Problem::from, |()| Problem::permission_denied())),
-        (Err(fault), Some(caller)) if caller.token.powers.is_root() => Err(fault.into()),
-        (Err(_), Some(_)) => Err(Problem::multi_denied()),
+        (Some(route), Some(_), _) => Ok(route),
+        (None, Some(caller), Some(fault)) if caller.token.powers.is_root() => Err(fault.into()),
+        (None, Some(_), _) => Err(Problem::multi_denied()),
+        (_, None, _) => Err(caller.map_or_else(Problem::from, |()| Problem::permission_denied())),
     }
 }
 
@@ -228,7 +236,6 @@ struct Work {
     trail: Rc<Trail>,
     path: String,
     verb: Verb,
-    route: Route,
     wrap_ttl: Option<Duration>,
     body: Body,
     /// The caller's own token as it was before this request took its last use.
@@ -239,10 +246,12 @@ impl Work {
     /// Works on it. A change goes on to its recorded end also if the client hangs up.
     async fn go(mut self) -> Answer {
         let opened = self.front.gate.opened();
-        self.own = token::own_before_use(&self.request(opened.as_deref()), &self.route).await?;
-        let request = self.request(opened.as_deref());
-        authorise::permit(&request, &self.route, self.wrap_ttl).await?;
-        if !self.route.changes_something(self.verb) {
+        let trail = Rc::clone(&self.trail);
+        let route = trail.route().ok_or_else(handlers::misrouted)?;
+        self.own = token::own_before_use(&self.request(opened.as_deref(), route), route).await?;
+        let request = self.request(opened.as_deref(), route);
+        authorise::permit(&request, route, self.wrap_ttl).await?;
+        if !route.changes_something(self.verb) {
             return self.handled(opened.as_deref()).await;
         }
         drop(opened);
@@ -259,7 +268,7 @@ impl Work {
         let trail = Rc::clone(&self.trail);
         let opened = self.front.gate.opened();
         let keeper = Arc::clone(&self.front.keeper);
-        let is_seal = self.route.operation == Operation::Seal;
+        let is_seal = self.trail.operation() == Some(Operation::Seal);
         let answer = self.recorded_change(opened.as_deref()).await;
         drop(opened);
         let reply = match answer {
@@ -287,23 +296,24 @@ impl Work {
     }
 
     async fn handled(self, opened: Option<&Opened>) -> Answer {
-        let request = self.request(opened);
-        let reply = request.handle(&self.route.target).await?;
+        let route = self.trail.route().ok_or_else(handlers::misrouted)?;
+        let request = self.request(opened, route);
+        let reply = request.handle(&route.target).await?;
         match self.wrap_ttl {
-            Some(ttl) if !self.route.operation.is_about_wrapping() => {
+            Some(ttl) if !route.operation.is_about_wrapping() => {
                 wrapping::wrap(&request, ttl, reply).await
             }
             Some(_) | None => Ok(reply),
         }
     }
 
-    fn request<'w>(&'w self, opened: Option<&'w Opened>) -> Request<'w> {
+    fn request<'w>(&'w self, opened: Option<&'w Opened>, route: &Route) -> Request<'w> {
         Request {
             front: &self.front,
             opened,
             trail: &self.trail,
             id: self.trail.id,
-            operation: self.route.operation,
+            operation: route.operation,
             verb: self.verb,
             path: &self.path,
             caller: self.trail.caller(),

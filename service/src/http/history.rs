@@ -3,9 +3,9 @@
 use keyring::history::RecordedEvent;
 use serde_json::{Value, json};
 
-use super::request::Request;
 use super::errors::Problem;
 use super::reply::{Answer, Reply};
+use super::request::Request;
 use super::route::KeyTarget;
 use super::view;
 

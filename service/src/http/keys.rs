@@ -8,10 +8,10 @@ use keyring::policy::PolicyChange;
 use keyring::transit::{Description, NewRing};
 use serde_json::json;
 
-use super::request::Request;
 use super::errors::Problem;
 use super::fields::Fields;
 use super::reply::{Answer, Reply};
+use super::request::Request;
 use super::route::KeyTarget;
 use super::text::Text;
 use super::view;

@@ -8,12 +8,12 @@ use keyring::transit::{MountError, Transit};
 use serde_json::json;
 
 use super::auth_mounts;
-use super::request::Request;
 use super::errors::Problem;
 use super::fields::Fields;
 use super::json::Value;
 use super::keys;
 use super::reply::{Answer, Reply};
+use super::request::Request;
 use super::route::{RESERVED, mount_of};
 use super::text::Text;
 use super::view;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::request::Request;
 use super::errors::Problem;
 use super::reply::{Answer, Reply};
+use super::request::Request;
 use super::route::identity::PolicyTarget;
 use crate::identity::policies::PolicyChangeError;
 use crate::identity::policy::{PolicyFault, PolicyName, PolicyNameFault, text_of};

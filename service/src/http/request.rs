@@ -20,8 +20,8 @@ use crate::caller::Caller;
 use crate::connection::{ClientCertificates, Connection};
 use crate::gate::Opened;
 use crate::identity::Identity;
-use crate::identity::token::lookup::Found;
 use crate::identity::policy::{Asked, Capability, NoParameters};
+use crate::identity::token::lookup::Found;
 
 /// A request that may be worked on.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl Request<'_> {
 
     /// Whether no token is needed for this.
     pub(super) fn is_public(&self, route: &Route) -> bool {
-        route.is_public() || (route.operation == Operation::Metrics && self.front.public_metrics)
+        route.is_public() || self.front.publishes(route.operation)
     }
 
     /// The fields of the query.
@@ -126,4 +126,3 @@ impl Request<'_> {
         Problem::engine(self.operation, key.address.name.as_str(), error)
     }
 }
-

@@ -90,6 +90,18 @@ impl Route {
         }
     }
 
+    /// Whether it makes a difference who asks: not for logins, and not for what says only how this node is.
+    pub(super) fn wants_caller(&self) -> bool {
+        let with_or_without = matches!(
+            self.operation,
+            Operation::MountsVisible
+                | Operation::Unwrap
+                | Operation::WrapLookUp
+                | Operation::WrapRenew
+        );
+        with_or_without || !self.is_public()
+    }
+
     /// Whether it changes what others see: such a request is recorded before and after, each time durably.
     pub(super) fn changes_something(&self, verb: Verb) -> bool {
         let writes = matches!(verb, Verb::Delete | Verb::Write);
@@ -199,7 +211,10 @@ impl Target {
                 (Some(Cow::Owned(mount)), method.known_path().map(Cow::Owned))
             }
             Self::Policy(policy) => (None, policy.name.as_deref().and_then(named)),
-            Self::Token(call) => (Some(Cow::Borrowed("auth/token")), call.role().and_then(named)),
+            Self::Token(call) => (
+                Some(Cow::Borrowed("auth/token")),
+                call.role().and_then(named),
+            ),
             Self::Quota(name) => (None, Some(Cow::Borrowed(name.as_str()))),
             Self::Capabilities(_) | Self::Server => (None, None),
         }

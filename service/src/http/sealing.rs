@@ -5,9 +5,9 @@ use std::sync::Arc;
 use keyring::secret::SecretBytes;
 use keyring::setup::SetupError;
 
-use super::request::Request;
 use super::errors::Problem;
 use super::reply::{Answer, Reply};
+use super::request::Request;
 use super::sys;
 use super::text::Text;
 

@@ -4,17 +4,19 @@ use actix_web::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Limits;
-use super::request::Request;
 use super::errors::Problem;
 use super::fields::Fields;
 use super::reply::{Answer, Reply};
+use super::request::Request;
 use crate::gate::Opened;
 
 /// `GET sys/health`: 200 if this node can serve, else what a sealed node answers; each can be set by the query.
 pub(super) fn health(request: &Request<'_>) -> Answer {
     let is_current = |opened: &Opened| opened.transit.is_current();
     let current = request.opened.is_some_and(is_current);
-    let recording = request.opened.is_some_and(|opened| opened.audit.admits().is_ok());
+    let recording = request
+        .opened
+        .is_some_and(|opened| opened.audit.admits().is_ok());
     let status = health_status(&mut request.query_fields(), current && recording)?;
     let server = &request.front.server;
     let mut body = json!({

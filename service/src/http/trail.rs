@@ -25,9 +25,8 @@ pub(super) struct Trail {
     at: Timestamp,
     address: Option<IpAddr>,
     connection: Option<Connection>,
-    operation: Cell<Option<Operation>>,
     caller: OnceCell<Caller>,
-    target: OnceCell<Target>,
+    route: OnceCell<Route>,
     reason: OnceCell<String>,
     bytes_in: Cell<usize>,
     /// Where it is recorded; absent while the node is sealed.
@@ -50,9 +49,8 @@ impl Trail {
             at,
             address,
             connection: connection.cloned(),
-            operation: Cell::new(None),
             caller: OnceCell::new(),
-            target: OnceCell::new(),
+            route: OnceCell::new(),
             reason: OnceCell::new(),
             bytes_in: Cell::new(0),
             log: OnceCell::new(),
@@ -62,7 +60,7 @@ impl Trail {
 
     /// What it asks for, as far as that is known.
     pub(super) fn operation(&self) -> Option<Operation> {
-        self.operation.get()
+        self.route.get().map(|route| route.operation)
     }
 
     /// Where the request is recorded.
@@ -71,9 +69,13 @@ impl Trail {
     }
 
     /// It leads here.
-    pub(super) fn leads_to(&self, route: &Route) {
-        self.operation.set(Some(route.operation));
-        drop(self.target.set(route.target.clone()));
+    pub(super) fn leads_to(&self, route: Route) {
+        drop(self.route.set(route));
+    }
+
+    /// Where it leads; absent if nowhere.
+    pub(super) fn route(&self) -> Option<&Route> {
+        self.route.get()
     }
 
     /// It comes from somebody known.
@@ -98,7 +100,7 @@ impl Trail {
 
     /// The ring it is about: mount and name.
     pub(super) fn key(&self) -> Option<(&str, &str)> {
-        match self.target.get()? {
+        match &self.route.get()?.target {
             Target::Key(key) => Some((key.mount.as_str(), key.address.name.as_str())),
             Target::Capabilities(_)
             | Target::Method(_)
@@ -139,14 +141,16 @@ impl Trail {
         };
         self.is_closed.set(true);
         let answer = Some(reply);
-        self.with_record(log, Kind::Outcome, answer, |record| log.submit_synced(record))?
-            .await
+        self.with_record(log, Kind::Outcome, answer, |record| {
+            log.submit_synced(record)
+        })?
+        .await
     }
 
     /// Records a request that changes nothing, and how it was answered. `None` if there is nothing to record.
     pub(super) fn record(&self, reply: &Reply) -> Option<Result<Ticket<'_>, NotRecorded>> {
         let log = self.log.get()?;
-        let is_status = self.operation.get().is_some_and(Operation::only_tells_status);
+        let is_status = self.operation().is_some_and(Operation::only_tells_status);
         if self.is_closed.replace(true) || is_status {
             return None;
         }
@@ -160,10 +164,16 @@ impl Trail {
         reply: Option<&Reply>,
         submit: impl FnOnce(&Record<'_>) -> T,
     ) -> T {
-        let (mount, key) = self.target.get().map_or((None, None), Target::names);
+        let (mount, key) = self
+            .route
+            .get()
+            .map_or((None, None), |route| route.target.names());
         let who = self.caller.get().map(|caller| caller.token.who(log));
         let used = reply.map(|reply| reply.used).unwrap_or_default();
-        let listener = self.connection.as_ref().map_or("", |known| &*known.listener);
+        let listener = self
+            .connection
+            .as_ref()
+            .map_or("", |known| &*known.listener);
         submit(&Record {
             at: self.at,
             kind,
@@ -174,7 +184,7 @@ impl Trail {
                 listener,
                 tls: self.connection.as_ref().and_then(tls),
             },
-            operation: self.operation.get().map_or("none", Operation::word),
+            operation: self.operation().map_or("none", Operation::word),
             mount: mount.as_deref(),
             key: key.as_deref(),
             versions: used.versions,

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::auth::methods;
-use super::request::Request;
 use super::errors::Problem;
 use super::reply::{Answer, Content, Reply};
+use super::request::Request;
 use super::{view, weak};
 use crate::caller::presented_token;
 use crate::identity::wrapping::{WrapError, Wrapped, Wrapping};
@@ -38,11 +38,7 @@ pub(super) fn asked_ttl(headers: &HeaderMap) -> Result<Option<Duration>, Problem
 }
 
 /// The answer to a request for this path, wrapped. What says nothing, and what is no answer in an envelope, stays as it is.
-pub(super) async fn wrap(
-    request: &Request<'_>,
-    ttl: Duration,
-    reply: Reply,
-) -> Answer {
+pub(super) async fn wrap(request: &Request<'_>, ttl: Duration, reply: Reply) -> Answer {
     if !reply.is_enveloped() {
         return Ok(reply);
     }

@@ -19,6 +19,7 @@ use tokio::runtime::Handle;
 
 use super::engine::Engine;
 use super::entries::Entries;
+use super::observer::Unobserved;
 use super::parts::Parts;
 use super::token::grant::{AuthMountLimits, Issued, NewToken};
 use super::token::lookup::{Found, Stored};
@@ -90,6 +91,7 @@ impl Node {
             entropy: Arc::new(SystemEntropy),
             runtime: Handle::current(),
             bounds: Bounds::default(),
+            observer: Arc::new(Unobserved),
         };
         let engine = Arc::new(TestEngine::default());
         let caches = Caches::new(&foundation);
@@ -119,13 +121,7 @@ impl Node {
 
     pub(crate) async fn issue(&self, new: NewToken) -> Token {
         let issued = self.identity.issue(new, &AuthMountLimits::default()).await;
-        self.of(&issued.unwrap())
-    }
-
-    fn of(&self, issued: &Issued) -> Token {
-        let text = issued.text.as_ref().unwrap().expose_secret().to_owned();
-        let hash = keys().hash(CredentialKind::Token, text.as_bytes());
-        Token { text, hash }
+        Token::of(&issued.unwrap())
     }
 
     /// Whether the token is let in.
@@ -157,16 +153,24 @@ pub(crate) struct Token {
     pub(crate) hash: CredentialHash,
 }
 
+impl Token {
+    fn of(issued: &Issued) -> Self {
+        let text = issued.text.as_ref().unwrap().expose_secret().to_owned();
+        let hash = keys().hash(CredentialKind::Token, text.as_bytes());
+        Self { text, hash }
+    }
+}
+
 /// A store in memory with a clock that stands at 1,000,000 s, and what rooms of identity are built from on them.
 pub(crate) fn parts() -> (Parts, Arc<ManualClock>) {
     let store = Arc::new(MemoryStore::new());
     let clock = Arc::new(ManualClock::at(1_000_000));
     let parts = Parts {
-        entries: Entries::new(Arc::clone(&store) as Arc<_>, keys()),
-        entry_store: Arc::clone(&store) as Arc<_>,
+        entries: Entries::new(store.clone(), keys()),
+        entry_store: store.clone(),
         credentials: store,
         keys: keys(),
-        clock: Arc::clone(&clock) as Arc<_>,
+        clock: clock.clone(),
         entropy: Arc::new(SystemEntropy),
     };
     (parts, clock)

@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn what_is_not_stored_is_not_said() {
         let read: TokenParams = serde_json::from_str("{\"ttl\":60}").unwrap();
-        assert_eq!(read.ttl, Duration::from_secs(60));
+        assert_eq!(read.ttl, Duration::from_mins(1));
         assert_eq!(read.token_type, TokenType::Default);
         let again = serde_json::to_string(&read).unwrap();
         assert_eq!(serde_json::from_str::<TokenParams>(&again).unwrap(), read);

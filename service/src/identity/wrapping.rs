@@ -184,18 +184,28 @@ impl Wrapping {
         };
         let kind = CredentialKind::Wrapped;
         let now = self.parts.clock.now();
-        self.parts.credentials.revoke_credential(kind, hash, Reach::Alone, now).await
+        self.parts
+            .credentials
+            .revoke_credential(kind, hash, Reach::Alone, now)
+            .await
     }
 
     /// Takes a wrapped response away by its token's accessor; whether there was one.
     pub async fn revoke_by_accessor(&self, accessor: &str) -> Result<bool, StoreError> {
         let kind = CredentialKind::Wrapped;
-        let found = self.parts.credentials.credential_by_accessor(kind, accessor).await?;
+        let found = self
+            .parts
+            .credentials
+            .credential_by_accessor(kind, accessor)
+            .await?;
         let Some(found) = found else {
             return Ok(false);
         };
         let now = self.parts.clock.now();
-        self.parts.credentials.revoke_credential(kind, found.hash, Reach::Alone, now).await
+        self.parts
+            .credentials
+            .revoke_credential(kind, found.hash, Reach::Alone, now)
+            .await
     }
 
     fn hash(&self, token: &str) -> Result<keyring::store::identity::CredentialHash, WrapError> {

@@ -90,3 +90,53 @@ fn limits_outlive_the_process() {
     let app = TestApp::dev(&home, &[]);
     assert_eq!(passes(&app, "kept"), 3);
 }
+
+#[test]
+fn a_limit_of_a_role_counts_its_logins_and_a_budget_is_the_same_for_all_tokens_of_a_login() {
+    let app = TestApp::fresh(&[]);
+    let ring = app.ring(json!({}));
+    let may = json!({"policy": "path \"transit/*\" { capabilities = [\"update\"] }"});
+    assert_eq!(app.post("sys/policies/acl/app", may).status, 204);
+    assert_eq!(
+        app.post("sys/auth/approle", json!({"type": "approle"}))
+            .status,
+        204
+    );
+    let secret_ids = ["web", "job"].map(|role| {
+        let path = format!("auth/approle/role/{role}");
+        let made = app.post(&path, json!({"token_policies": "app", "token_ttl": "1h"}));
+        assert_eq!(made.status, 204);
+        let role_id = app.get(&format!("{path}/role-id")).data()["role_id"].clone();
+        let secret_id = app.post(&format!("{path}/secret-id"), "").data()["secret_id"].clone();
+        json!({"role_id": role_id, "secret_id": secret_id})
+    });
+    let log_in = |who: &Value| {
+        let login = app.anonymous("POST", "auth/approle/login");
+        login.body(who).send()
+    };
+    let token = |answer: &Answer| {
+        answer.json()["auth"]["client_token"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+
+    let budget = json!({"path": "transit", "per": "identity", "windows": [{"requests": 2, "interval": "24h"}]});
+    assert_eq!(write(&app, "each", budget).status, 204);
+    for expected in [200, 200, 429] {
+        let token = token(&log_in(&secret_ids[1]));
+        let seal = app.anonymous("POST", &format!("transit/encrypt/{ring}"));
+        let seal = seal.header("X-Vault-Token", &token);
+        assert_eq!(seal.body(json!({"plaintext": ""})).send().status, expected);
+    }
+
+    let limit = json!({"path": "auth/approle", "role": "web", "rate": 2, "interval": "24h"});
+    assert_eq!(write(&app, "logins", limit).status, 204);
+    let statuses: Vec<u16> = (0..3).map(|_| log_in(&secret_ids[0]).status).collect();
+    assert_eq!(statuses, [200, 200, 429]);
+    assert_eq!(
+        log_in(&secret_ids[1]).status,
+        200,
+        "the other role is not meant"
+    );
+}

@@ -10,9 +10,9 @@ use self::role_field::RoleField;
 use super::endpoint::{Endpoint, nowhere};
 use super::login::{Proven, display_name, log_in};
 use super::named;
-use crate::http::request::Request;
 use crate::http::errors::Problem;
 use crate::http::reply::{Answer, Reply};
+use crate::http::request::Request;
 use crate::http::route::Verb;
 use crate::identity::auth_mounts::mount::AuthMount;
 

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::http::request::Request;
 use crate::http::errors::Problem;
 use crate::http::reply::{Answer, Reply};
+use crate::http::request::Request;
 use crate::identity::Identity;
 use crate::identity::auth_mounts::mount::AuthMount;
 use crate::identity::token::grant::{AuthMountLimits, Issued, NewToken};
 use crate::identity::token_params::TokenParams;
+use crate::quota::Asked;
 
 /// Somebody who has proved who they are.
 #[derive(Debug)]
@@ -20,6 +21,16 @@ pub(super) struct Proven {
     pub(super) metadata: BTreeMap<String, String>,
     /// What the role or user says of tokens.
     pub(super) params: TokenParams,
+}
+
+impl Proven {
+    /// The role they came by, as quotas name it; where there are only users, none.
+    fn role(&self) -> Option<&str> {
+        let named = ["role_name", "role", "cert_name"]
+            .into_iter()
+            .find_map(|name| self.metadata.get(name));
+        named.map(String::as_str)
+    }
 }
 
 /// What a token is called that a method gives: its path with dashes, and whom it is given to.
@@ -49,8 +60,19 @@ where
     };
     let path = format!("auth/{}/{login_path}", mount.path);
     let (scope, remote) = (mount.accessor.clone(), request.remote);
+    let quotas = Arc::clone(&request.opened()?.quotas);
+    let (asked_path, operation) = (request.path.to_owned(), request.operation);
     let work = async move {
         let proven = proof.await?;
+        let asked = Asked {
+            path: &asked_path,
+            operation: Some(operation),
+            address: remote,
+            identity: None,
+            key: None,
+            role: proven.role(),
+        };
+        Problem::over_quota(&asked_path, quotas.login(&asked))?;
         let token = NewToken {
             params: proven.params,
             display_name: proven.display_name,

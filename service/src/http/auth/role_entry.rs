@@ -5,10 +5,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::http::request::Request;
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::http::reply::{Answer, Reply};
+use crate::http::request::Request;
 use crate::http::route::{RouteFault, Verb};
 use crate::identity::methods::entry_shelf::EntryShelf;
 use crate::identity::methods::role_name;
@@ -199,7 +199,7 @@ pub(super) fn refuse(
 mod tests {
     use super::*;
 
-    fn read(json: Value) -> Vec<String> {
+    fn read(json: &Value) -> Vec<String> {
         let body = json!({"k": json}).to_string();
         keys(&mut Fields::from_json(body.as_bytes()).unwrap(), "k").unwrap()
     }
@@ -211,13 +211,13 @@ mod tests {
             "-----BEGIN CERTIFICATE-----\nBBBB\n-----END CERTIFICATE-----\n",
         );
         let both = vec![a.to_owned(), b.to_owned()];
-        assert_eq!(read(json!([a, b])), both);
-        assert_eq!(read(json!(format!("{a}{b}"))), both);
-        assert_eq!(read(json!(format!("{},{}", a.trim(), b.trim()))), both);
-        assert_eq!(read(json!([format!("{a}\n{b}")])), both);
-        assert_eq!(read(json!("")), [""; 0]);
-        assert_eq!(read(json!([" "])), [""; 0]);
-        assert_eq!(read(json!(format!("x{a}"))), ["x", a]);
+        assert_eq!(read(&json!([a, b])), both);
+        assert_eq!(read(&json!(format!("{a}{b}"))), both);
+        assert_eq!(read(&json!(format!("{},{}", a.trim(), b.trim()))), both);
+        assert_eq!(read(&json!([format!("{a}\n{b}")])), both);
+        assert_eq!(read(&json!("")), [""; 0]);
+        assert_eq!(read(&json!([" "])), [""; 0]);
+        assert_eq!(read(&json!(format!("x{a}"))), ["x", a]);
     }
 
     #[test]

@@ -14,12 +14,12 @@ use serde_json::json;
 
 use crate::caller::presented_token;
 use crate::connection::ClientCertificates;
-use crate::http::request::Request;
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::http::reply::{Answer, Reply};
-use crate::http::route::{Route, Target, Verb};
+use crate::http::request::Request;
 use crate::http::route::identity::{TokenCall, Which};
+use crate::http::route::{Route, Target, Verb};
 use crate::http::text::Text;
 use crate::identity::Identity;
 use crate::identity::token::grant::Issued;
@@ -282,7 +282,10 @@ async fn revoke_orphan(request: &Request<'_>) -> Answer {
 }
 
 async fn end(request: &Request<'_>, found: Found, reach: Reach) -> Answer {
-    let (identity, transit) = (Arc::clone(request.identity()?), Arc::clone(request.transit()?));
+    let (identity, transit) = (
+        Arc::clone(request.identity()?),
+        Arc::clone(request.transit()?),
+    );
     let work = async move {
         match found {
             Found::Batch(_) => Ok(None),

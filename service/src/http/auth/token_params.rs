@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(params, before);
         update(&mut params, r#"{"token_policies":[],"token_ttl":0}"#).unwrap();
         assert!(params.policies.is_empty() && params.ttl.is_zero());
-        assert_eq!(params.max_ttl, Duration::from_secs(7200));
+        assert_eq!(params.max_ttl, Duration::from_hours(2));
         let view = Value::Object(before.view());
         assert_eq!(view["token_policies"], json!(["a", "b"]));
         assert_eq!(view["token_bound_cidrs"], json!(["10.0.0.0/8"]));

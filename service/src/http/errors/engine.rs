@@ -47,6 +47,7 @@ impl Problem {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one row for each operation")]
     fn not_found(operation: Operation, name: &str) -> Self {
         match operation {
             Operation::DataKeyPlaintext
@@ -176,15 +177,12 @@ impl Problem {
     /// Why a share did not open the store.
     pub(in crate::http) fn unseal(failure: UnsealFailure) -> Self {
         match failure {
-            UnsealFailure::Open(OpenError::Engine(error)) => Self::setup(error),
-            UnsealFailure::Open(OpenError::Audit(error)) => {
-                Self::internal("this node cannot be opened").alarmed(&error)
-            }
-            UnsealFailure::Open(OpenError::Identity(error)) => {
+            UnsealFailure::Open(OpenError::Engine(error))
+            | UnsealFailure::Unseal(UnsealError::Setup(error)) => Self::setup(error),
+            UnsealFailure::Open(error @ (OpenError::Audit(_) | OpenError::Identity(_))) => {
                 Self::internal("this node cannot be opened").alarmed(&error)
             }
             UnsealFailure::Share(_) => Self::bad("invalid key"),
-            UnsealFailure::Unseal(UnsealError::Setup(error)) => Self::setup(error),
             UnsealFailure::Unseal(
                 error @ (UnsealError::Malformed | UnsealError::Rejected | UnsealError::TooFew),
             ) => Self::bad(error.to_string()),

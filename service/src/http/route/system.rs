@@ -20,8 +20,12 @@ pub(super) fn find(verb: Verb, segments: &[&str]) -> Option<Result<Route, RouteF
         (["sys", "quotas", "config"], Verb::Write) => server(Operation::QuotaConfigWrite),
         (["sys", "quotas", "rate-limit"], Verb::List) => server(Operation::QuotaList),
         (["sys", "quotas", "rate-limit", name], _) => quota(verb, name),
-        (["sys", "audit"] | ["sys", "audit" | "audit-hash", _], _)
-        | (["sys", "quotas", "config" | "rate-limit"], _) => Err(RouteFault::UnsupportedOperation),
+        (
+            ["sys", "audit"]
+            | ["sys", "audit" | "audit-hash", _]
+            | ["sys", "quotas", "config" | "rate-limit"],
+            _,
+        ) => Err(RouteFault::UnsupportedOperation),
         _ => return None,
     })
 }

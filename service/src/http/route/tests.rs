@@ -54,14 +54,42 @@ fn method(name: &str) -> Method {
 /// One request for each row of the table.
 const ROWS: &[(Verb, &str, Operation)] = &[
     (Verb::Read, "/v1/sys/audit", Operation::AuditDevices),
-    (Verb::Write, "/v1/sys/audit/file", Operation::AuditDeviceChange),
+    (
+        Verb::Write,
+        "/v1/sys/audit/file",
+        Operation::AuditDeviceChange,
+    ),
     (Verb::Write, "/v1/sys/audit-hash/file", Operation::AuditHash),
-    (Verb::Read, "/v1/sys/quotas/config", Operation::QuotaConfigRead),
-    (Verb::Write, "/v1/sys/quotas/config", Operation::QuotaConfigWrite),
-    (Verb::List, "/v1/sys/quotas/rate-limit", Operation::QuotaList),
-    (Verb::Read, "/v1/sys/quotas/rate-limit/q", Operation::QuotaRead),
-    (Verb::Write, "/v1/sys/quotas/rate-limit/q", Operation::QuotaWrite),
-    (Verb::Delete, "/v1/sys/quotas/rate-limit/q", Operation::QuotaDelete),
+    (
+        Verb::Read,
+        "/v1/sys/quotas/config",
+        Operation::QuotaConfigRead,
+    ),
+    (
+        Verb::Write,
+        "/v1/sys/quotas/config",
+        Operation::QuotaConfigWrite,
+    ),
+    (
+        Verb::List,
+        "/v1/sys/quotas/rate-limit",
+        Operation::QuotaList,
+    ),
+    (
+        Verb::Read,
+        "/v1/sys/quotas/rate-limit/q",
+        Operation::QuotaRead,
+    ),
+    (
+        Verb::Write,
+        "/v1/sys/quotas/rate-limit/q",
+        Operation::QuotaWrite,
+    ),
+    (
+        Verb::Delete,
+        "/v1/sys/quotas/rate-limit/q",
+        Operation::QuotaDelete,
+    ),
     (Verb::Write, "/v1/sys/seal", Operation::Seal),
     (Verb::Write, "/v1/sys/unseal", Operation::Unseal),
     (Verb::Write, "/v1/transit/encrypt/k", Operation::Encrypt),

@@ -35,7 +35,8 @@ async fn a_method_answers_below_its_path_and_nowhere_else() {
     assert_eq!(at(&["team", "apps"]), Some(("team/apps".to_owned(), 0)));
     assert_eq!(at(&["teams", "role", "a"]), Some(("teams".to_owned(), 2)));
     assert_eq!(at(&["token", "create"]), Some(("token".to_owned(), 1)));
-    for nowhere in [&["team"] as &[&str], &["team", "appsx"], &["x"], &[]] {
+    let elsewhere: [&[&str]; 4] = [&["team"], &["team", "appsx"], &["x"], &[]];
+    for nowhere in elsewhere {
         assert_eq!(at(nowhere), None, "{nowhere:?}");
     }
 }

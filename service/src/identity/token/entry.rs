@@ -102,13 +102,21 @@ impl TokenEntry {
     /// What audit records of this log say of it.
     pub fn who(&self, log: &AuditLog) -> &Who {
         self.who.get_or_init(|| {
-            log.who(&self.accessor, &self.display_name, self.powers.policies().iter())
+            log.who(
+                &self.accessor,
+                &self.display_name,
+                self.powers.policies().iter(),
+            )
         })
     }
 
     /// Whom a budget is counted for: whoever logs in, however often, else the token.
     pub fn quota_name(&self) -> &str {
-        if self.is_of_login { &self.display_name } else { &self.accessor }
+        if self.is_of_login {
+            &self.display_name
+        } else {
+            &self.accessor
+        }
     }
 
     /// Whether it has not expired at this uptime.

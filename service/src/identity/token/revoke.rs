@@ -26,10 +26,14 @@ impl Identity {
         let Some(text) = &issued.text else {
             return Ok(());
         };
-        let hash = self.keys.hash(CredentialKind::Token, text.expose_secret().as_bytes());
+        let hash = self
+            .keys
+            .hash(CredentialKind::Token, text.expose_secret().as_bytes());
         let kind = CredentialKind::Token;
         let now = self.clock.now();
-        self.credentials.revoke_credential(kind, hash, Reach::Tree, now).await?;
+        self.credentials
+            .revoke_credential(kind, hash, Reach::Tree, now)
+            .await?;
         self.registry.inner().revoked(&[hash]);
         Ok(())
     }

@@ -343,8 +343,15 @@ fn headers_that_change_the_meaning_are_honoured_or_refused() {
     let namespace = (404, "namespace not found".to_owned());
     assert_eq!(with("X-Vault-Namespace", "team").refusal(), namespace);
     for value in ["60", "1h"] {
-        assert_eq!(with("X-Vault-Wrap-TTL", value).refusal(), absent, "errors are not wrapped");
+        assert_eq!(
+            with("X-Vault-Wrap-TTL", value).refusal(),
+            absent,
+            "errors are not wrapped"
+        );
     }
     let (status, text) = with("X-Vault-Wrap-TTL", "x").refusal();
-    assert!(status == 400 && text.starts_with("error parsing X-Vault-Wrap-TTL header: "), "{text}");
+    assert!(
+        status == 400 && text.starts_with("error parsing X-Vault-Wrap-TTL header: "),
+        "{text}"
+    );
 }

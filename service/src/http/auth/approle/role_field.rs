@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::role;
 use super::secret_id::prefixed;
-use crate::http::request::Request;
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::http::reply::{Answer, Reply};
+use crate::http::request::Request;
 use crate::http::route::{RouteFault, Verb};
 use crate::identity::auth_mounts::mount::AuthMount;
 use crate::identity::methods::approle::Draft;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use keyring::secret::SecretBytes;
 
 use crate::http::auth::token_params::{num_uses, policy_set};
-use crate::http::request::Request;
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::http::reply::{Answer, Reply};
+use crate::http::request::Request;
 use crate::http::route::identity::CreatePath;
 use crate::identity::token::create::{CreateFault, Creator, Wish, plan};
 use crate::identity::token::grant::AuthMountLimits;

@@ -6,10 +6,10 @@ use keyring::name::KeyName;
 use serde_json::{Map, Value, json};
 
 use crate::http::auth::token_params::{cidrs, num_uses, policy_set};
-use crate::http::request::Request;
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::http::reply::{Answer, Reply};
+use crate::http::request::Request;
 use crate::identity::token::role::{RoleFault, SHELF, TokenRole};
 use crate::identity::token_params::TokenType;
 use crate::identity::ttl::SYSTEM_TTL;

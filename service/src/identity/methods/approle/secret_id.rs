@@ -152,17 +152,14 @@ mod tests {
         let mut bound = role();
         bound.secret_id_bound_cidrs = cidrs(&["10.0.0.0/8", "192.0.2.1"]);
         bound.token.bound_cidrs = cidrs(&["10.0.0.0/8"]);
-        for (own, of_tokens, fine) in [
-            (
-                &["10.1.0.0/16", "192.0.2.1"] as &[&str],
-                &[] as &[&str],
-                true,
-            ),
+        let cases: [(&[&str], &[&str], bool); 5] = [
+            (&["10.1.0.0/16", "192.0.2.1"], &[], true),
             (&["10.0.0.0/8"], &["10.0.0.1"], true),
             (&["10.0.0.0/7"], &[], false),
             (&["192.0.2.0/24"], &[], false),
             (&[], &["11.0.0.1"], false),
-        ] {
+        ];
+        for (own, of_tokens, fine) in cases {
             let terms = SecretIdTerms {
                 cidrs: cidrs(own),
                 token_bound_cidrs: cidrs(of_tokens),

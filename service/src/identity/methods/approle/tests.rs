@@ -50,7 +50,7 @@ async fn log_in(
     roles.log_in(MOUNT, role_id, secret_id, home).await
 }
 
-fn is_invalid(login: Result<AppRoleLogin, LoginError>) -> bool {
+fn is_invalid(login: &Result<AppRoleLogin, LoginError>) -> bool {
     matches!(login, Err(LoginError::Invalid))
 }
 
@@ -81,22 +81,23 @@ async fn a_secret_id_is_worth_nothing_with_any_other_role() {
         let secret_id = add(&roles, role, SecretIdTerms::default()).await;
         made.push((role, role_id(&roles, role).await, secret_id));
     }
-    for (of, id, _) in &made {
-        for (role, _, secret_id) in &made {
-            let fits = of == role;
-            let login = log_in(&roles, id, &secret_id.text).await;
-            assert_eq!(login.is_ok(), fits, "{of} {role}");
-            assert!(fits || is_invalid(login));
-            for which in [
-                SecretIdRef::Text(&secret_id.text),
-                SecretIdRef::Accessor(&secret_id.accessor),
-            ] {
-                let found = roles.secret_id(MOUNT, &name(of), which).await.unwrap();
-                assert_eq!(found.is_some(), fits, "{of} {role}");
-                if !fits {
-                    let destroyed = roles.destroy_secret_id(MOUNT, &name(of), which).await;
-                    assert!(!destroyed.unwrap(), "{of} {role}");
-                }
+    let pairs = made
+        .iter()
+        .flat_map(|one| made.iter().map(move |other| (one, other)));
+    for ((of, id, _), (role, _, secret_id)) in pairs {
+        let fits = of == role;
+        let login = log_in(&roles, id, &secret_id.text).await;
+        assert_eq!(login.is_ok(), fits, "{of} {role}");
+        assert!(fits || is_invalid(&login));
+        for which in [
+            SecretIdRef::Text(&secret_id.text),
+            SecretIdRef::Accessor(&secret_id.accessor),
+        ] {
+            let found = roles.secret_id(MOUNT, &name(of), which).await.unwrap();
+            assert_eq!(found.is_some(), fits, "{of} {role}");
+            if !fits {
+                let destroyed = roles.destroy_secret_id(MOUNT, &name(of), which).await;
+                assert!(!destroyed.unwrap(), "{of} {role}");
             }
         }
     }
@@ -124,7 +125,7 @@ async fn of_64_logins_at_once_with_one_use_one_succeeds() {
         for one in tries {
             let login = one.await.unwrap();
             succeeded += u32::from(login.is_ok());
-            assert!(login.is_ok() || is_invalid(login));
+            assert!(login.is_ok() || is_invalid(&login));
         }
         assert_eq!(succeeded, 1);
     }
@@ -134,7 +135,7 @@ async fn of_64_logins_at_once_with_one_use_one_succeeds() {
 async fn a_secret_id_is_good_until_its_time_is_over() {
     let (roles, clock) = app_roles();
     put(&roles, "web", |role| {
-        role.secret_id_ttl = Duration::from_mins(1)
+        role.secret_id_ttl = Duration::from_mins(1);
     })
     .await
     .unwrap();
@@ -143,7 +144,7 @@ async fn a_secret_id_is_good_until_its_time_is_over() {
     clock.advance(Duration::from_mins(1) - Duration::from_micros(1));
     assert!(log_in(&roles, &id, &made.text).await.is_ok());
     clock.advance(Duration::from_micros(1));
-    assert!(is_invalid(log_in(&roles, &id, &made.text).await));
+    assert!(is_invalid(&log_in(&roles, &id, &made.text).await));
     let which = SecretIdRef::Text(&made.text);
     assert_eq!(
         roles.secret_id(MOUNT, &name("web"), which).await.unwrap(),
@@ -177,7 +178,7 @@ async fn a_refused_address_takes_no_use() {
     assert!(roles.log_in(MOUNT, &id, &made.text, there).await.is_ok());
 
     put(&roles, "bound", |role| {
-        role.secret_id_bound_cidrs.clone_from(&away)
+        role.secret_id_bound_cidrs.clone_from(&away);
     })
     .await
     .unwrap();
@@ -196,11 +197,11 @@ async fn an_unknown_role_and_a_wrong_secret_id_are_refused_in_the_same_words() {
     let id = role_id(&roles, "web").await;
     let made = add(&roles, "web", SecretIdTerms::default()).await;
     for (id, secret_id) in [(id.as_str(), secret("x")), ("nobody", secret("x"))] {
-        assert!(is_invalid(log_in(&roles, id, &secret_id).await), "{id}");
+        assert!(is_invalid(&log_in(&roles, id, &secret_id).await), "{id}");
         let none = log_in(&roles, id, &secret("")).await;
         assert!(matches!(none, Err(LoginError::MissingSecretId)), "{id}");
     }
-    assert!(is_invalid(log_in(&roles, "nobody", &made.text).await));
+    assert!(is_invalid(&log_in(&roles, "nobody", &made.text).await));
 }
 
 #[tokio::test]
@@ -215,7 +216,7 @@ async fn a_secret_id_that_somebody_chose_works_for_its_role_until_it_is_destroye
         roles.add_secret_id(MOUNT, &name(role), MAX, terms).await
     };
     let id = role_id(&roles, "a").await;
-    assert!(is_invalid(log_in(&roles, &id, &secret("sesame")).await));
+    assert!(is_invalid(&log_in(&roles, &id, &secret("sesame")).await));
     choose("a").await.unwrap();
     assert!(log_in(&roles, &id, &secret("sesame")).await.is_ok());
     assert!(matches!(
@@ -231,7 +232,7 @@ async fn a_secret_id_that_somebody_chose_works_for_its_role_until_it_is_destroye
             .await
             .unwrap()
     );
-    assert!(is_invalid(log_in(&roles, &id, &sesame).await));
+    assert!(is_invalid(&log_in(&roles, &id, &sesame).await));
     assert!(matches!(
         choose("a").await,
         Err(AppRoleError::SecretIdTaken)
@@ -252,7 +253,7 @@ async fn invented_ids_are_looked_up_only_so_often() {
     let (roles, _) = app_roles();
     put(&roles, "web", |_| {}).await.unwrap();
     put(&roles, "custom", |role| {
-        "custom-id".clone_into(&mut role.role_id)
+        "custom-id".clone_into(&mut role.role_id);
     })
     .await
     .unwrap();
@@ -271,7 +272,7 @@ async fn invented_ids_are_looked_up_only_so_often() {
     let id = role_id(&roles, "web").await;
     for number in 0..1000 {
         let login = log_in(&roles, &id, &secret(&format!("secret-{number}"))).await;
-        assert!(is_invalid(login));
+        assert!(is_invalid(&login));
     }
 }
 
@@ -287,27 +288,27 @@ async fn a_role_id_leads_to_one_role_and_follows_its_changes() {
     put(&roles, "a", |role| "two".clone_into(&mut role.role_id))
         .await
         .unwrap();
-    assert!(is_invalid(log_in(&roles, "one", &made.text).await));
+    assert!(is_invalid(&log_in(&roles, "one", &made.text).await));
     assert!(log_in(&roles, "two", &made.text).await.is_ok());
     put(&roles, "b", |role| "one".clone_into(&mut role.role_id))
         .await
         .unwrap();
-    assert!(is_invalid(log_in(&roles, "one", &made.text).await));
+    assert!(is_invalid(&log_in(&roles, "one", &made.text).await));
     assert!(log_in(&roles, "two", &made.text).await.is_ok());
 }
 
 #[tokio::test]
 async fn a_role_made_again_has_none_of_the_old_secret_ids() {
     let (roles, _) = app_roles();
-    let make = || put(&roles, "web", |role| "id".clone_into(&mut role.role_id));
-    make().await.unwrap();
+    let put_web = || put(&roles, "web", |role| "id".clone_into(&mut role.role_id));
+    put_web().await.unwrap();
     let made = add(&roles, "web", SecretIdTerms::default()).await;
     assert!(log_in(&roles, "id", &made.text).await.is_ok());
     assert!(roles.delete(MOUNT, &name("WEB")).await.unwrap());
-    assert!(is_invalid(log_in(&roles, "id", &made.text).await));
+    assert!(is_invalid(&log_in(&roles, "id", &made.text).await));
     assert!(!roles.delete(MOUNT, &name("web")).await.unwrap());
-    make().await.unwrap();
-    assert!(is_invalid(log_in(&roles, "id", &made.text).await));
+    put_web().await.unwrap();
+    assert!(is_invalid(&log_in(&roles, "id", &made.text).await));
     let which = SecretIdRef::Accessor(&made.accessor);
     let gone = roles.secret_id(MOUNT, &name("web"), which).await;
     assert_eq!(gone.unwrap(), None);
@@ -327,7 +328,7 @@ async fn retiring_a_mount_takes_all_secret_ids_of_its_roles() {
     }
     roles.retire_mount(MOUNT).await.unwrap();
     for (id, made) in made {
-        assert!(is_invalid(log_in(&roles, &id, &made.text).await));
+        assert!(is_invalid(&log_in(&roles, &id, &made.text).await));
     }
 }
 

@@ -129,10 +129,10 @@ mod tests {
     use super::*;
 
     fn read(claims: Value) -> Option<Claims> {
-        match claims {
-            Value::Object(fields) => Claims::read(fields),
-            _ => panic!("not an object"),
-        }
+        let Value::Object(fields) = claims else {
+            panic!("not an object")
+        };
+        Claims::read(fields)
     }
 
     #[test]

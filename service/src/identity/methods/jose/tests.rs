@@ -1,7 +1,7 @@
 //! Tokens that must not pass, and those that must.
 
 use data_encoding::BASE64URL_NOPAD as BASE64;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use jsonwebtoken::{Algorithm, AlgorithmFamily, EncodingKey, Header};
 use rcgen::{KeyPair, PublicKeyData as _};
 use serde_json::{Map, Value, json};
 
@@ -18,23 +18,26 @@ struct Signer {
 
 impl Signer {
     fn new(algorithm: Algorithm) -> Self {
-        let kind = match algorithm {
-            Algorithm::ES256 => &rcgen::PKCS_ECDSA_P256_SHA256,
-            Algorithm::ES384 => &rcgen::PKCS_ECDSA_P384_SHA384,
-            Algorithm::EdDSA => &rcgen::PKCS_ED25519,
-            _ => &rcgen::PKCS_RSA_SHA256,
+        let family = algorithm.family();
+        let kind = match family {
+            AlgorithmFamily::Ec if algorithm == Algorithm::ES384 => &rcgen::PKCS_ECDSA_P384_SHA384,
+            AlgorithmFamily::Ec => &rcgen::PKCS_ECDSA_P256_SHA256,
+            AlgorithmFamily::Ed => &rcgen::PKCS_ED25519,
+            AlgorithmFamily::Hmac | AlgorithmFamily::Rsa => &rcgen::PKCS_RSA_SHA256,
         };
-        let pair = match algorithm.family() {
-            jsonwebtoken::AlgorithmFamily::Rsa => {
+        let pair = match family {
+            AlgorithmFamily::Rsa => {
                 KeyPair::generate_rsa_for(kind, rcgen::RsaKeySize::_2048).unwrap()
             }
-            _ => KeyPair::generate_for(kind).unwrap(),
+            AlgorithmFamily::Ec | AlgorithmFamily::Ed | AlgorithmFamily::Hmac => {
+                KeyPair::generate_for(kind).unwrap()
+            }
         };
         let pem = pair.serialize_pem();
-        let encoding = match algorithm.family() {
-            jsonwebtoken::AlgorithmFamily::Rsa => EncodingKey::from_rsa_pem(pem.as_bytes()),
-            jsonwebtoken::AlgorithmFamily::Ec => EncodingKey::from_ec_pem(pem.as_bytes()),
-            _ => EncodingKey::from_ed_pem(pem.as_bytes()),
+        let encoding = match family {
+            AlgorithmFamily::Rsa => EncodingKey::from_rsa_pem(pem.as_bytes()),
+            AlgorithmFamily::Ec => EncodingKey::from_ec_pem(pem.as_bytes()),
+            AlgorithmFamily::Ed | AlgorithmFamily::Hmac => EncodingKey::from_ed_pem(pem.as_bytes()),
         };
         Self {
             algorithm,
@@ -50,15 +53,15 @@ impl Signer {
     fn jwk(&self) -> Value {
         let raw = self.pair.der_bytes();
         match self.algorithm.family() {
-            jsonwebtoken::AlgorithmFamily::Ec => {
+            AlgorithmFamily::Ec => {
                 let (x, y) = raw[1..].split_at(raw.len() / 2);
                 let curve = if x.len() == 32 { "P-256" } else { "P-384" };
                 json!({"kty": "EC", "crv": curve, "x": BASE64.encode(x), "y": BASE64.encode(y)})
             }
-            jsonwebtoken::AlgorithmFamily::Ed => {
+            AlgorithmFamily::Ed => {
                 json!({"kty": "OKP", "crv": "Ed25519", "x": BASE64.encode(raw)})
             }
-            _ => {
+            AlgorithmFamily::Hmac | AlgorithmFamily::Rsa => {
                 let key =
                     jsonwebtoken::DecodingKey::from_rsa_pem(self.pair.public_key_pem().as_bytes());
                 let jwk = jsonwebtoken::jwk::Jwk::from_decoding_key(&key.unwrap(), None);

@@ -52,7 +52,7 @@ fn client_params() -> CertificateParams {
     params
 }
 
-fn signed(params: CertificateParams, by: &Authority) -> CertificateDer<'static> {
+fn signed(params: &CertificateParams, by: &Authority) -> CertificateDer<'static> {
     let key = KeyPair::generate().unwrap();
     params.signed_by(&key, by).unwrap().der().clone()
 }
@@ -80,7 +80,7 @@ fn a_certificate_of_the_authority_logs_in_and_others_do_not() {
     let (ours, theirs) = (authority("a"), authority("a"));
     let role = trusting(ours.pem());
     assert_eq!(role.check(), Ok(()));
-    let client = signed(client_params(), &ours);
+    let client = signed(&client_params(), &ours);
     let presented = role
         .admit(&shown(std::slice::from_ref(&client)), at(BEGIN))
         .unwrap();
@@ -96,8 +96,11 @@ fn a_certificate_of_the_authority_logs_in_and_others_do_not() {
     assert_eq!(metadata["authority_key_id"].len(), 59);
     assert_eq!(metadata.len(), 5);
     // Of the same name, by another key.
-    let forged = signed(client_params(), &theirs);
-    assert_eq!(role.admit(&shown(&[forged.clone()]), at(BEGIN)), UNTRUSTED);
+    let forged = signed(&client_params(), &theirs);
+    assert_eq!(
+        role.admit(&shown(std::slice::from_ref(&forged)), at(BEGIN)),
+        UNTRUSTED
+    );
     let beside = shown(&[forged, client, ours.der().clone()]);
     assert_eq!(role.admit(&beside, at(BEGIN)), UNTRUSTED);
     let garbage = shown(&[CertificateDer::from(vec![0x30, 0])]);
@@ -114,14 +117,14 @@ fn intermediates_are_shown_by_the_client_and_must_be_authorities() {
     )
     .unwrap();
     let role = trusting(root.pem());
-    let client = signed(client_params(), &between);
+    let client = signed(&client_params(), &between);
     let whole = shown(&[client.clone(), between.der().clone()]);
     assert!(role.admit(&whole, at(BEGIN)).is_ok());
     assert_eq!(role.admit(&shown(&[client]), at(BEGIN)), UNTRUSTED);
     // A client's own certificate signs nobody.
     let client =
         Authority::signed_by(client_params(), KeyPair::generate().unwrap(), &root).unwrap();
-    let below = signed(client_params(), &client);
+    let below = signed(&client_params(), &client);
     let chain = shown(&[below, client.der().clone()]);
     assert_eq!(role.admit(&chain, at(BEGIN)), UNTRUSTED);
 }
@@ -129,7 +132,7 @@ fn intermediates_are_shown_by_the_client_and_must_be_authorities() {
 #[test]
 fn certificates_are_valid_from_their_first_to_their_last_second() {
     let ours = authority("a");
-    let client = shown(&[signed(client_params(), &ours)]);
+    let client = shown(&[signed(&client_params(), &ours)]);
     let role = trusting(ours.pem());
     assert_eq!(role.admit(&client, at(-1)), UNTRUSTED);
     assert!(role.admit(&client, at(BEGIN)).is_ok());
@@ -137,7 +140,7 @@ fn certificates_are_valid_from_their_first_to_their_last_second() {
     let mut long = client_params();
     long.not_before = date_time_ymd(2020, 1, 1);
     long.not_after = date_time_ymd(2040, 1, 1);
-    let long = shown(&[signed(long, &ours)]);
+    let long = shown(&[signed(&long, &ours)]);
     assert!(role.admit(&long, at(END)).is_ok());
     // The authority itself is over, or has not begun.
     for outside in [BEGIN - 1, END + 1] {
@@ -147,7 +150,7 @@ fn certificates_are_valid_from_their_first_to_their_last_second() {
     lasting.not_before = date_time_ymd(2020, 1, 1);
     lasting.not_after = date_time_ymd(2040, 1, 1);
     let lasting = Authority::self_signed(lasting, KeyPair::generate().unwrap()).unwrap();
-    let client = shown(&[signed(client_params(), &lasting)]);
+    let client = shown(&[signed(&client_params(), &lasting)]);
     let role = trusting(lasting.pem());
     for outside in [BEGIN - 1, END + 1] {
         assert_eq!(role.admit(&client, at(outside)), TIME);
@@ -160,7 +163,7 @@ fn a_server_certificate_is_no_client_certificate() {
     let mut server = client_params();
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let role = trusting(ours.pem());
-    let shown_server = shown(&[signed(server.clone(), &ours)]);
+    let shown_server = shown(&[signed(&server, &ours)]);
     assert_eq!(role.admit(&shown_server, at(BEGIN)), UNTRUSTED);
     let pinned = server.self_signed(&KeyPair::generate().unwrap()).unwrap();
     let fault = trusting(pinned.pem()).check();
@@ -186,7 +189,7 @@ fn a_certificate_trusted_itself_must_be_the_same_to_the_byte() {
         role.admit(&shown(&[again.der().clone()]), at(BEGIN)),
         UNTRUSTED
     );
-    let below = shown(&[signed(client_params(), &ours), pinned.der().clone()]);
+    let below = shown(&[signed(&client_params(), &ours), pinned.der().clone()]);
     assert_eq!(role.admit(&below, at(BEGIN)), UNTRUSTED);
     let named = Role {
         allowed_common_names: vec!["other".to_owned()],
@@ -195,20 +198,22 @@ fn a_certificate_trusted_itself_must_be_the_same_to_the_byte() {
     assert_eq!(named.admit(&same, at(BEGIN)), Err(CertFault::Names));
 }
 
+/// A list of globs, one that matches and one that does not.
+type Case = (
+    fn(&mut Role) -> &mut Vec<String>,
+    &'static str,
+    &'static str,
+);
+
 #[test]
 fn every_list_of_globs_must_have_one_that_matches() {
     let ours = authority("a");
-    let client = shown(&[signed(client_params(), &ours)]);
+    let client = shown(&[signed(&client_params(), &ours)]);
     let check = |field: fn(&mut Role) -> &mut Vec<String>, globs: &[&str]| {
         let mut role = trusting(ours.pem());
         *field(&mut role) = globs.iter().map(|glob| (*glob).to_owned()).collect();
         role.admit(&client, at(BEGIN)).map(|_| ())
     };
-    type Case = (
-        fn(&mut Role) -> &mut Vec<String>,
-        &'static str,
-        &'static str,
-    );
     let cases: [Case; 7] = [
         (|role| &mut role.allowed_common_names, "app-*", "app"),
         (|role| &mut role.allowed_dns_sans, "*.example.com", "app-1"),
@@ -263,7 +268,7 @@ fn names_with_control_characters_are_no_names() {
     let mut odd = client_params();
     odd.distinguished_name
         .push(DnType::CommonName, "app-1\u{0}.evil");
-    let odd = shown(&[signed(odd, &ours)]);
+    let odd = shown(&[signed(&odd, &ours)]);
     let role = Role {
         allowed_common_names: vec!["app-1*".to_owned()],
         ..trusting(ours.pem())
@@ -274,7 +279,7 @@ fn names_with_control_characters_are_no_names() {
 #[test]
 fn named_extensions_become_metadata() {
     let ours = authority("a");
-    let client = shown(&[signed(client_params(), &ours)]);
+    let client = shown(&[signed(&client_params(), &ours)]);
     let role = Role {
         allowed_metadata_extensions: vec!["1.3.6.1.4.1.99999.1".to_owned()],
         ..trusting(ours.pem())
@@ -319,7 +324,7 @@ fn several_authorities_may_be_trusted_and_only_authorities() {
         .unwrap();
     let role = trusting([first.pem(), second.pem(), stray.pem()].concat());
     for by in [&first, &second] {
-        let client = shown(&[signed(client_params(), by)]);
+        let client = shown(&[signed(&client_params(), by)]);
         assert!(role.admit(&client, at(BEGIN)).is_ok());
     }
     let pinned = shown(&[stray.der().clone()]);
