@@ -47,30 +47,51 @@ fn write_each(app: &TestApp, noted: &Mutex<Acknowledged>, name: &str) -> Option<
     let policy = policy(&format!("transit/encrypt/{name}"), "update");
     answered(app, &format!("sys/policies/acl/{name}"), &policy)?;
     note(&|noted| {
-        drop(
-            noted
-                .policies
-                .insert(name.to_owned(), policy["policy"].clone()),
-        )
+        noted
+            .policies
+            .insert(name.to_owned(), policy["policy"].clone());
     });
     let number = rand::random_range(1..1000);
     let body = json!({"token_num_uses": number});
     answered(app, &format!("auth/approle/role/{name}"), &body)?;
-    note(&|noted| drop(noted.roles.insert(name.to_owned(), number)));
+    note(&|noted| {
+        noted.roles.insert(name.to_owned(), number);
+    });
     let made = answered(app, "auth/token/create", &json!({"policies": name}))?;
     let auth = made.json()["auth"].take();
     let token = auth["client_token"].as_str().unwrap();
-    note(&|noted| drop(noted.tokens.insert(token.to_owned(), true)));
+    note(&|noted| {
+        noted.tokens.insert(token.to_owned(), true);
+    });
     if rand::random_bool(0.5) {
         // Until it is acknowledged nobody knows.
         noted.lock().unwrap().tokens.remove(token);
         answered(app, "auth/token/revoke", &json!({"token": token}))?;
-        note(&|noted| drop(noted.tokens.insert(token.to_owned(), false)));
+        note(&|noted| {
+            noted.tokens.insert(token.to_owned(), false);
+        });
     }
     let user = json!({"token_num_uses": number, "password": name});
     answered(app, &format!("auth/userpass/users/{name}"), &user)?;
-    note(&|noted| drop(noted.users.insert(name.to_owned(), number)));
+    note(&|noted| {
+        noted.users.insert(name.to_owned(), number);
+    });
     Some(())
+}
+
+/// Writes under names that come again, so that entries are also changed.
+fn write_until_killed(app: &TestApp, noted: &Mutex<Acknowledged>, writer: &str) {
+    for number in 0.. {
+        let name = format!("n-{writer}-{}", number % 7);
+        if write_each(app, noted, &name).is_none() {
+            // Whether the last write was made is open.
+            let mut noted = noted.lock().unwrap();
+            noted.policies.remove(&name);
+            noted.roles.remove(&name);
+            noted.users.remove(&name);
+            return;
+        }
+    }
 }
 
 fn check(app: &TestApp, noted: &Acknowledged) {
@@ -115,18 +136,7 @@ fn kill_again_and_again(home: &Home, store: &Store) {
             for writer in 0..3 {
                 let (app, noted) = (&app, &noted);
                 scope.spawn(move || {
-                    // Names come again, so that entries are also changed.
-                    for number in 0.. {
-                        let name = format!("n-{writer}-{}-{}", round % 5, number % 7);
-                        if write_each(app, noted, &name).is_none() {
-                            // Whether the last write was made is open.
-                            let mut noted = noted.lock().unwrap();
-                            noted.policies.remove(&name);
-                            noted.roles.remove(&name);
-                            noted.users.remove(&name);
-                            return;
-                        }
-                    }
+                    write_until_killed(app, noted, &format!("{writer}-{}", round % 5));
                 });
             }
             pause(Duration::from_millis(rand::random_range(50..=400)));
