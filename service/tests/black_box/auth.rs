@@ -3,7 +3,7 @@
 mod approle;
 mod auth_mounts;
 mod cert;
-mod issuer;
+pub(crate) mod issuer;
 mod jwt;
 mod kubernetes;
 mod loopback;

@@ -1,6 +1,6 @@
 //! What policies let tokens do, at every endpoint.
 
-mod endpoints;
+pub(crate) mod endpoints;
 mod odd_paths;
 mod parameters;
 

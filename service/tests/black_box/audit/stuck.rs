@@ -131,9 +131,10 @@ fn a_pipe_that_nobody_reads_refuses_all_and_serves_again_when_it_is_read() {
         let answer = app.encrypt();
         let took = began.elapsed();
         assert!(took < BOUND, "{took:?}");
-        match is_refused(&answer) {
-            true => count += 1,
-            false => ids.push(id_of(&answer)),
+        if is_refused(&answer) {
+            count += 1;
+        } else {
+            ids.push(id_of(&answer));
         }
         assert!(ids.len() < 10_000, "the pipe never fills");
     }

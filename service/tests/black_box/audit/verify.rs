@@ -83,7 +83,7 @@ impl Written {
             .map_or(0, |before| before + 1);
         let end = at + self.lines[at..].iter().position(group).unwrap_or(0) + 1;
         assert!(
-            from <= at + 1 && begin < from + 1 && to + 2 >= at + 1 && from <= end,
+            from <= end && begin <= to,
             "{what} of line {} (group {} to {end}): {said}",
             at + 1,
             begin + 1

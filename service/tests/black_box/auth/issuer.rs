@@ -9,22 +9,22 @@ use serde_json::{Value, json};
 
 /// A key and its id.
 #[derive(Debug)]
-pub(super) struct Signer {
+pub(crate) struct Signer {
     id: &'static str,
     pair: KeyPair,
 }
 
 impl Signer {
-    pub(super) fn new(id: &'static str) -> Self {
+    pub(crate) fn new(id: &'static str) -> Self {
         let pair = KeyPair::generate().unwrap();
         Self { id, pair }
     }
 
-    pub(super) fn public_pem(&self) -> String {
+    pub(crate) fn public_pem(&self) -> String {
         self.pair.public_key_pem()
     }
 
-    pub(super) fn jwk(&self) -> Value {
+    pub(crate) fn jwk(&self) -> Value {
         let (x, y) = self.pair.der_bytes()[1..].split_at(32);
         json!({
             "kty": "EC", "crv": "P-256", "kid": self.id, "use": "sig", "alg": "ES256",
@@ -33,7 +33,7 @@ impl Signer {
     }
 
     /// A token with these claims, valid from now on for five minutes unless they say otherwise.
-    pub(super) fn sign(&self, claims: &Value) -> String {
+    pub(crate) fn sign(&self, claims: &Value) -> String {
         let now = now();
         let mut all = json!({"iat": now, "exp": now + 300});
         for (name, value) in claims.as_object().unwrap() {
@@ -53,7 +53,7 @@ impl Signer {
     clippy::disallowed_methods,
     reason = "the service under test goes by the same clock"
 )]
-pub(super) fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap()

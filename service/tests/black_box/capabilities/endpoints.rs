@@ -167,6 +167,11 @@ fn spelled(endpoint: &Endpoint, method: &'static str) -> (&'static str, String) 
     }
 }
 
+/// Every path of the table.
+pub(crate) fn paths() -> impl Iterator<Item = &'static str> {
+    ENDPOINTS.iter().map(|endpoint| endpoint.path)
+}
+
 fn each_method() -> Vec<(&'static Endpoint, &'static str, &'static str)> {
     let all = ENDPOINTS.iter().chain([&SEAL]);
     all.flat_map(|endpoint| {
