@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::http::auth::role_entry::{RoleEntry, refuse, text, texts};
+use crate::http::auth::role_entry::RoleEntry;
+use crate::http::auth::settings::{refuse, text, texts};
 use crate::http::errors::Problem;
 use crate::http::fields::{FieldFault, Fields};
 use crate::http::json::Value as Json;
