@@ -304,8 +304,7 @@ async fn accessors(request: &Request<'_>) -> Answer {
     let mut fields = request.query_fields();
     let after = fields.text("after")?;
     let after = after.as_ref().map(Text::as_str);
-    let limit = fields.int("limit")?.filter(|limit| *limit > 0);
-    let limit = limit.map_or(u32::MAX, |limit| u32::try_from(limit).unwrap_or(u32::MAX));
+    let limit = fields.limit()?;
     let accessors = request.identity()?.accessors(after, limit).await?;
     Reply::names(request.id, &accessors)
 }
