@@ -121,9 +121,7 @@ fn config(fields: &mut Fields<'_>) -> Result<Config, Problem> {
     config.use_annotations_as_alias_metadata = annotations.unwrap_or_default();
     let reviewer = fields.text("token_reviewer_jwt")?.unwrap_or_default();
     config.token_reviewer_jwt = ReviewerToken::new(reviewer.as_str().trim());
-    config
-        .check()
-        .map_err(|fault| Problem::bad(fault.to_string()))?;
+    config.check()?;
     Ok(config)
 }
 

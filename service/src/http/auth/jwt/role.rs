@@ -37,8 +37,7 @@ impl RoleEntry for Role {
         leeway(fields, "expiration_leeway", &mut leeways.expiration)?;
         leeway(fields, "not_before_leeway", &mut leeways.not_before)?;
         role.token.update(fields)?;
-        role.check()
-            .map_err(|fault| Problem::bad(fault.to_string()))?;
+        role.check()?;
         Ok(role)
     }
 

@@ -37,8 +37,7 @@ impl RoleEntry for Role {
             })?;
         }
         role.token.update(fields)?;
-        role.check()
-            .map_err(|fault| Problem::bad(fault.to_string()))?;
+        role.check()?;
         Ok(role)
     }
 
