@@ -9,6 +9,7 @@ use keyring::secret::{Dek, SecretBytes};
 use keyring::store::memory::MemoryStore;
 use keyring::transit::RootToken;
 use service::identity::engine::Engine;
+use service::identity::observer::Unobserved;
 use service::identity::policy::PolicyName;
 use service::identity::policy_set::PolicySet;
 use service::identity::token::grant::{AuthMountLimits, NewToken};
@@ -62,6 +63,7 @@ impl Node {
                 entropy,
                 runtime: tokio::runtime::Handle::current(),
                 bounds: Bounds::default(),
+                observer: Arc::new(Unobserved),
             };
             let caches = Caches::new(&foundation);
             let identity = Identity::open(foundation, &caches, Arc::new(AlwaysThere)).await;

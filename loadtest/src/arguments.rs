@@ -1,11 +1,18 @@
 //! The command line, and the bounds that keep a run finite and at home.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::ensure;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use self::flood::Flood;
+use self::values::{body_length, connection_count, duration, thread_count};
+use crate::access::Access;
+
+mod flood;
+mod values;
 
 /// Puts load on a running Sealring and says what came back, how fast, and whether that was good enough.
 ///
@@ -28,6 +35,13 @@ pub(crate) enum Command {
         /// Items per request.
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         items: u32,
+        #[command(flatten)]
+        run: Run,
+    },
+    /// Good encrypts at a planned --rate, in paired slices alone and beside a flood of garbage tokens.
+    Flood {
+        #[command(flatten)]
+        flood: Flood,
         #[command(flatten)]
         run: Run,
     },
@@ -78,18 +92,27 @@ pub(crate) struct Run {
     #[arg(long)]
     pub(crate) requests: Option<u64>,
     /// Alternate slices with a null server and report the ratio.
-    #[arg(long)]
+    #[arg(long, group = "base")]
     pub(crate) compare: Option<Base>,
-    /// With --compare: pairs of slices.
+    /// Alternate slices with another running service (same mount, ring and size) and report the ratio.
+    #[arg(long, group = "base", value_name = "URL")]
+    pub(crate) compare_with: Option<String>,
+    /// With --compare-with: a file with the token for the other service; otherwise that of --token-file is used.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) compare_token_file: Option<PathBuf>,
+    /// With --compare-with and --server-pid: the other service's process id, to compare CPU per request as well (Linux).
+    #[arg(long, requires = "server_pid")]
+    pub(crate) compare_pid: Option<u32>,
+    /// In a comparison or a flood: pairs of slices.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) pairs: u32,
-    /// With --compare: length of a slice.
+    /// In a comparison or a flood: length of a slice.
     #[arg(long, default_value = "1s", value_parser = duration)]
     pub(crate) slice: Duration,
     /// With --compare: worker threads of the null server; 0 for one per core, as the service has.
     #[arg(long, default_value_t = 0)]
     pub(crate) null_workers: usize,
-    /// With --compare: the service's process id, to compare CPU per request as well (Linux).
+    /// In a comparison: the service's process id, to compare CPU per request as well (Linux).
     #[arg(long)]
     pub(crate) server_pid: Option<u32>,
     /// Objective: 99th percentile at most this.
@@ -101,8 +124,8 @@ pub(crate) struct Run {
     /// Objective: at most this many requests failed or unanswered.
     #[arg(long)]
     pub(crate) max_errors: Option<u64>,
-    /// Objective, with --compare: median ratio to the null server at least this.
-    #[arg(long, requires = "compare")]
+    /// Objective, in a comparison: median ratio of the rates at least this.
+    #[arg(long, requires = "base")]
     pub(crate) min_ratio: Option<f64>,
     /// Print the report as JSON.
     #[arg(long)]
@@ -152,151 +175,77 @@ impl Run {
             "--slice must be above 0 and at most 1h"
         );
         ensure!(
-            self.compare.is_none() || self.rate.is_none(),
-            "--compare measures the highest rate and cannot keep a planned one: leave out --rate"
+            self.slice * 2 <= LONGEST / self.pairs,
+            "--pairs of two slices each must take at most 1h"
+        );
+        // Clap does not require an argument that conflicts with a given one, as --compare and --compare-with do.
+        ensure!(
+            self.compare_with.is_some()
+                || (self.compare_token_file.is_none() && self.compare_pid.is_none()),
+            "--compare-token-file and --compare-pid belong to --compare-with"
         );
         ensure!(
-            self.compare.is_none() || self.requests.is_none(),
-            "--compare is bounded by --pairs and --slice: leave out --requests"
+            !self.compares() || self.rate.is_none(),
+            "a comparison measures the highest rate and cannot keep a planned one: leave out --rate"
+        );
+        ensure!(
+            !self.compares() || self.requests.is_none(),
+            "a comparison is bounded by --pairs and --slice: leave out --requests"
         );
         Ok(())
     }
 
-    /// The address to connect to, on loopback unless another was permitted.
-    pub(crate) fn target(&self) -> anyhow::Result<SocketAddr> {
-        let Some(authority) = self.addr.strip_prefix("http://") else {
-            bail!("--addr must start with http://; the generator does not speak TLS");
-        };
-        let authority = authority.trim_end_matches('/');
-        let addresses: Vec<SocketAddr> = authority
-            .to_socket_addrs()
-            .with_context(|| format!("resolving {authority} (host:port)"))?
-            .collect();
-        let Some(address) = addresses.first().copied() else {
-            bail!("{authority} has no address");
-        };
-        ensure!(
-            self.allow_remote || address.ip().is_loopback(),
-            "{address} is not on loopback; if the load is welcome there, say --allow-remote"
-        );
-        Ok(address)
+    fn compares(&self) -> bool {
+        self.compare.is_some() || self.compare_with.is_some()
+    }
+
+    /// The service and its token.
+    pub(crate) fn access(&self) -> anyhow::Result<Access> {
+        Access::new(&self.addr, &self.token_file, self.allow_remote)
+    }
+
+    /// The service to compare with and its token.
+    pub(crate) fn compared_access(&self, url: &str) -> anyhow::Result<Access> {
+        let token_file = self.compare_token_file.as_ref();
+        Access::new(
+            url,
+            token_file.unwrap_or(&self.token_file),
+            self.allow_remote,
+        )
+    }
+
+    /// The path of an operation on the ring.
+    pub(crate) fn path(&self, verb: &str) -> String {
+        format!("/v1/{}/{verb}/{}", self.mount, self.ring())
     }
 
     /// The ring's name.
-    pub(crate) fn ring(&self) -> String {
+    fn ring(&self) -> String {
         if self.derived {
             format!("{}-derived", self.key)
         } else {
             self.key.clone()
         }
     }
-
-    /// The token, without the file's final newline.
-    pub(crate) fn token(&self) -> anyhow::Result<String> {
-        let text = std::fs::read_to_string(&self.token_file)
-            .with_context(|| format!("reading {}", self.token_file.display()))?;
-        Ok(text.trim_end().to_owned())
-    }
-}
-
-/// Reads `250us`, `2ms`, `10s`, `5m` or `1h`.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit());
-    let (number, unit) = digits
-        .and_then(|at| text.split_at_checked(at))
-        .ok_or_else(|| "a number with a unit: us, ms, s, m or h".to_owned())?;
-    let number: u64 = number
-        .parse()
-        .map_err(|_| "a whole number is missing".to_owned())?;
-    let micros = match unit {
-        "us" => 1,
-        "ms" => 1_000,
-        "s" => 1_000_000,
-        "m" => 60_000_000,
-        "h" => 3_600_000_000,
-        _ => return Err("unknown unit; use us, ms, s, m or h".to_owned()),
-    };
-    number
-        .checked_mul(micros)
-        .map(Duration::from_micros)
-        .ok_or_else(|| "too long".to_owned())
-}
-
-fn connection_count(text: &str) -> Result<usize, String> {
-    within(text, 4096)
-}
-
-fn thread_count(text: &str) -> Result<usize, String> {
-    within(text, 64)
-}
-
-fn within(text: &str, most: usize) -> Result<usize, String> {
-    match text.parse() {
-        Ok(count) if (1..=most).contains(&count) => Ok(count),
-        Ok(_) | Err(_) => Err(format!("a number from 1 to {most}")),
-    }
-}
-
-fn body_length(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(bytes) if bytes <= LARGEST_BODY => Ok(bytes),
-        Ok(_) | Err(_) => Err(format!("a number from 0 to {LARGEST_BODY}")),
-    }
 }
 
 const LONGEST: Duration = Duration::from_hours(1);
-const LARGEST_BODY: usize = 256 << 20;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn durations_need_a_unit() {
-        assert_eq!(duration("250us"), Ok(Duration::from_micros(250)));
-        assert_eq!(duration("2ms"), Ok(Duration::from_millis(2)));
-        assert_eq!(duration("10s"), Ok(Duration::from_secs(10)));
-        assert_eq!(duration("1h"), Ok(Duration::from_hours(1)));
-        for wrong in [
-            "",
-            "2",
-            "ms",
-            "2 ms",
-            "-2s",
-            "2d",
-            "1.5s",
-            "99999999999999999h",
-        ] {
-            assert!(duration(wrong).is_err(), "{wrong}");
-        }
-    }
-
     fn parsed(arguments: &[&str]) -> Run {
         let all = ["loadtest", "encrypt"].iter().chain(arguments);
         match Arguments::try_parse_from(all).expect("parses").command {
             Command::Encrypt(run) => run,
-            Command::Decrypt(_) | Command::Batch { .. } | Command::Null(_) => {
+            Command::Decrypt(_)
+            | Command::Batch { .. }
+            | Command::Flood { .. }
+            | Command::Null(_) => {
                 panic!("asked for encrypt")
             }
         }
-    }
-
-    #[test]
-    fn only_loopback_is_a_target_unless_permitted() {
-        assert!(parsed(&[]).target().is_ok());
-        assert!(parsed(&["--addr", "http://[::1]:8200/"]).target().is_ok());
-        assert!(
-            parsed(&["--addr", "http://192.0.2.1:8200"])
-                .target()
-                .is_err()
-        );
-        assert!(
-            parsed(&["--addr", "https://127.0.0.1:8200"])
-                .target()
-                .is_err()
-        );
-        let permitted = ["--addr", "http://192.0.2.1:8200", "--allow-remote"];
-        assert!(parsed(&permitted).target().is_ok());
     }
 
     #[test]
@@ -309,5 +258,41 @@ mod tests {
                 .check()
                 .is_err()
         );
+        assert!(
+            parsed(&["--pairs", "1000", "--slice", "2s"])
+                .check()
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn there_is_one_base_and_what_belongs_to_it_needs_it() {
+        let other = ["--compare-with", "http://127.0.0.1:8201"];
+        assert!(parsed(&other).check().is_ok());
+        for wrong in [
+            &[
+                "--compare",
+                "null",
+                "--compare-with",
+                "http://127.0.0.1:8201",
+            ][..],
+            &["--min-ratio", "0.9"],
+        ] {
+            let all = ["loadtest", "encrypt"].iter().chain(wrong);
+            assert!(Arguments::try_parse_from(all).is_err(), "{wrong:?}");
+        }
+        assert!(
+            parsed(&[&other[..], &["--rate", "5"]].concat())
+                .check()
+                .is_err()
+        );
+        let token = ["--compare-token-file", "token"];
+        assert!(parsed(&token).check().is_err());
+        assert!(
+            parsed(&[&["--compare", "null"], &token[..]].concat())
+                .check()
+                .is_err()
+        );
+        assert!(parsed(&[&other[..], &token].concat()).check().is_ok());
     }
 }

@@ -10,6 +10,12 @@ pub(crate) fn post(host: &str, path: &str, token: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+/// The bytes of a GET.
+pub(crate) fn get(host: &str, path: &str, token: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nX-Vault-Token: {token}\r\nX-Vault-Request: true\r\n\r\n")
+        .into_bytes()
+}
+
 /// What the head of an answer says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {

@@ -1,29 +1,37 @@
 //! Load against a running Sealring: closed loop (as fast as the connections allow) and open loop (at a planned
-//! rate, latency counted from the planned instant), with percentiles, a verdict, and a ratio to a null server.
+//! rate, latency counted from the planned instant), with percentiles, a verdict, and a ratio to a null server or to another service.
 
+mod access;
 mod arguments;
 mod compare;
 mod connection;
 mod cpu;
+mod flood;
 mod http;
 mod load;
 mod null;
 mod pacer;
+mod pairs;
 mod report;
 mod scenario;
 mod slo;
 mod tally;
 
+use std::fmt;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use clap::Parser as _;
+use serde::Serialize;
 
-use crate::arguments::{Arguments, Command, Run};
+use crate::access::Access;
+use crate::arguments::{Arguments, Base, Command, Flood, Run};
+use crate::compare::Comparison;
 use crate::load::{Load, Pace};
 use crate::report::Report;
 use crate::scenario::{Prepared, Scenario};
+use crate::tally::Tally;
 
 fn main() -> ExitCode {
     match execute(Arguments::parse()) {
@@ -41,6 +49,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Encrypt(run) => measure(Scenario::Encrypt, &run),
         Command::Decrypt(run) => measure(Scenario::Decrypt, &run),
         Command::Batch { items, run } => measure(Scenario::Batch { items }, &run),
+        Command::Flood { flood, run } => measure_flood(&flood, &run),
         Command::Null(null) => null::serve(&null).map(|()| true),
     }
 }
@@ -48,29 +57,58 @@ fn execute(arguments: Arguments) -> anyhow::Result<bool> {
 /// Prepares, runs, reports; true if every objective was met.
 fn measure(scenario: Scenario, run: &Run) -> anyhow::Result<bool> {
     run.check()?;
-    let target = run.target()?;
-    let prepared = scenario::prepare(scenario, run, target)?;
-    let load = planned(run, target, &prepared);
-    let (tally, comparison) = if run.compare.is_some() {
-        let (tally, comparison) = compare::run(&load, run, &prepared)?;
-        (tally, Some(comparison))
-    } else {
-        (load::run(&load)?, None)
-    };
+    let (tally, comparison) = tallied(scenario, run)?;
     ensure!(tally.answered() > 0, "no request was answered: {tally}");
     let report = Report::new(scenario, run, &tally, comparison);
+    print(run, &report)?;
+    Ok(report.passed())
+}
+
+/// The same with good requests alone and beside a flood. A void run is an error.
+fn measure_flood(flood: &Flood, run: &Run) -> anyhow::Result<bool> {
+    run.check()?;
+    Flood::check(run)?;
+    let at = run.access()?;
+    let prepared = scenario::prepare(Scenario::Encrypt, run, &at)?;
+    let report = flood::run(flood, run, &at, &planned(run, &at, &prepared))?;
+    print(run, &report)?;
+    let void = report.void();
+    ensure!(void.is_empty(), "the run is void: {}", void.join("; "));
+    Ok(report.passed())
+}
+
+fn print(run: &Run, report: &(impl Serialize + fmt::Display)) -> anyhow::Result<()> {
     if run.json {
-        let text = serde_json::to_string_pretty(&report).context("encoding the report")?;
+        let text = serde_json::to_string_pretty(report).context("encoding the report")?;
         println!("{text}");
     } else {
         println!("{report}");
     }
-    Ok(report.passed())
+    Ok(())
 }
 
-fn planned(run: &Run, target: std::net::SocketAddr, prepared: &Prepared) -> Load {
+/// Runs alone or in a comparison, whichever was asked for.
+fn tallied(scenario: Scenario, run: &Run) -> anyhow::Result<(Tally, Option<Comparison>)> {
+    let at = run.access()?;
+    let prepared = scenario::prepare(scenario, run, &at)?;
+    let load = planned(run, &at, &prepared);
+    let (tally, comparison) = match (&run.compare_with, run.compare) {
+        (Some(url), _) => {
+            let at = run.compared_access(url)?;
+            let other = scenario::prepare(scenario, run, &at)
+                .with_context(|| format!("preparing {url}"))?;
+            let other = planned(run, &at, &other);
+            compare::with_other(&load, run, &prepared, url, other)?
+        }
+        (None, Some(Base::Null)) => compare::with_null(&load, run, &prepared)?,
+        (None, None) => return Ok((load::run(&load)?, None)),
+    };
+    Ok((tally, Some(comparison)))
+}
+
+fn planned(run: &Run, at: &Access, prepared: &Prepared) -> Load {
     Load {
-        target,
+        target: at.target,
         requests: Arc::clone(&prepared.requests),
         connections: run.connections,
         threads: run.threads,

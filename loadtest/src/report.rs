@@ -30,7 +30,7 @@ pub(crate) struct Report {
     broken: BTreeMap<String, u64>,
     unanswered: u64,
     open_loop: Option<OpenLoop>,
-    compared_with_null: Option<Comparison>,
+    comparison: Option<Comparison>,
     objectives: Vec<Verdict>,
 }
 
@@ -80,7 +80,7 @@ impl Report {
                 generator_fell_behind: tally.behind,
             }),
             objectives: slo::judge(run, tally, comparison.as_ref()),
-            compared_with_null: comparison,
+            comparison,
         }
     }
 
@@ -110,7 +110,7 @@ impl fmt::Display for Report {
         if let Some(open) = &self.open_loop {
             open.write(f)?;
         }
-        if let Some(comparison) = &self.compared_with_null {
+        if let Some(comparison) = &self.comparison {
             write_comparison(comparison, f)?;
         }
         for verdict in &self.objectives {
@@ -191,16 +191,17 @@ impl OpenLoop {
 }
 
 fn write_comparison(comparison: &Comparison, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let base = &comparison.base;
     writeln!(
         f,
-        "ratio to null: {}; null does {:.0} requests/s with {} B answers",
-        comparison.rate, comparison.null_rate, comparison.answer_bytes
+        "ratio to {base}: {}; {base} does {:.0} requests/s with {} B answers",
+        comparison.rate, comparison.base_rate, comparison.answer_bytes
     )?;
     if let Some(cpu) = &comparison.cpu {
         writeln!(
             f,
-            "ratio of CPU per request, null over service: {}; {:.2} us against {:.2} us",
-            cpu.ratio, cpu.null_micros, cpu.service_micros
+            "ratio of CPU per request, {base} over service: {}; {:.2} us against {:.2} us",
+            cpu.ratio, cpu.base_micros, cpu.service_micros
         )?;
     }
     Ok(())

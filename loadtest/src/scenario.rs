@@ -1,6 +1,5 @@
 //! What is sent: the requests of a scenario, made beforehand and proved once before they count.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
@@ -9,6 +8,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::{Map, Value, json};
 
+use crate::access::Access;
 use crate::arguments::Run;
 use crate::connection::Connection;
 use crate::http::{constant_fields, post};
@@ -58,23 +58,18 @@ pub(crate) struct Prepared {
 }
 
 /// Makes the ring if need be, proves that what it encrypts it also decrypts, and makes the requests.
-pub(crate) fn prepare(
-    scenario: Scenario,
-    run: &Run,
-    target: SocketAddr,
-) -> anyhow::Result<Prepared> {
+pub(crate) fn prepare(scenario: Scenario, run: &Run, at: &Access) -> anyhow::Result<Prepared> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("starting a runtime")?;
     let setting_up = async {
+        let target = at.target;
         let connection = Connection::open(target)
             .await
             .with_context(|| format!("connecting to {target}"))?;
         let mut setup = Setup {
-            host: target.to_string(),
-            token: run.token()?,
-            ring: run.ring(),
+            at,
             run,
             connection,
             random: StdRng::seed_from_u64(SEED),
@@ -87,9 +82,7 @@ pub(crate) fn prepare(
 }
 
 struct Setup<'a> {
-    host: String,
-    token: String,
-    ring: String,
+    at: &'a Access,
     run: &'a Run,
     connection: Connection,
     random: StdRng,
@@ -195,8 +188,9 @@ impl Setup<'_> {
     }
 
     fn request(&self, verb: &str, body: &Value) -> Vec<u8> {
-        let path = format!("/v1/{}/{verb}/{}", self.run.mount, self.ring);
-        post(&self.host, &path, &self.token, &body.to_string())
+        let path = self.run.path(verb);
+        let host = self.at.target.to_string();
+        post(&host, &path, &self.at.token, &body.to_string())
     }
 
     async fn call(&mut self, request: &[u8]) -> anyhow::Result<Value> {

@@ -38,7 +38,7 @@ pub(crate) fn judge(run: &Run, tally: &Tally, comparison: Option<&Comparison>) -
     if let (Some(least), Some(comparison)) = (run.min_ratio, comparison) {
         let median = comparison.rate.median;
         verdicts.push(Verdict {
-            objective: format!("ratio to null >= {least:.3}"),
+            objective: format!("ratio to {} >= {least:.3}", comparison.base),
             measured: format!("{median:.3}"),
             passed: median >= least,
         });

@@ -120,10 +120,94 @@ fn a_comparison_runs_pairs_of_slices() {
     let output = service.load(&["encrypt"], &plan);
     assert!(output.status.success(), "{output:?}");
     let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let comparison = &report["compared_with_null"];
+    let comparison = &report["comparison"];
     assert_eq!(comparison["rate"]["pairs"], 2);
     assert!(comparison["rate"]["median"].as_f64() > Some(0.0));
     assert!(!cfg!(target_os = "linux") || comparison["cpu"]["service_micros"].as_f64() > Some(0.0));
+}
+
+#[test]
+fn another_service_can_be_the_base_of_a_comparison() {
+    let service = Service::start(Behaviour::Good);
+    let other = Service::start(Behaviour::Slow);
+    let url = other.url();
+    let token = other.token.path().to_str().expect("a path in UTF-8");
+    let plan = ["--compare-with", &url, "--compare-token-file", token];
+    let slices = ["--pairs", "3", "--slice", "200ms", "--json"];
+    let objective = ["--min-ratio", "1.5"];
+    let output = service.load(&["encrypt"], &[&plan[..], &slices, &objective].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let comparison = &report["comparison"];
+    assert_eq!(comparison["base"], json!(url));
+    assert_eq!(comparison["rate"]["pairs"], 3);
+    let turned = ["--compare-with", &service.url(), "--compare-token-file"];
+    let token = service.token.path().to_str().expect("a path in UTF-8");
+    let output = other.load(
+        &["encrypt"],
+        &[&turned[..], &[token], &slices, &objective].concat(),
+    );
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
+#[test]
+fn a_comparison_with_a_service_that_fails_has_no_result() {
+    let service = Service::start(Behaviour::Good);
+    let other = Service::start(Behaviour::FailsEveryTenth);
+    let plan = ["--compare-with", &other.url(), "--slice", "100ms"];
+    let output = service.load(&["encrypt"], &plan);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        complaint.contains("the base of the comparison"),
+        "{complaint}"
+    );
+}
+
+#[test]
+fn a_flood_runs_beside_good_requests_and_all_of_it_is_denied() {
+    let service = Service::start(Behaviour::Good);
+    let output = service.load(&["flood"], &FLOOD);
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(
+        report["pairs"].as_array().map(Vec::len),
+        Some(2),
+        "{report}"
+    );
+    assert!(
+        report["p99_ratio"]["median"].as_f64() > Some(0.0),
+        "{report}"
+    );
+    assert_eq!(report["garbage"]["not_denied"], 0, "{report}");
+    assert!(report["garbage"]["denied"].as_u64() > Some(0), "{report}");
+    let calls = &report["store_calls_beside"];
+    assert!(calls["store_polls_total"].as_f64() > Some(0.0), "{report}");
+    // A busy machine may make the run void, and then it must say so.
+    let valid = report["void"].as_array().is_some_and(Vec::is_empty);
+    let code = if valid { 0 } else { 2 };
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
+}
+
+#[test]
+fn a_service_that_takes_garbage_is_found_out() {
+    let service = Service::start(Behaviour::TakesGarbage);
+    let output = service.load(&["flood"], &FLOOD);
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["garbage"]["denied"], 0, "{report}");
+    assert!(
+        report["garbage"]["not_denied"].as_u64() > Some(0),
+        "{report}"
+    );
+    assert!(!output.status.success(), "{output:?}");
+}
+
+#[test]
+fn a_flood_needs_a_rate_and_has_pairs_of_its_own() {
+    let service = Service::start(Behaviour::Good);
+    for wrong in [&[][..], &["--rate", "5", "--requests", "5"]] {
+        let output = service.load(&["flood"], wrong);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+    }
 }
 
 #[test]
@@ -134,6 +218,18 @@ fn a_service_that_gives_back_something_else_is_not_measured() {
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(complaint.contains("did not give back"), "{complaint}");
 }
+
+const FLOOD: [&str; 9] = [
+    "--rate",
+    "200",
+    "--rate-garbage",
+    "1000",
+    "--pairs",
+    "2",
+    "--slice",
+    "300ms",
+    "--json",
+];
 
 fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -146,6 +242,14 @@ enum Behaviour {
     Forgets,
     Slow,
     StallsOnce,
+    TakesGarbage,
+}
+
+impl Behaviour {
+    /// The slow one is the other service of a comparison and has a token of its own.
+    fn token(self) -> &'static str {
+        if self == Self::Slow { "other" } else { "token" }
+    }
 }
 
 struct Service {
@@ -174,17 +278,21 @@ impl Service {
             });
         });
         let token = tempfile::NamedTempFile::new().expect("a temporary file");
-        std::fs::write(token.path(), "token\n").expect("writes");
+        std::fs::write(token.path(), format!("{}\n", behaviour.token())).expect("writes");
         Self {
             address: receive.recv().expect("the server starts"),
             token,
         }
     }
 
+    fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     fn load(&self, scenario: &[&str], options: &[&str]) -> Output {
         Command::new(env!("CARGO_BIN_EXE_loadtest"))
             .args(scenario)
-            .args(["--addr", &format!("http://{}", self.address)])
+            .args(["--addr", &self.url()])
             .arg("--token-file")
             .arg(self.token.path())
             .args(if options.contains(&"--warm-up") {
@@ -204,9 +312,16 @@ async fn answer(
     behaviour: Data<Behaviour>,
     counter: Data<AtomicU64>,
 ) -> HttpResponse {
-    let body: Value = serde_json::from_slice(&body).expect("JSON");
     let token = request.headers().get("X-Vault-Token");
-    assert_eq!(token.and_then(|token| token.to_str().ok()), Some("token"));
+    let token = token.and_then(|token| token.to_str().ok());
+    if token != Some(behaviour.token()) && **behaviour != Behaviour::TakesGarbage {
+        return HttpResponse::Forbidden().json(json!({ "errors": ["permission denied"] }));
+    }
+    if request.path() == "/v1/sys/metrics" {
+        let polls = counter.fetch_add(1, Ordering::Relaxed);
+        return HttpResponse::Ok().body(format!("store_polls_total{{outcome=\"done\"}} {polls}\n"));
+    }
+    let body: Value = serde_json::from_slice(&body).expect("JSON");
     let data = if let Some(items) = body["batch_input"].as_array() {
         json!({ "batch_results": items.iter().map(sealed).collect::<Vec<_>>() })
     } else if body["plaintext"].is_string() {
@@ -234,7 +349,8 @@ async fn answer(
         | Behaviour::FailsEveryTenth
         | Behaviour::Forgets
         | Behaviour::Slow
-        | Behaviour::StallsOnce => {}
+        | Behaviour::StallsOnce
+        | Behaviour::TakesGarbage => {}
     }
     HttpResponse::Ok().json(json!({ "data": data }))
 }

@@ -118,6 +118,7 @@ impl Foundation {
             settings: self.settings,
             audit: self.audit,
             audit_observer: Arc::<Metrics>::clone(&self.metrics),
+            identity_observer: Arc::<Metrics>::clone(&self.metrics),
             workers: self.house.workers,
         };
         let keeper = Keeper::new(Arc::clone(&gate), blueprint);

@@ -43,8 +43,10 @@ pub use self::start::{AuditSetupError, Basis};
 pub use self::wave::NotRecorded;
 pub use self::who::Who;
 
-/// A record that no sink has written by then is given up, so that there is an answer within 100 ms.
+/// A record that no sink has written by then is given up if none works any more, so that there is an answer within 100 ms.
 const RECORD_DEADLINE: Duration = Duration::from_millis(60);
+/// A record that no sink has written by then is given up also if one works: the machine is too slow.
+const SLOW_MACHINE: Duration = Duration::from_secs(1);
 /// A record that is written and not durable by then is given up.
 const SYNC_DEADLINE: Duration = Duration::from_secs(1);
 /// What a power failure may take of the records of requests that change nothing.

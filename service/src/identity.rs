@@ -9,6 +9,7 @@ pub mod entries;
 mod fixtures;
 pub mod glob;
 pub mod methods;
+pub mod observer;
 pub mod outbound;
 pub mod parts;
 pub mod policies;
@@ -31,6 +32,7 @@ use tokio::runtime::Handle;
 use self::auth_methods::AuthMethods;
 use self::engine::Engine;
 use self::entries::{Entries, EntryError};
+use self::observer::IdentityObserver;
 use self::parts::Parts;
 use self::policies::Policies;
 use self::token::registry::{Bounds, Inner, Registry};
@@ -52,6 +54,8 @@ pub struct Foundation {
     pub runtime: Handle,
     /// How much is kept in memory.
     pub bounds: Bounds,
+    /// Who counts.
+    pub observer: Arc<dyn IdentityObserver>,
 }
 
 /// What identity keeps in memory, and must hear of changes. Holds nothing of the engine, so that the engine may hold it.

@@ -20,6 +20,7 @@ use tls::TlsMetrics;
 use crate::admission::Admission;
 use crate::audit::{AuditObserver, SinkState};
 use crate::http::{Answered, Operation, RequestObserver};
+use crate::identity::observer::IdentityObserver;
 use crate::tls::TlsObserver;
 
 mod admitted;
@@ -34,6 +35,7 @@ pub struct Metrics {
     engine: EngineMetrics,
     requests: RequestMetrics,
     tls: TlsMetrics,
+    token_reads: IntCounter,
 }
 
 impl Metrics {
@@ -47,12 +49,18 @@ impl Metrics {
         registry.register(Box::new(Admitted::new(admission)?))?;
         registry.register(Box::new(ProcessCollector::for_self()))?;
         build_info(&registry)?.set(1);
+        let token_reads = IntCounter::new(
+            "store_token_reads_total",
+            "How often the store was asked for a token.",
+        )?;
+        let token_reads = added(&registry, token_reads)?;
         Ok(Self {
             registry,
             audit,
             engine,
             requests,
             tls,
+            token_reads,
         })
     }
 }
@@ -245,6 +253,12 @@ impl Observer for Metrics {
     fn cache_size(&self, rings: u64, bytes: u64) {
         self.engine.cache_rings.set(signed(rings));
         self.engine.cache_bytes.set(signed(bytes));
+    }
+}
+
+impl IdentityObserver for Metrics {
+    fn token_read(&self) {
+        self.token_reads.inc();
     }
 }
 

@@ -16,7 +16,7 @@ use super::line::OpenIntent;
 use super::observer::AuditObserver;
 use super::port::{Missed, Orders, Port, SinkState};
 use super::wave::Wave;
-use super::{RECORD_DEADLINE, SYNC_DEADLINE, locked};
+use super::{RECORD_DEADLINE, SLOW_MACHINE, SYNC_DEADLINE, locked};
 
 /// Everything but the threads.
 #[derive(Debug)]
@@ -195,11 +195,14 @@ impl Core {
                 }
             }
         }
-        self.intake.expire(now, RECORD_DEADLINE);
+        // A sink that works and is only waiting for a processor, as everybody is, will write soon.
+        let works = self.ports.iter().any(|port| port.accepts(false));
+        let record_limit = if works { SLOW_MACHINE } else { RECORD_DEADLINE };
+        self.intake.expire(now, record_limit);
         let mut in_flight = locked(&self.in_flight);
         in_flight.retain(|wave| {
             let limit = if wave.is_pending() {
-                RECORD_DEADLINE
+                record_limit
             } else {
                 SYNC_DEADLINE
             };

@@ -16,6 +16,7 @@ use crate::audit::witness::AuditWitness;
 use crate::audit::{self, AuditLog, AuditObserver, AuditSetupError, Basis};
 use crate::config::audit::Audit;
 use crate::identity::entries::{Entries, EntryError};
+use crate::identity::observer::IdentityObserver;
 use crate::identity::token::registry::Bounds;
 use crate::identity::{Caches, Foundation, Identity};
 use crate::quota::Quotas;
@@ -45,6 +46,8 @@ pub struct Blueprint {
     pub audit: Audit,
     /// Where the audit is counted.
     pub audit_observer: Arc<dyn AuditObserver>,
+    /// Where identity is counted.
+    pub identity_observer: Arc<dyn IdentityObserver>,
     /// Threads that answer requests.
     pub workers: usize,
 }
@@ -85,6 +88,7 @@ impl Blueprint {
             entropy: Arc::clone(&parts.entropy),
             runtime: Handle::current(),
             bounds: Bounds::default(),
+            observer: Arc::clone(&self.identity_observer),
         };
         let caches = Caches::new(&foundation);
         let quotas = Arc::new(Quotas::none(Arc::clone(&parts.clock)));

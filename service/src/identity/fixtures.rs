@@ -19,6 +19,7 @@ use tokio::runtime::Handle;
 
 use super::engine::Engine;
 use super::entries::Entries;
+use super::observer::Unobserved;
 use super::parts::Parts;
 use super::token::grant::{AuthMountLimits, Issued, NewToken};
 use super::token::lookup::{Found, Stored};
@@ -90,6 +91,7 @@ impl Node {
             entropy: Arc::new(SystemEntropy),
             runtime: Handle::current(),
             bounds: Bounds::default(),
+            observer: Arc::new(Unobserved),
         };
         let engine = Arc::new(TestEngine::default());
         let caches = Caches::new(&foundation);

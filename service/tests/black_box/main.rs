@@ -17,8 +17,10 @@
 mod admission;
 mod api;
 mod app;
+mod audit;
 mod auth;
 mod bad_input;
+mod capabilities;
 mod client;
 mod clients;
 mod durability;

@@ -60,15 +60,26 @@ impl Home {
             ),
             Store::Postgres(url) => format!("kind = \"postgres\"\nurl = \"{url}\""),
         };
-        let file = self.path().join("sealring.toml");
         let audit = self.path().join("audit.log");
         let audit = format!(
             "[audit.file]\nkind = \"file\"\npath = \"{}\"",
             audit.display()
         );
-        let text = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\n[store]\n{store}\n[kek]\n{kek}\n{audit}\n{more}\n"
-        );
+        self.written(&format!("[store]\n{store}\n[kek]\n{kek}\n{audit}\n{more}"))
+    }
+
+    /// A configuration file with an SQLite store, a software KEK, and these audit sinks alone.
+    pub(crate) fn config_with_sinks(&self, sinks: &str) -> ConfigFile {
+        let path = self.path().display();
+        self.written(&format!(
+            "[store]\nkind = \"sqlite\"\npath = \"{path}/sealring.db\"\n\
+             [kek]\nkind = \"software\"\nfile = \"{path}/kek\"\n{sinks}"
+        ))
+    }
+
+    fn written(&self, sections: &str) -> ConfigFile {
+        let file = self.path().join("sealring.toml");
+        let text = format!("[server]\nlisten = \"127.0.0.1:0\"\n{sections}\n");
         fs::write(&file, text).unwrap();
         ConfigFile { file }
     }

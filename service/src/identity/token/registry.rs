@@ -22,6 +22,7 @@ use super::flights::{Flights, Landing};
 use super::text::{Shape, sealed_body};
 use crate::identity::Foundation;
 use crate::identity::engine::Engine;
+use crate::identity::observer::IdentityObserver;
 use crate::identity::policies::Policies;
 use crate::identity::policy_set::PolicySet;
 use crate::identity::token_params::TokenKind;
@@ -82,6 +83,7 @@ pub struct Inner {
     chosen: ArcSwap<HashSet<CredentialHash>>,
     flights: Flights,
     age: Duration,
+    observer: Arc<dyn IdentityObserver>,
 }
 
 /// What a load came to.
@@ -109,6 +111,7 @@ impl Inner {
             chosen: ArcSwap::default(),
             flights: Flights::default(),
             age: bounds.age,
+            observer: Arc::clone(&on.observer),
         }
     }
 
@@ -183,6 +186,7 @@ impl Inner {
     async fn load(&self, hash: CredentialHash) -> Loaded {
         for _ in 0..LOADS {
             let read = self.moment();
+            self.observer.token_read();
             let row = self.store.credential(CredentialKind::Token, hash).await;
             let row = row.map_err(|_| Refusal::Unavailable)?;
             let entry = match row {
