@@ -7,6 +7,7 @@ pub(in crate::http) mod jwt;
 pub(in crate::http) mod kubernetes;
 mod login;
 mod role_entry;
+mod settings;
 pub(in crate::http) mod token;
 pub(in crate::http) mod token_params;
 pub(in crate::http) mod userpass;

@@ -4,7 +4,9 @@ mod engine;
 mod identity;
 mod logins;
 mod methods;
+mod policies;
 mod quotas;
+mod tokens;
 
 use std::borrow::Cow;
 use std::fmt;

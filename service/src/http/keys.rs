@@ -100,9 +100,7 @@ pub(super) async fn list(request: &Request<'_>, mount: &Mount) -> Answer {
     let after = fields
         .text("after")?
         .filter(|text| !text.as_str().is_empty());
-    let limit = fields.int("limit")?.filter(|limit| *limit > 0);
-    // Clients of the protocol expect all names unless they ask for pages.
-    let limit = limit.map_or(u32::MAX, |limit| u32::try_from(limit).unwrap_or(u32::MAX));
+    let limit = fields.limit()?;
     let engine = Arc::clone(request.transit()?);
     let id = mount.id;
     let names = request.front.detached.run(async move {

@@ -8,8 +8,7 @@ use super::errors::Problem;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::route::identity::PolicyTarget;
-use crate::identity::policies::PolicyChangeError;
-use crate::identity::policy::{PolicyFault, PolicyName, PolicyNameFault, text_of};
+use crate::identity::policy::{PolicyName, text_of};
 
 /// `LIST sys/policies/acl`, and also GET of `sys/policy`.
 pub(super) async fn list(request: &Request<'_>, target: &PolicyTarget) -> Answer {
@@ -86,28 +85,4 @@ fn named(target: &PolicyTarget) -> Result<PolicyName, Problem> {
     Ok(PolicyName::parse(
         target.name.as_deref().unwrap_or_default(),
     )?)
-}
-
-impl From<PolicyNameFault> for Problem {
-    fn from(fault: PolicyNameFault) -> Self {
-        Self::bad(fault.to_string())
-    }
-}
-
-impl From<PolicyFault> for Problem {
-    fn from(fault: PolicyFault) -> Self {
-        Self::bad(fault.to_string())
-    }
-}
-
-impl From<PolicyChangeError> for Problem {
-    fn from(error: PolicyChangeError) -> Self {
-        match error {
-            PolicyChangeError::Entry(error) => error.into(),
-            PolicyChangeError::DeleteDefault
-            | PolicyChangeError::DeleteRoot
-            | PolicyChangeError::Text(_)
-            | PolicyChangeError::UpdateRoot => Self::bad(error.to_string()),
-        }
-    }
 }

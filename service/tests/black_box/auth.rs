@@ -7,6 +7,7 @@ pub(crate) mod issuer;
 mod jwt;
 mod kubernetes;
 mod loopback;
+mod mounted;
 mod policies;
 mod tokens;
 mod userpass;

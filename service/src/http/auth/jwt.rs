@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::endpoint::{Endpoint, nowhere};
 use super::login::{Proven, display_name, known_name, log_in};
-use super::{methods, role_entry};
+use super::{methods, role_entry, settings};
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::http::reply::{Answer, Reply};
@@ -127,22 +127,22 @@ fn config(fields: &mut Fields<'_>) -> Result<Config, Problem> {
         "oidc_response_types",
         "provider_config",
     ];
-    role_entry::refuse(fields, &browser, NO_BROWSER)?;
+    settings::refuse(fields, &browser, NO_BROWSER)?;
     let unsupported = ["jwks_pairs", "unsupported_critical_cert_extensions"];
-    role_entry::refuse(fields, &unsupported, "mount one method for each issuer")?;
+    settings::refuse(fields, &unsupported, "mount one method for each issuer")?;
     fields.ignore(&["namespace_in_state"]);
     let mut config = Config::default();
-    role_entry::text(fields, "oidc_discovery_url", &mut config.oidc_discovery_url)?;
-    role_entry::pem(
+    settings::text(fields, "oidc_discovery_url", &mut config.oidc_discovery_url)?;
+    settings::pem(
         fields,
         "oidc_discovery_ca_pem",
         &mut config.oidc_discovery_ca_pem,
     )?;
-    role_entry::text(fields, "jwks_url", &mut config.jwks_url)?;
-    role_entry::pem(fields, "jwks_ca_pem", &mut config.jwks_ca_pem)?;
-    role_entry::text(fields, "bound_issuer", &mut config.bound_issuer)?;
-    role_entry::texts(fields, "jwt_supported_algs", &mut config.jwt_supported_algs)?;
-    config.jwt_validation_pubkeys = role_entry::keys(fields, "jwt_validation_pubkeys")?;
+    settings::text(fields, "jwks_url", &mut config.jwks_url)?;
+    settings::pem(fields, "jwks_ca_pem", &mut config.jwks_ca_pem)?;
+    settings::text(fields, "bound_issuer", &mut config.bound_issuer)?;
+    settings::texts(fields, "jwt_supported_algs", &mut config.jwt_supported_algs)?;
+    config.jwt_validation_pubkeys = settings::keys(fields, "jwt_validation_pubkeys")?;
     let role = fields.text("default_role")?.unwrap_or_default();
     if !role.as_str().is_empty() {
         let name = KeyName::parse(role.as_str());

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::endpoint::{Endpoint, nowhere};
 use super::login::{Proven, display_name, known_name, log_in};
-use super::{methods, role_entry};
+use super::{methods, role_entry, settings};
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::http::reply::{Answer, Reply};
@@ -111,19 +111,17 @@ async fn write_config(request: &Request<'_>, mount: &AuthMount) -> Answer {
 
 fn config(fields: &mut Fields<'_>) -> Result<Config, Problem> {
     let mut config = Config::default();
-    role_entry::text(fields, "kubernetes_host", &mut config.kubernetes_host)?;
-    role_entry::pem(fields, "kubernetes_ca_cert", &mut config.kubernetes_ca_cert)?;
-    role_entry::text(fields, "issuer", &mut config.issuer)?;
-    config.pem_keys = role_entry::keys(fields, "pem_keys")?;
+    settings::text(fields, "kubernetes_host", &mut config.kubernetes_host)?;
+    settings::pem(fields, "kubernetes_ca_cert", &mut config.kubernetes_ca_cert)?;
+    settings::text(fields, "issuer", &mut config.issuer)?;
+    config.pem_keys = settings::keys(fields, "pem_keys")?;
     config.disable_iss_validation = fields.boolean("disable_iss_validation")?;
     config.disable_local_ca_jwt = fields.boolean("disable_local_ca_jwt")?.unwrap_or_default();
     let annotations = fields.boolean("use_annotations_as_alias_metadata")?;
     config.use_annotations_as_alias_metadata = annotations.unwrap_or_default();
     let reviewer = fields.text("token_reviewer_jwt")?.unwrap_or_default();
     config.token_reviewer_jwt = ReviewerToken::new(reviewer.as_str().trim());
-    config
-        .check()
-        .map_err(|fault| Problem::bad(fault.to_string()))?;
+    config.check()?;
     Ok(config)
 }
 

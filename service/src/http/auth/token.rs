@@ -23,7 +23,7 @@ use crate::http::text::Text;
 use crate::identity::Identity;
 use crate::identity::token::grant::Issued;
 use crate::identity::token::lookup::Found;
-use crate::identity::token::renew::{RenewError, RenewalTerms};
+use crate::identity::token::renew::RenewalTerms;
 use crate::identity::token::role::{SHELF, TokenRole};
 use crate::identity::token::text::TokenText;
 use crate::identity::ttl::TtlLimits;
@@ -304,8 +304,7 @@ async fn accessors(request: &Request<'_>) -> Answer {
     let mut fields = request.query_fields();
     let after = fields.text("after")?;
     let after = after.as_ref().map(Text::as_str);
-    let limit = fields.int("limit")?.filter(|limit| *limit > 0);
-    let limit = limit.map_or(u32::MAX, |limit| u32::try_from(limit).unwrap_or(u32::MAX));
+    let limit = fields.limit()?;
     let accessors = request.identity()?.accessors(after, limit).await?;
     Reply::names(request.id, &accessors)
 }
@@ -330,19 +329,6 @@ fn tidy(request: &Request<'_>) -> Answer {
                    server's logs.";
     let reply = Reply::data(request.id, &serde_json::Value::Null, &[started.to_owned()]);
     Ok(reply.with_status(actix_web::http::StatusCode::ACCEPTED))
-}
-
-impl From<RenewError> for Problem {
-    fn from(error: RenewError) -> Self {
-        match error {
-            RenewError::Entropy(error) => crate::identity::entries::EntryError::from(error).into(),
-            RenewError::Store(error) => Self::identity_store(&error),
-            RenewError::PastMax(error) => Self::multi(error.to_string()),
-            RenewError::Batch | RenewError::NotFound | RenewError::NotRenewable => {
-                Self::bad(error.to_string())
-            }
-        }
-    }
 }
 
 /// Every node has polled since.

@@ -8,7 +8,7 @@ use crate::http::errors::Problem;
 use crate::http::fields::{FieldFault, Fields};
 use crate::identity::cidr::Cidr;
 use crate::identity::policy_set::PolicySet;
-use crate::identity::token_params::{ParamsFault, TokenParams, TokenType};
+use crate::identity::token_params::{TokenParams, TokenType};
 
 impl TokenParams {
     /// Takes what the fields say, in the names of today or, where those are absent, of old; what they do not say stays.
@@ -83,12 +83,6 @@ impl TokenParams {
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value))
             .collect()
-    }
-}
-
-impl From<ParamsFault> for Problem {
-    fn from(fault: ParamsFault) -> Self {
-        Self::bad(fault.to_string())
     }
 }
 

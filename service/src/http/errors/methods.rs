@@ -10,6 +10,7 @@ use crate::identity::methods::approle::AppRoleError;
 use crate::identity::methods::approle::login::LoginError;
 use crate::identity::methods::userpass::UserLoginError;
 use crate::identity::methods::userpass::password::HashError;
+use crate::identity::methods::{cert, jwt, kubernetes};
 use crate::identity::wrapping::WrapError;
 
 impl Problem {
@@ -101,5 +102,29 @@ impl From<WrapError> for Problem {
             WrapError::Store(source) => Self::identity_store(&source),
             WrapError::Tampered => Self::tampered(&error),
         }
+    }
+}
+
+impl From<cert::role::RoleFault> for Problem {
+    fn from(fault: cert::role::RoleFault) -> Self {
+        Self::bad(fault.to_string())
+    }
+}
+
+impl From<jwt::role::RoleFault> for Problem {
+    fn from(fault: jwt::role::RoleFault) -> Self {
+        Self::bad(fault.to_string())
+    }
+}
+
+impl From<kubernetes::config::ConfigFault> for Problem {
+    fn from(fault: kubernetes::config::ConfigFault) -> Self {
+        Self::bad(fault.to_string())
+    }
+}
+
+impl From<kubernetes::role::RoleFault> for Problem {
+    fn from(fault: kubernetes::role::RoleFault) -> Self {
+        Self::bad(fault.to_string())
     }
 }

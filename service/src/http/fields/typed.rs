@@ -90,6 +90,12 @@ impl<'a> Fields<'a> {
         number.map(Some).ok_or(FieldFault::unreadable(field))
     }
 
+    /// How many names a list is to have at most: all, as clients of the protocol expect, unless they ask for pages.
+    pub(in crate::http) fn limit(&mut self) -> Result<u32, FieldFault> {
+        let limit = self.int("limit")?.filter(|limit| *limit > 0);
+        Ok(limit.map_or(u32::MAX, |limit| u32::try_from(limit).unwrap_or(u32::MAX)))
+    }
+
     /// A number with a fraction, in thousandths; `null` counts as absent, and what is below zero or above all use as zero.
     pub(in crate::http) fn thousandths(
         &mut self,

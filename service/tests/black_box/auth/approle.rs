@@ -4,64 +4,39 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{auth_of, enabled, look_up_self, stranger, text};
-use crate::app::TestApp;
+use super::mounted::Mounted;
+use super::{auth_of, look_up_self, stranger, text};
 use crate::client::{Answer, multi};
 
-struct Mounted {
-    app: Arc<TestApp>,
-    path: String,
+fn written_role(mounted: &Mounted, name: &str, body: Value) -> String {
+    let made = mounted.post(&format!("role/{name}"), body);
+    assert_eq!(made.status, 204, "{}", made.text());
+    text(
+        &mounted.get(&format!("role/{name}/role-id")).data(),
+        "role_id",
+    )
 }
 
-impl Mounted {
-    fn new() -> Self {
-        let app = TestApp::shared();
-        let path = enabled(&app, "approle");
-        Self { app, path }
-    }
+fn new_secret_id(mounted: &Mounted, role: &str, body: Value) -> Value {
+    mounted.post(&format!("role/{role}/secret-id"), body).data()
+}
 
-    fn at(&self, rest: &str) -> String {
-        format!("auth/{}/{rest}", self.path)
-    }
-
-    fn post(&self, rest: &str, body: Value) -> Answer {
-        self.app.post(&self.at(rest), body)
-    }
-
-    fn get(&self, rest: &str) -> Answer {
-        self.app.get(&self.at(rest))
-    }
-
-    fn send(&self, method: &str, rest: &str) -> Answer {
-        self.app.request(method, &self.at(rest)).send()
-    }
-
-    fn role(&self, name: &str, body: Value) -> String {
-        let made = self.post(&format!("role/{name}"), body);
-        assert_eq!(made.status, 204, "{}", made.text());
-        text(&self.get(&format!("role/{name}/role-id")).data(), "role_id")
-    }
-
-    fn secret_id(&self, role: &str, body: Value) -> Value {
-        self.post(&format!("role/{role}/secret-id"), body).data()
-    }
-
-    fn log_in(&self, role_id: &str, secret_id: &Value) -> Answer {
-        let body = json!({"role_id": role_id, "secret_id": secret_id});
-        stranger(&self.app, &self.at("login"), body)
-    }
+fn log_in(mounted: &Mounted, role_id: &str, secret_id: &Value) -> Answer {
+    let body = json!({"role_id": role_id, "secret_id": secret_id});
+    stranger(&mounted.app, &mounted.at("login"), body)
 }
 
 const INVALID: &str = "invalid role or secret ID";
 
 #[test]
 fn a_machine_logs_in_and_gets_a_token_of_its_role() {
-    let mounted = Mounted::new();
-    let id = mounted.role(
+    let mounted = Mounted::new("approle");
+    let id = written_role(
+        &mounted,
         "Web",
         json!({"token_policies": "b,A", "token_ttl": "20m", "token_max_ttl": 3600}),
     );
-    let made = mounted.secret_id("web", json!({"metadata": "{\"tier\":\"1\"}"}));
+    let made = new_secret_id(&mounted, "web", json!({"metadata": "{\"tier\":\"1\"}"}));
     assert_eq!(
         (&made["secret_id_ttl"], &made["secret_id_num_uses"]),
         (&json!(0), &json!(0))
@@ -73,7 +48,7 @@ fn a_machine_logs_in_and_gets_a_token_of_its_role() {
     ] {
         assert_eq!(part.len(), 36, "{part}");
     }
-    let auth = auth_of(&mounted.log_in(&id, &made["secret_id"]));
+    let auth = auth_of(&log_in(&mounted, &id, &made["secret_id"]));
     assert_eq!(auth["policies"], json!(["a", "b", "default"]));
     assert_eq!(auth["metadata"], json!({"role_name": "web", "tier": "1"}));
     assert_eq!(auth["lease_duration"], 1200);
@@ -86,9 +61,9 @@ fn a_machine_logs_in_and_gets_a_token_of_its_role() {
 
 #[test]
 fn what_is_missing_is_named_and_what_is_wrong_is_not() {
-    let mounted = Mounted::new();
-    let id = mounted.role("web", json!({}));
-    let made = mounted.secret_id("web", json!({}));
+    let mounted = Mounted::new("approle");
+    let id = written_role(&mounted, "web", json!({}));
+    let made = new_secret_id(&mounted, "web", json!({}));
     let login = |body: Value| stranger(&mounted.app, &mounted.at("login"), body).refusal();
     for (body, expected) in [
         (json!({}), "missing role_id"),
@@ -108,8 +83,8 @@ fn what_is_missing_is_named_and_what_is_wrong_is_not() {
 
 #[test]
 fn every_field_of_a_role_is_read_back_also_by_itself() {
-    let mounted = Mounted::new();
-    mounted.role("web", json!({}));
+    let mounted = Mounted::new("approle");
+    written_role(&mounted, "web", json!({}));
     let read = mounted.get("role/web").data();
     for (field, expected) in [
         ("bind_secret_id", json!(true)),
@@ -228,10 +203,10 @@ fn every_field_of_a_role_is_read_back_also_by_itself() {
 
 #[test]
 fn roles_are_listed_in_lower_case_and_gone_when_deleted() {
-    let mounted = Mounted::new();
+    let mounted = Mounted::new("approle");
     assert_eq!(mounted.send("LIST", "role").refusal(), (404, String::new()));
     for role in ["B", "a"] {
-        mounted.role(role, json!({}));
+        written_role(&mounted, role, json!({}));
     }
     assert_eq!(
         mounted.send("LIST", "role").data()["keys"],
@@ -243,29 +218,29 @@ fn roles_are_listed_in_lower_case_and_gone_when_deleted() {
 
 #[test]
 fn a_role_id_can_be_chosen_and_belongs_to_one_role() {
-    let mounted = Mounted::new();
-    mounted.role("a", json!({}));
-    let made = mounted.secret_id("a", json!({}));
+    let mounted = Mounted::new("approle");
+    written_role(&mounted, "a", json!({}));
+    let made = new_secret_id(&mounted, "a", json!({}));
     let chosen = mounted.post("role/a/role-id", json!({"role_id": "test_role_id"}));
     assert_eq!(chosen.status, 204);
-    assert_eq!(mounted.role("b", json!({})).len(), 36);
+    assert_eq!(written_role(&mounted, "b", json!({})).len(), 36);
     let taken = mounted.post("role/b/role-id", json!({"role_id": "test_role_id"}));
     assert_eq!(taken.refusal(), (500, multi("role_id already in use")));
     let missing = mounted.post("role/b/role-id", json!({}));
     assert_eq!(missing.refusal(), (400, "missing role_id".to_owned()));
-    auth_of(&mounted.log_in("test_role_id", &made["secret_id"]));
+    auth_of(&log_in(&mounted, "test_role_id", &made["secret_id"]));
 }
 
 #[test]
 fn of_64_parallel_logins_with_one_use_exactly_one_succeeds() {
-    let mounted = Arc::new(Mounted::new());
-    let id = mounted.role("web", json!({"secret_id_num_uses": 1}));
+    let mounted = Arc::new(Mounted::new("approle"));
+    let id = written_role(&mounted, "web", json!({"secret_id_num_uses": 1}));
     for _ in 0..5 {
-        let made = mounted.secret_id("web", json!({}));
+        let made = new_secret_id(&mounted, "web", json!({}));
         let tries: Vec<_> = (0..64)
             .map(|_| {
                 let (mounted, id, made) = (Arc::clone(&mounted), id.clone(), made.clone());
-                std::thread::spawn(move || mounted.log_in(&id, &made["secret_id"]))
+                std::thread::spawn(move || log_in(&mounted, &id, &made["secret_id"]))
             })
             .collect();
         let answers: Vec<_> = tries.into_iter().map(|one| one.join().unwrap()).collect();
@@ -280,16 +255,16 @@ fn of_64_parallel_logins_with_one_use_exactly_one_succeeds() {
 
 #[test]
 fn a_secret_id_works_for_no_operation_of_another_role() {
-    let mounted = Mounted::new();
-    let ids = ["a", "b"].map(|role| mounted.role(role, json!({})));
-    let [of_a, of_b] = ["a", "b"].map(|role| mounted.secret_id(role, json!({})));
+    let mounted = Mounted::new("approle");
+    let ids = ["a", "b"].map(|role| written_role(&mounted, role, json!({})));
+    let [of_a, of_b] = ["a", "b"].map(|role| new_secret_id(&mounted, role, json!({})));
     let invalid = (400, INVALID.to_owned());
     assert_eq!(
-        mounted.log_in(&ids[0], &of_b["secret_id"]).refusal(),
+        log_in(&mounted, &ids[0], &of_b["secret_id"]).refusal(),
         invalid
     );
     assert_eq!(
-        mounted.log_in(&ids[1], &of_a["secret_id"]).refusal(),
+        log_in(&mounted, &ids[1], &of_a["secret_id"]).refusal(),
         invalid
     );
     let by_text = json!({"secret_id": of_b["secret_id"]});
@@ -303,7 +278,7 @@ fn a_secret_id_works_for_no_operation_of_another_role() {
     assert_eq!(destroyed.status, 204);
     let destroyed = mounted.post("role/a/secret-id-accessor/destroy", by_accessor.clone());
     assert_eq!(destroyed.refusal(), (500, multi(not_found)));
-    auth_of(&mounted.log_in(&ids[1], &of_b["secret_id"]));
+    auth_of(&log_in(&mounted, &ids[1], &of_b["secret_id"]));
     let found = mounted
         .post("role/b/secret-id-accessor/lookup", by_accessor.clone())
         .data();
@@ -315,22 +290,23 @@ fn a_secret_id_works_for_no_operation_of_another_role() {
         204
     );
     assert_eq!(
-        mounted.log_in(&ids[1], &of_b["secret_id"]).refusal(),
+        log_in(&mounted, &ids[1], &of_b["secret_id"]).refusal(),
         invalid
     );
 }
 
 #[test]
 fn secret_ids_are_listed_looked_up_and_destroyed_as_hvac_does_it() {
-    let mounted = Mounted::new();
-    mounted.role(
+    let mounted = Mounted::new("approle");
+    written_role(
+        &mounted,
         "web",
         json!({"secret_id_num_uses": 5, "secret_id_ttl": 600}),
     );
     let list = || mounted.send("LIST", "role/web/secret-id");
     assert_eq!(list().refusal(), (404, String::new()));
     let body = json!({"metadata": "{\"foo\":\"bar\"}", "cidr_list": "127.0.0.1/32", "num_uses": 2, "ttl": "1m"});
-    let made = mounted.secret_id("web", body);
+    let made = new_secret_id(&mounted, "web", body);
     assert_eq!(list().data()["keys"], json!([made["secret_id_accessor"]]));
     let by_text = json!({"secret_id": made["secret_id"]});
     let found = mounted
@@ -378,21 +354,21 @@ fn secret_ids_are_listed_looked_up_and_destroyed_as_hvac_does_it() {
 
 #[test]
 fn a_custom_secret_id_is_what_somebody_chose() {
-    let mounted = Mounted::new();
-    let id = mounted.role("web", json!({}));
+    let mounted = Mounted::new("approle");
+    let id = written_role(&mounted, "web", json!({}));
     let body = json!({"secret_id": "custom_secret"});
     let made = mounted
         .post("role/web/custom-secret-id", body.clone())
         .data();
     assert_eq!(made["secret_id"], "custom_secret");
-    auth_of(&mounted.log_in(&id, &json!("custom_secret")));
+    auth_of(&log_in(&mounted, &id, &json!("custom_secret")));
     let again = mounted
         .post("role/web/custom-secret-id", body.clone())
         .refusal();
     let expected = multi("failed to store secret_id: SecretID is already registered");
     assert_eq!(again, (500, expected));
     assert_eq!(mounted.post("role/web/secret-id/destroy", body).status, 204);
-    let gone = mounted.log_in(&id, &json!("custom_secret")).refusal();
+    let gone = log_in(&mounted, &id, &json!("custom_secret")).refusal();
     assert_eq!(gone, (400, INVALID.to_owned()));
     let missing = mounted
         .post("role/web/custom-secret-id", json!({}))
@@ -402,16 +378,17 @@ fn a_custom_secret_id_is_what_somebody_chose() {
 
 #[test]
 fn logins_from_other_addresses_are_refused_and_take_no_use() {
-    let mounted = Mounted::new();
-    let id = mounted.role("web", json!({"secret_id_num_uses": 1}));
-    let made = mounted.secret_id("web", json!({"cidr_list": ["192.0.2.0/24"]}));
+    let mounted = Mounted::new("approle");
+    let id = written_role(&mounted, "web", json!({"secret_id_num_uses": 1}));
+    let made = new_secret_id(&mounted, "web", json!({"cidr_list": ["192.0.2.0/24"]}));
     for _ in 0..2 {
-        let refused = mounted.log_in(&id, &made["secret_id"]).refusal();
+        let refused = log_in(&mounted, &id, &made["secret_id"]).refusal();
         let expected =
             "source address \"127.0.0.1\" unauthorized through CIDR restrictions on the secret ID";
         assert_eq!(refused, (400, expected.to_owned()));
     }
-    let open = mounted.role(
+    let open = written_role(
+        &mounted,
         "open",
         json!({"bind_secret_id": false, "secret_id_bound_cidrs": "127.0.0.1/32"}),
     );

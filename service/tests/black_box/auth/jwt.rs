@@ -1,58 +1,30 @@
 //! Logins with signed tokens of others.
 
-use std::sync::Arc;
-
 use data_encoding::BASE64URL_NOPAD as BASE64;
 use serde_json::{Value, json};
 
 use super::issuer::{Signer, now};
 use super::loopback::Loopback;
-use super::{auth_of, enabled, look_up_self, stranger, text};
-use crate::app::TestApp;
+use super::mounted::Mounted;
+use super::{auth_of, look_up_self, stranger, text};
 use crate::client::Answer;
 
-struct Mounted {
-    app: Arc<TestApp>,
-    path: String,
+/// One that trusts a signer's key and has a role `team`.
+fn trusting(signer: &Signer) -> Mounted {
+    let mounted = Mounted::new("jwt");
+    let config = json!({"jwt_validation_pubkeys": signer.public_pem(), "bound_issuer": "i"});
+    mounted.wrote("config", config);
+    let role = json!({
+        "role_type": "jwt", "user_claim": "sub", "bound_audiences": "sealring",
+        "claim_mappings": {"/org/unit": "unit"}, "token_policies": "team", "token_ttl": "10m",
+    });
+    mounted.wrote("role/Team", role);
+    mounted
 }
 
-impl Mounted {
-    fn new() -> Self {
-        let app = TestApp::shared();
-        let path = enabled(&app, "jwt");
-        Self { app, path }
-    }
-
-    /// One that trusts a signer's key and has a role `team`.
-    fn trusting(signer: &Signer) -> Self {
-        let mounted = Self::new();
-        let config = json!({"jwt_validation_pubkeys": signer.public_pem(), "bound_issuer": "i"});
-        mounted.wrote("config", config);
-        let role = json!({
-            "role_type": "jwt", "user_claim": "sub", "bound_audiences": "sealring",
-            "claim_mappings": {"/org/unit": "unit"}, "token_policies": "team", "token_ttl": "10m",
-        });
-        mounted.wrote("role/Team", role);
-        mounted
-    }
-
-    fn at(&self, rest: &str) -> String {
-        format!("auth/{}/{rest}", self.path)
-    }
-
-    fn post(&self, rest: &str, body: Value) -> Answer {
-        self.app.post(&self.at(rest), body)
-    }
-
-    fn wrote(&self, rest: &str, body: Value) {
-        let answer = self.post(rest, body);
-        assert_eq!(answer.status, 204, "{}", answer.text());
-    }
-
-    fn log_in(&self, role: &str, token: &str) -> Answer {
-        let body = json!({"role": role, "jwt": token});
-        stranger(&self.app, &self.at("login"), body)
-    }
+fn log_in(mounted: &Mounted, role: &str, token: &str) -> Answer {
+    let body = json!({"role": role, "jwt": token});
+    stranger(&mounted.app, &mounted.at("login"), body)
 }
 
 fn claims() -> Value {
@@ -62,9 +34,9 @@ fn claims() -> Value {
 #[test]
 fn a_signed_token_gives_a_token() {
     let signer = Signer::new("k");
-    let mounted = Mounted::trusting(&signer);
+    let mounted = trusting(&signer);
     for role in ["team", "TEAM"] {
-        let auth = auth_of(&mounted.log_in(role, &signer.sign(&claims())));
+        let auth = auth_of(&log_in(&mounted, role, &signer.sign(&claims())));
         assert_eq!(auth["policies"], json!(["default", "team"]));
         assert_eq!(auth["metadata"], json!({"role": "team", "unit": "ops"}));
         assert_eq!(auth["lease_duration"], 600);
@@ -78,7 +50,7 @@ fn a_signed_token_gives_a_token() {
 #[test]
 fn what_does_not_log_in_is_told_why_in_vaults_words_and_nothing_is_repeated() {
     let signer = Signer::new("k");
-    let mounted = Mounted::trusting(&signer);
+    let mounted = trusting(&signer);
     let with = |name: &str, value: Value| {
         let mut claims = claims();
         claims[name] = value;
@@ -132,7 +104,7 @@ fn what_does_not_log_in_is_told_why_in_vaults_words_and_nothing_is_repeated() {
             ),
         ),
     ] {
-        let refused = mounted.log_in(role, &token);
+        let refused = log_in(&mounted, role, &token);
         assert_eq!(refused.refusal(), (400, expected));
         assert!(!refused.text().contains("canary"), "{}", refused.text());
     }
@@ -141,7 +113,7 @@ fn what_does_not_log_in_is_told_why_in_vaults_words_and_nothing_is_repeated() {
 #[test]
 fn keys_are_fetched_from_where_an_issuer_publishes_them() {
     let (signer, server) = (Signer::new("k"), Loopback::start());
-    let mounted = Mounted::trusting(&signer);
+    let mounted = trusting(&signer);
     let keys = json!({"jwks_url": server.url("/keys"), "default_role": "team"});
     let nothing_there = mounted.post("config", keys.clone());
     assert_eq!(nothing_there.status, 400, "{}", nothing_there.text());
@@ -149,13 +121,13 @@ fn keys_are_fetched_from_where_an_issuer_publishes_them() {
     mounted.wrote("config", keys);
     let token = signer.sign(&claims());
     for _ in 0..3 {
-        auth_of(&mounted.log_in("", &token));
+        auth_of(&log_in(&mounted, "", &token));
     }
     let discovery = json!({"oidc_discovery_url": server.url("")});
     let document = json!({"issuer": server.url(""), "jwks_uri": server.url("/keys")});
     server.lay_out("/.well-known/openid-configuration", document);
     mounted.wrote("config", discovery);
-    auth_of(&mounted.log_in("team", &token));
+    auth_of(&log_in(&mounted, "team", &token));
     let read = mounted.app.get(&mounted.at("config")).data();
     assert_eq!(read["oidc_discovery_url"], json!(server.url("")));
     assert_eq!(read["jwks_url"], json!(""));
@@ -170,7 +142,7 @@ fn keys_are_fetched_from_where_an_issuer_publishes_them() {
 
 #[test]
 fn what_is_not_offered_is_refused_clearly() {
-    let mounted = Mounted::trusting(&Signer::new("k"));
+    let mounted = trusting(&Signer::new("k"));
     for (rest, body, word) in [
         (
             "role/r",
@@ -212,8 +184,8 @@ fn what_is_not_offered_is_refused_clearly() {
 #[test]
 fn a_renewal_goes_by_what_the_role_says_then_and_ends_with_it() {
     let signer = Signer::new("k");
-    let mounted = Mounted::trusting(&signer);
-    let auth = auth_of(&mounted.log_in("team", &signer.sign(&claims())));
+    let mounted = trusting(&signer);
+    let auth = auth_of(&log_in(&mounted, "team", &signer.sign(&claims())));
     let token = text(&auth, "client_token");
     let renew = || {
         let request = mounted.app.anonymous("POST", "auth/token/renew-self");
@@ -231,14 +203,15 @@ fn a_renewal_goes_by_what_the_role_says_then_and_ends_with_it() {
 
 #[test]
 fn logins_that_fail_leave_no_token_behind() {
-    let mounted = Mounted::trusting(&Signer::new("k"));
+    let mounted = trusting(&Signer::new("k"));
     let count = || {
         let accessors = mounted.app.request("LIST", "auth/token/accessors").send();
         accessors.text().matches(&mounted.path).count()
     };
     let before = count();
     for number in 0..20 {
-        let refused = mounted.log_in(
+        let refused = log_in(
+            &mounted,
             "team",
             &Signer::new("k").sign(&json!({"jti": number.to_string()})),
         );

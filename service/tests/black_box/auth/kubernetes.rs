@@ -1,54 +1,29 @@
 //! Logins of service accounts, by a review and by the cluster's keys.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use super::issuer::Signer;
 use super::loopback::Loopback;
-use super::{auth_of, enabled, look_up_self, stranger, text};
-use crate::app::TestApp;
+use super::mounted::Mounted;
+use super::{auth_of, look_up_self, stranger, text};
 use crate::client::{Answer, multi};
 
 const REVIEWS: &str = "/apis/authentication.k8s.io/v1/tokenreviews";
 
-struct Mounted {
-    app: Arc<TestApp>,
-    path: String,
+/// One with a role `orders` for the account `orders` in namespaces of shops.
+fn for_orders() -> Mounted {
+    let mounted = Mounted::new("kubernetes");
+    let role = json!({
+        "bound_service_account_names": "orders", "bound_service_account_namespaces": ["shop-*"],
+        "audience": "sealring", "policies": ["team"], "ttl": 600,
+    });
+    mounted.wrote("role/orders", role);
+    mounted
 }
 
-impl Mounted {
-    /// One with a role `orders` for the account `orders` in namespaces of shops.
-    fn new() -> Self {
-        let app = TestApp::shared();
-        let path = enabled(&app, "kubernetes");
-        let mounted = Self { app, path };
-        let role = json!({
-            "bound_service_account_names": "orders", "bound_service_account_namespaces": ["shop-*"],
-            "audience": "sealring", "policies": ["team"], "ttl": 600,
-        });
-        let answer = mounted.post("role/orders", role);
-        assert_eq!(answer.status, 204, "{}", answer.text());
-        mounted
-    }
-
-    fn at(&self, rest: &str) -> String {
-        format!("auth/{}/{rest}", self.path)
-    }
-
-    fn post(&self, rest: &str, body: Value) -> Answer {
-        self.app.post(&self.at(rest), body)
-    }
-
-    fn configure(&self, config: Value) {
-        let answer = self.post("config", config);
-        assert_eq!(answer.status, 204, "{}", answer.text());
-    }
-
-    fn log_in(&self, token: &str) -> Answer {
-        let body = json!({"role": "orders", "jwt": token});
-        stranger(&self.app, &self.at("login"), body)
-    }
+fn log_in(mounted: &Mounted, token: &str) -> Answer {
+    let body = json!({"role": "orders", "jwt": token});
+    stranger(&mounted.app, &mounted.at("login"), body)
 }
 
 fn claims(namespace: &str) -> Value {
@@ -77,14 +52,17 @@ fn review(namespace: &str, authenticated: bool) -> Value {
 
 #[test]
 fn an_account_that_the_cluster_vouches_for_logs_in() {
-    let (mounted, cluster, signer) = (Mounted::new(), Loopback::start(), Signer::new("c"));
-    mounted.configure(json!({
-        "kubernetes_host": cluster.url(""), "token_reviewer_jwt": "reviewer-canary",
-        "disable_local_ca_jwt": true,
-    }));
+    let (mounted, cluster, signer) = (for_orders(), Loopback::start(), Signer::new("c"));
+    mounted.wrote(
+        "config",
+        json!({
+            "kubernetes_host": cluster.url(""), "token_reviewer_jwt": "reviewer-canary",
+            "disable_local_ca_jwt": true,
+        }),
+    );
     cluster.lay_out(REVIEWS, review("shop-eu", true));
     let token = signer.sign(&claims("shop-eu"));
-    let auth = auth_of(&mounted.log_in(&token));
+    let auth = auth_of(&log_in(&mounted, &token));
     let expected = json!({
         "role": "orders", "service_account_name": "orders", "service_account_namespace": "shop-eu",
         "service_account_secret_name": "", "service_account_uid": "u-1",
@@ -113,40 +91,41 @@ fn an_account_that_the_cluster_vouches_for_logs_in() {
 
 #[test]
 fn a_review_that_fails_or_is_of_somebody_else_is_403() {
-    let (mounted, cluster, signer) = (Mounted::new(), Loopback::start(), Signer::new("c"));
-    mounted.configure(json!({
+    let (mounted, cluster, signer) = (for_orders(), Loopback::start(), Signer::new("c"));
+    mounted.wrote("config", json!({
         "kubernetes_host": cluster.url(""), "token_reviewer_jwt": "r", "disable_local_ca_jwt": true,
     }));
-    let log_in = || mounted.log_in(&signer.sign(&claims("shop-eu"))).refusal();
+    let refused = || log_in(&mounted, &signer.sign(&claims("shop-eu"))).refusal();
     let denied = (403, "permission denied".to_owned());
-    assert_eq!(log_in(), denied, "404 by the cluster");
+    assert_eq!(refused(), denied, "404 by the cluster");
     cluster.lay_out(REVIEWS, review("shop-eu", false));
-    assert_eq!(log_in(), denied);
+    assert_eq!(refused(), denied);
     cluster.lay_out(REVIEWS, review("shop-us", true));
-    assert_eq!(log_in(), denied, "the token tells of another account");
+    assert_eq!(refused(), denied, "the token tells of another account");
     cluster.lay_out(REVIEWS, review("kube-system", true));
-    let other = mounted
-        .log_in(&signer.sign(&claims("kube-system")))
-        .refusal();
+    let other = log_in(&mounted, &signer.sign(&claims("kube-system"))).refusal();
     assert_eq!(other, (403, "namespace not authorized".to_owned()));
     let gone = json!({
         "kubernetes_host": "http://127.0.0.1:1", "token_reviewer_jwt": "r", "disable_local_ca_jwt": true,
     });
-    mounted.configure(gone);
-    assert_eq!(log_in().0, 503);
+    mounted.wrote("config", gone);
+    assert_eq!(refused().0, 503);
 }
 
 #[test]
 fn the_clusters_keys_vouch_without_asking_it() {
-    let (mounted, signer) = (Mounted::new(), Signer::new("c"));
-    mounted.configure(json!({
-        "kubernetes_host": "https://192.0.2.1", "pem_keys": [signer.public_pem()],
-        "issuer": "https://cluster", "disable_local_ca_jwt": true,
-    }));
-    auth_of(&mounted.log_in(&signer.sign(&claims("shop-eu"))));
+    let (mounted, signer) = (for_orders(), Signer::new("c"));
+    mounted.wrote(
+        "config",
+        json!({
+            "kubernetes_host": "https://192.0.2.1", "pem_keys": [signer.public_pem()],
+            "issuer": "https://cluster", "disable_local_ca_jwt": true,
+        }),
+    );
+    auth_of(&log_in(&mounted, &signer.sign(&claims("shop-eu"))));
     let denied = (403, "permission denied".to_owned());
     let forged = Signer::new("c").sign(&claims("shop-eu"));
-    assert_eq!(mounted.log_in(&forged).refusal(), denied);
+    assert_eq!(log_in(&mounted, &forged).refusal(), denied);
     for (name, value) in [
         ("aud", json!("other")),
         ("iss", json!("https://other")),
@@ -155,14 +134,14 @@ fn the_clusters_keys_vouch_without_asking_it() {
     ] {
         let mut changed = claims("shop-eu");
         changed[name] = value;
-        let refused = mounted.log_in(&signer.sign(&changed));
+        let refused = log_in(&mounted, &signer.sign(&changed));
         assert_eq!(refused.status, 403, "{name} {}", refused.text());
     }
 }
 
 #[test]
 fn what_is_missing_is_named() {
-    let mounted = Mounted::new();
+    let mounted = for_orders();
     let log_in = |body: Value| stranger(&mounted.app, &mounted.at("login"), body).refusal();
     assert_eq!(
         log_in(json!({"jwt": "x"})),

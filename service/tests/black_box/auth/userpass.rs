@@ -1,51 +1,24 @@
 //! Userpass: users, passwords, logins.
 
-use std::sync::Arc;
+use serde_json::json;
 
-use serde_json::{Value, json};
-
-use super::{auth_of, enabled, look_up_self, stranger, text};
-use crate::app::TestApp;
+use super::mounted::Mounted;
+use super::{auth_of, look_up_self, stranger, text};
 use crate::client::{Answer, multi};
 
-struct Mounted {
-    app: Arc<TestApp>,
-    path: String,
-}
-
-impl Mounted {
-    fn new() -> Self {
-        let app = TestApp::shared();
-        let path = enabled(&app, "userpass");
-        Self { app, path }
-    }
-
-    fn at(&self, rest: &str) -> String {
-        format!("auth/{}/{rest}", self.path)
-    }
-
-    fn post(&self, rest: &str, body: Value) -> Answer {
-        self.app.post(&self.at(rest), body)
-    }
-
-    fn send(&self, method: &str, rest: &str) -> Answer {
-        self.app.request(method, &self.at(rest)).send()
-    }
-
-    fn log_in(&self, user: &str, password: &str) -> Answer {
-        let body = json!({"password": password});
-        stranger(&self.app, &self.at(&format!("login/{user}")), body)
-    }
+fn log_in(mounted: &Mounted, user: &str, password: &str) -> Answer {
+    let body = json!({"password": password});
+    stranger(&mounted.app, &mounted.at(&format!("login/{user}")), body)
 }
 
 const INVALID: &str = "invalid username or password";
 
 #[test]
 fn a_user_logs_in_by_name_and_password() {
-    let mounted = Mounted::new();
+    let mounted = Mounted::new("userpass");
     let body = json!({"password": "sesame", "policies": "team", "token_ttl": "10m"});
     assert_eq!(mounted.post("users/Ada", body).status, 204);
-    let auth = auth_of(&mounted.log_in("ADA", "sesame"));
+    let auth = auth_of(&log_in(&mounted, "ADA", "sesame"));
     assert_eq!(auth["policies"], json!(["default", "team"]));
     assert_eq!(auth["metadata"], json!({"username": "ada"}));
     assert_eq!(auth["lease_duration"], 600);
@@ -60,10 +33,10 @@ fn a_user_logs_in_by_name_and_password() {
 
 #[test]
 fn nobody_and_a_wrong_password_get_the_same_bytes() {
-    let mounted = Mounted::new();
+    let mounted = Mounted::new("userpass");
     mounted.post("users/ada", json!({"password": "sesame"}));
-    let wrong = mounted.log_in("ada", "guess");
-    let nobody = mounted.log_in("bob", "guess");
+    let wrong = log_in(&mounted, "ada", "guess");
+    let nobody = log_in(&mounted, "bob", "guess");
     assert_eq!(wrong.refusal(), (400, INVALID.to_owned()));
     assert_eq!(wrong.body, nobody.body);
     assert_eq!(wrong.status, nobody.status);
@@ -73,27 +46,27 @@ fn nobody_and_a_wrong_password_get_the_same_bytes() {
 
 #[test]
 fn five_guesses_lock_a_name_out_whether_or_not_it_is_somebodys() {
-    let mounted = Mounted::new();
+    let mounted = Mounted::new("userpass");
     mounted.post("users/ada", json!({"password": "sesame"}));
     for name in ["ada", "nobody"] {
         for spelled in [name, &name.to_uppercase(), name, name, name] {
-            let refused = mounted.log_in(spelled, "guess").refusal();
+            let refused = log_in(&mounted, spelled, "guess").refusal();
             assert_eq!(refused, (400, INVALID.to_owned()), "{spelled}");
         }
         for spelled in [name, &name.to_uppercase()] {
-            let locked = mounted.log_in(spelled, "sesame").refusal();
+            let locked = log_in(&mounted, spelled, "sesame").refusal();
             assert_eq!(locked, (403, "permission denied".to_owned()), "{spelled}");
         }
     }
     let tune = format!("sys/auth/{}/tune", mounted.path);
     let off = json!({"user_lockout_config": {"lockout_disable": true}});
     assert_eq!(mounted.app.post(&tune, off).status, 204);
-    auth_of(&mounted.log_in("ada", "sesame"));
+    auth_of(&log_in(&mounted, "ada", "sesame"));
 }
 
 #[test]
 fn password_and_policies_change_by_paths_of_their_own() {
-    let mounted = Mounted::new();
+    let mounted = Mounted::new("userpass");
     mounted.post(
         "users/ada",
         json!({"password": "old", "token_policies": ["a"]}),
@@ -104,21 +77,21 @@ fn password_and_policies_change_by_paths_of_their_own() {
             .status,
         204
     );
-    assert_eq!(mounted.log_in("ada", "old").status, 400);
+    assert_eq!(log_in(&mounted, "ada", "old").status, 400);
     assert_eq!(
         mounted
             .post("users/ada/policies", json!({"policies": "b"}))
             .status,
         204
     );
-    let auth = auth_of(&mounted.log_in("ada", "new"));
+    let auth = auth_of(&log_in(&mounted, "ada", "new"));
     assert_eq!(auth["policies"], json!(["b", "default"]));
     // Without a password the old one stays.
     assert_eq!(
         mounted.post("users/ada", json!({"token_ttl": 60})).status,
         204
     );
-    auth_of(&mounted.log_in("ada", "new"));
+    auth_of(&log_in(&mounted, "ada", "new"));
     for rest in ["users/bob/password", "users/bob/policies"] {
         let refused = mounted
             .post(rest, json!({"password": "x", "policies": "x"}))

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::http::auth::role_entry::{RoleEntry, pem, refuse, text, texts};
+use crate::http::auth::role_entry::RoleEntry;
+use crate::http::auth::settings::{pem, refuse, text, texts};
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::identity::methods::cert::role::Role;
@@ -32,8 +33,7 @@ impl RoleEntry for Role {
             role.token.ttl = lease;
         }
         role.token.update(fields)?;
-        role.check()
-            .map_err(|fault| Problem::bad(fault.to_string()))?;
+        role.check()?;
         Ok(role)
     }
 

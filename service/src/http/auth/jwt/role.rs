@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::http::auth::role_entry::{RoleEntry, refuse, text, texts};
+use crate::http::auth::role_entry::RoleEntry;
+use crate::http::auth::settings::{refuse, text, texts};
 use crate::http::errors::Problem;
 use crate::http::fields::{FieldFault, Fields};
 use crate::http::json::Value as Json;
@@ -36,8 +37,7 @@ impl RoleEntry for Role {
         leeway(fields, "expiration_leeway", &mut leeways.expiration)?;
         leeway(fields, "not_before_leeway", &mut leeways.not_before)?;
         role.token.update(fields)?;
-        role.check()
-            .map_err(|fault| Problem::bad(fault.to_string()))?;
+        role.check()?;
         Ok(role)
     }
 

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::http::auth::role_entry::{RoleEntry, refuse, text, texts};
+use crate::http::auth::role_entry::RoleEntry;
+use crate::http::auth::settings::{refuse, text, texts};
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::identity::methods::kubernetes::role::{AliasNameSource, Role};
@@ -36,8 +37,7 @@ impl RoleEntry for Role {
             })?;
         }
         role.token.update(fields)?;
-        role.check()
-            .map_err(|fault| Problem::bad(fault.to_string()))?;
+        role.check()?;
         Ok(role)
     }
 

@@ -112,25 +112,3 @@ fn chosen(fields: &mut Fields<'_>) -> Result<Option<TokenText>, Problem> {
         Problem::bad("a custom token ID must be 1 to 256 letters, digits, dashes or underscores")
     })
 }
-
-impl From<CreateFault> for Problem {
-    fn from(fault: CreateFault) -> Self {
-        match fault {
-            // What was asked for is not repeated.
-            CreateFault::Disallowed(_) => Self::bad("a token policy is disallowed by this role"),
-            CreateFault::Alias
-            | CreateFault::AliasWithoutRole
-            | CreateFault::BatchCreator
-            | CreateFault::BatchHas(_)
-            | CreateFault::Choice
-            | CreateFault::CountedCreator
-            | CreateFault::ExpiringRoot
-            | CreateFault::NotAllowed
-            | CreateFault::Orphan
-            | CreateFault::Period
-            | CreateFault::Root
-            | CreateFault::Subset
-            | CreateFault::Type => Self::bad(fault.to_string()),
-        }
-    }
-}

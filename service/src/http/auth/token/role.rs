@@ -10,7 +10,7 @@ use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::http::reply::{Answer, Reply};
 use crate::http::request::Request;
-use crate::identity::token::role::{RoleFault, SHELF, TokenRole};
+use crate::identity::token::role::{SHELF, TokenRole};
 use crate::identity::token_params::TokenType;
 use crate::identity::ttl::SYSTEM_TTL;
 
@@ -164,10 +164,4 @@ fn view(name: &KeyName, role: &TokenRole) -> Map<String, Value> {
     named
         .map(|(name, value)| (name.to_owned(), value))
         .collect()
-}
-
-impl From<RoleFault> for Problem {
-    fn from(fault: RoleFault) -> Self {
-        Self::bad(fault.to_string())
-    }
 }

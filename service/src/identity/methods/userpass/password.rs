@@ -35,8 +35,8 @@ pub enum HashError {
     Entropy(#[from] EntropyError),
 }
 
-/// The threads for passwords. Each hash takes [`MEMORY_KIB`](Self::MEMORY_KIB) and some 20 ms of a core on purpose, so
-/// only a few are worked on at once and only so many may wait. Clones share the room.
+/// The threads for passwords. Each hash takes 19 MiB in two passes and one lane, as OWASP recommends: some 20 ms of a core
+/// on purpose, so only a few are worked on at once and only so many may wait. Clones share the room.
 #[derive(Clone, Debug)]
 pub struct PasswordHasher {
     at_work: Arc<Semaphore>,
@@ -44,10 +44,6 @@ pub struct PasswordHasher {
 }
 
 impl PasswordHasher {
-    /// Memory of one hash, in KiB: what OWASP recommends with two passes and one lane.
-    pub const MEMORY_KIB: u32 = argon2::Params::DEFAULT_M_COST;
-    /// Passes over that memory.
-    pub const PASSES: u32 = argon2::Params::DEFAULT_T_COST;
     /// How many passwords may be worked on or wait; beyond it they are refused.
     pub const ADMITTED: usize = 256;
 
