@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use keyring::secret::SecretBytes;
 use keyring::setup::{self, SetupError, UnsealError};
-use keyring::shares::ShareError;
 use keyring::store::StoreError;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::progress::{Progress, Step};
+use super::progress::{Progress, ShareRefusal, Step};
 use super::{Blueprint, Gate, OpenError};
 
 /// Opens and closes the gate of this node.
@@ -33,21 +32,21 @@ pub enum UnsealFailure {
     /// The store was unsealed, but this node could not be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// It is no share.
+    /// It was not taken in.
     #[error(transparent)]
-    Share(#[from] ShareError),
+    Share(#[from] ShareRefusal),
     /// The shares were tried and do not open the store.
     #[error(transparent)]
     Unseal(#[from] UnsealError),
 }
 
 impl Keeper {
-    /// A keeper of this gate, which it has not touched yet.
-    pub fn new(gate: Arc<Gate>, blueprint: Blueprint) -> Self {
+    /// A keeper of this gate, which it has not touched yet. So many unlock shares open the store.
+    pub fn new(gate: Arc<Gate>, blueprint: Blueprint, threshold: u8) -> Self {
         Self {
             gate,
             blueprint,
-            progress: Mutex::default(),
+            progress: Mutex::new(Progress::new(threshold)),
             turn: tokio::sync::Mutex::default(),
             look: Arc::default(),
             is_sealing: AtomicBool::new(false),
@@ -107,7 +106,7 @@ impl Keeper {
 
     /// Takes one unlock share in, and unseals the store once there are enough. Whether the gate stands open now.
     pub async fn unseal(&self, share: &SecretBytes) -> Result<bool, UnsealFailure> {
-        let step = self.progress().add(share)?;
+        let step = self.progress().add(share, self.uptime())?;
         match step {
             Step::More => Ok(self.gate.opened().is_some()),
             Step::Enough(shares) => {
@@ -125,7 +124,8 @@ impl Keeper {
 
     /// How many shares came in that have not been tried, and the name of the attempt.
     pub fn shares_in(&self) -> (usize, Option<Uuid>) {
-        let progress = self.progress();
+        let mut progress = self.progress();
+        progress.expire(self.uptime());
         (progress.count(), progress.nonce())
     }
 
@@ -141,6 +141,7 @@ impl Keeper {
             let followed = if is_open {
                 self.close_if_sealed().await
             } else {
+                self.progress().expire(self.uptime());
                 self.open_quietly().await
             };
             if let Err(error) = followed {
@@ -170,6 +171,10 @@ impl Keeper {
     async fn is_live(&self) -> Result<Option<bool>, SetupError> {
         let header = self.blueprint.parts.store.header().await?;
         Ok(header.map(|header| header.live_secret.is_some()))
+    }
+
+    fn uptime(&self) -> Duration {
+        self.blueprint.parts.clock.uptime()
     }
 
     fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {
