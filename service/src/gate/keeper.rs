@@ -61,7 +61,9 @@ impl Keeper {
         }
         match self.blueprint.open(&self.look).await {
             Ok(opened) => {
+                let mut progress = self.progress();
                 self.gate.set(opened);
+                progress.reset();
                 Ok(true)
             }
             Err(OpenError::Engine(SetupError::Sealed)) => Ok(false),
@@ -99,22 +101,39 @@ impl Keeper {
     /// Closes the gate and has everything behind it wiped.
     pub async fn close(&self) {
         let _turn = self.turn.lock().await;
-        if let Some(opened) = self.gate.close() {
+        let closed = {
+            let mut progress = self.progress();
+            progress.reset();
+            self.gate.close()
+        };
+        if let Some(opened) = closed {
             opened.shutdown().await;
         }
     }
 
-    /// Takes one unlock share in, and unseals the store once there are enough. Whether the gate stands open now.
+    /// Takes one unlock share in, and unseals the store once there are enough. Whether the gate stands open now; while it
+    /// does, nothing is taken in.
     pub async fn unseal(&self, share: &SecretBytes) -> Result<bool, UnsealFailure> {
-        let step = self.progress().add(share, self.uptime())?;
-        match step {
-            Step::More => Ok(self.gate.opened().is_some()),
-            Step::Enough(shares) => {
-                setup::unseal(&self.blueprint.parts, &shares).await?;
-                tracing::warn!("the store was unsealed by this node");
-                Ok(self.open().await?)
-            }
+        match self.take_in(share)? {
+            None => Ok(true),
+            Some(Step::More) => Ok(false),
+            Some(Step::Enough(shares)) => self.unseal_with(&shares).await,
         }
+    }
+
+    /// Whether the gate is open is asked under the lock of what came in: whoever opens it forgets that under the same.
+    fn take_in(&self, share: &SecretBytes) -> Result<Option<Step>, ShareRefusal> {
+        let mut progress = self.progress();
+        if self.gate.opened().is_some() {
+            return Ok(None);
+        }
+        progress.add(share, self.uptime()).map(Some)
+    }
+
+    async fn unseal_with(&self, shares: &[SecretBytes]) -> Result<bool, UnsealFailure> {
+        setup::unseal(&self.blueprint.parts, shares).await?;
+        tracing::warn!("the store was unsealed by this node");
+        Ok(self.open().await?)
     }
 
     /// Forgets the shares that came in.
