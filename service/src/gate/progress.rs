@@ -82,6 +82,20 @@ impl Progress {
         ))
     }
 
+    /// The first complete set among these shares. What came in before counts for nothing here, and none of these is kept.
+    pub(super) fn complete_among(
+        &self,
+        shares: &[SecretBytes],
+    ) -> Result<Option<Vec<SecretBytes>>, ShareRefusal> {
+        let mut own = Self::new(self.threshold);
+        for share in shares {
+            if let Step::Enough(complete) = own.add(share, Duration::ZERO)? {
+                return Ok(Some(complete));
+            }
+        }
+        Ok(None)
+    }
+
     /// How many shares there are of the set that has most.
     pub(super) fn count(&self) -> usize {
         let counts = self.sets.iter().map(|set| set.shares.len());
@@ -215,6 +229,21 @@ mod tests {
             );
         }
         assert_eq!((progress.count(), progress.nonce()), (0, None));
+    }
+
+    #[test]
+    fn shares_given_at_once_stand_by_themselves() {
+        let mut progress = Progress::new(2);
+        let all = shares(3, 2);
+        progress.add(&all[0], START).unwrap();
+        let complete = |given: &[SecretBytes]| progress.complete_among(given).unwrap();
+        assert_eq!(complete(&all[1..]).map(|set| set.len()), Some(2));
+        assert!(complete(&all[1..2]).is_none());
+        let mut mixed = shares(2, 2);
+        mixed.truncate(1);
+        mixed.push(SecretBytes::new(all[1].expose_secret().to_vec()));
+        assert!(complete(&mixed).is_none());
+        assert_eq!(progress.count(), 1);
     }
 
     #[test]
