@@ -121,11 +121,11 @@ impl Foundation {
             identity_observer: Arc::<Metrics>::clone(&self.metrics),
             workers: self.house.workers,
         };
-        let keeper = Keeper::new(Arc::clone(&gate), blueprint);
+        let server = runtime.block_on(server_info(keys.as_ref(), &self.house.store))?;
+        let keeper = Keeper::new(Arc::clone(&gate), blueprint, server.unlock_threshold);
         let keeper = Arc::new(keeper);
         runtime.block_on(open_gate(&gate, &keeper, root))?;
         runtime.spawn(reopen_audit(Arc::clone(&gate), self.reloads));
-        let server = runtime.block_on(server_info(keys.as_ref(), &self.house.store))?;
         let front = Front {
             gate,
             keeper,

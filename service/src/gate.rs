@@ -16,6 +16,7 @@ mod progress;
 
 pub use keeper::{Keeper, UnsealFailure};
 pub use opening::{Blueprint, OpenError};
+pub use progress::ShareRefusal;
 
 /// What a node works with while it is open. Requests hold on to it until they are answered; nothing else does, so
 /// closing the gate wipes every key soon after.

@@ -28,7 +28,7 @@ pub struct Target {
 pub enum OperatorCommand {
     /// Close every node until enough unlock shares open the store again; needs a token in `VAULT_TOKEN`
     Seal(Target),
-    /// Give one unlock share, asked for at the terminal or read from standard input
+    /// Give one unlock share, asked for at the terminal, or those in the lines of standard input, all in one call
     Unseal(Target),
     /// Say whether the store is sealed
     Status(Target),
@@ -52,8 +52,7 @@ pub fn run(command: OperatorCommand) -> Result<String, Failure> {
             }
             OperatorCommand::Unseal(target) => {
                 let service = Service::of(&target)?;
-                let share = read_share()?;
-                let body = json!({"key": share.trim()});
+                let body = unsealing(&read_shares()?);
                 let status = service.call(Method::PUT, "sys/unseal", &body).await?;
                 Ok(described(&status))
             }
@@ -136,15 +135,38 @@ async fn answer(response: Response) -> Result<Value, Failure> {
     )))
 }
 
-/// Not an argument: those are in the shell's history and in the list of processes.
-fn read_share() -> Result<Zeroizing<String>, Failure> {
-    let _unseen = io::stdin().is_terminal().then(Unseen::begin);
+/// One share is added to those the node has; several are all it takes.
+fn unsealing(shares: &[Zeroizing<String>]) -> Value {
+    match shares {
+        [share] => json!({"key": share.trim()}),
+        several => {
+            let shares = several.iter().map(|share| share.trim());
+            json!({"keys": shares.collect::<Vec<_>>()})
+        }
+    }
+}
+
+/// Not arguments: those are in the shell's history and in the list of processes.
+fn read_shares() -> Result<Vec<Zeroizing<String>>, Failure> {
+    if io::stdin().is_terminal() {
+        let _unseen = Unseen::begin();
+        return Ok(read_share()?.into_iter().collect());
+    }
+    let mut shares = Vec::new();
+    while let Some(share) = read_share()? {
+        if !share.trim().is_empty() {
+            shares.push(share);
+        }
+    }
+    Ok(shares)
+}
+
+/// The next line of standard input, if there is one.
+fn read_share() -> Result<Option<Zeroizing<String>>, Failure> {
     let mut share = Zeroizing::new(String::with_capacity(SHARE_ROOM));
-    io::stdin()
-        .lock()
-        .read_line(&mut share)
-        .map_err(|error| Failure::unexpected("no unlock share can be read", &error))?;
-    Ok(share)
+    let read = io::stdin().lock().read_line(&mut share);
+    let read = read.map_err(|error| Failure::unexpected("no unlock share can be read", &error))?;
+    Ok((read > 0).then_some(share))
 }
 
 /// Keeps the terminal from showing what is typed, for as long as this exists.

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use keyring::secret::SecretBytes;
 use keyring::setup::{self, SetupError, UnsealError};
-use keyring::shares::ShareError;
 use keyring::store::StoreError;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::progress::{Progress, Step};
+use super::progress::{Progress, ShareRefusal, Step};
 use super::{Blueprint, Gate, OpenError};
 
 /// Opens and closes the gate of this node.
@@ -33,21 +32,21 @@ pub enum UnsealFailure {
     /// The store was unsealed, but this node could not be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// It is no share.
+    /// It was not taken in.
     #[error(transparent)]
-    Share(#[from] ShareError),
+    Share(#[from] ShareRefusal),
     /// The shares were tried and do not open the store.
     #[error(transparent)]
     Unseal(#[from] UnsealError),
 }
 
 impl Keeper {
-    /// A keeper of this gate, which it has not touched yet.
-    pub fn new(gate: Arc<Gate>, blueprint: Blueprint) -> Self {
+    /// A keeper of this gate, which it has not touched yet. So many unlock shares open the store.
+    pub fn new(gate: Arc<Gate>, blueprint: Blueprint, threshold: u8) -> Self {
         Self {
             gate,
             blueprint,
-            progress: Mutex::default(),
+            progress: Mutex::new(Progress::new(threshold)),
             turn: tokio::sync::Mutex::default(),
             look: Arc::default(),
             is_sealing: AtomicBool::new(false),
@@ -62,7 +61,9 @@ impl Keeper {
         }
         match self.blueprint.open(&self.look).await {
             Ok(opened) => {
+                let mut progress = self.progress();
                 self.gate.set(opened);
+                progress.reset();
                 Ok(true)
             }
             Err(OpenError::Engine(SetupError::Sealed)) => Ok(false),
@@ -100,22 +101,50 @@ impl Keeper {
     /// Closes the gate and has everything behind it wiped.
     pub async fn close(&self) {
         let _turn = self.turn.lock().await;
-        if let Some(opened) = self.gate.close() {
+        let closed = {
+            let mut progress = self.progress();
+            progress.reset();
+            self.gate.close()
+        };
+        if let Some(opened) = closed {
             opened.shutdown().await;
         }
     }
 
-    /// Takes one unlock share in, and unseals the store once there are enough. Whether the gate stands open now.
+    /// Takes one unlock share in, and unseals the store once there are enough. Whether the gate stands open now; while it
+    /// does, nothing is taken in.
     pub async fn unseal(&self, share: &SecretBytes) -> Result<bool, UnsealFailure> {
-        let step = self.progress().add(share)?;
-        match step {
-            Step::More => Ok(self.gate.opened().is_some()),
-            Step::Enough(shares) => {
-                setup::unseal(&self.blueprint.parts, &shares).await?;
-                tracing::warn!("the store was unsealed by this node");
-                Ok(self.open().await?)
-            }
+        match self.take_in(share)? {
+            None => Ok(true),
+            Some(Step::More) => Ok(false),
+            Some(Step::Enough(shares)) => self.unseal_with(&shares).await,
         }
+    }
+
+    /// Tries these unlock shares, and keeps none of them: whoever brings all of them is not concerned by what others bring.
+    /// Whether the gate stands open now.
+    pub async fn unseal_at_once(&self, shares: &[SecretBytes]) -> Result<bool, UnsealFailure> {
+        if self.gate.opened().is_some() {
+            return Ok(true);
+        }
+        let complete = self.progress().complete_among(shares)?;
+        let complete = complete.ok_or(UnsealError::TooFew)?;
+        self.unseal_with(&complete).await
+    }
+
+    /// Whether the gate is open is asked under the lock of what came in: whoever opens it forgets that under the same.
+    fn take_in(&self, share: &SecretBytes) -> Result<Option<Step>, ShareRefusal> {
+        let mut progress = self.progress();
+        if self.gate.opened().is_some() {
+            return Ok(None);
+        }
+        progress.add(share, self.uptime()).map(Some)
+    }
+
+    async fn unseal_with(&self, shares: &[SecretBytes]) -> Result<bool, UnsealFailure> {
+        setup::unseal(&self.blueprint.parts, shares).await?;
+        tracing::warn!("the store was unsealed by this node");
+        Ok(self.open().await?)
     }
 
     /// Forgets the shares that came in.
@@ -125,7 +154,8 @@ impl Keeper {
 
     /// How many shares came in that have not been tried, and the name of the attempt.
     pub fn shares_in(&self) -> (usize, Option<Uuid>) {
-        let progress = self.progress();
+        let mut progress = self.progress();
+        progress.expire(self.uptime());
         (progress.count(), progress.nonce())
     }
 
@@ -141,6 +171,7 @@ impl Keeper {
             let followed = if is_open {
                 self.close_if_sealed().await
             } else {
+                self.progress().expire(self.uptime());
                 self.open_quietly().await
             };
             if let Err(error) = followed {
@@ -170,6 +201,10 @@ impl Keeper {
     async fn is_live(&self) -> Result<Option<bool>, SetupError> {
         let header = self.blueprint.parts.store.header().await?;
         Ok(header.map(|header| header.live_secret.is_some()))
+    }
+
+    fn uptime(&self) -> Duration {
+        self.blueprint.parts.clock.uptime()
     }
 
     fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {

@@ -13,6 +13,7 @@ use super::methods::approle::{AppRoleError, AppRoles};
 use super::methods::cert::Certificates;
 use super::methods::jwt::Issuers;
 use super::methods::kubernetes::Clusters;
+use super::methods::turns::Turns;
 use super::methods::userpass::Users;
 use super::methods::userpass::password::PasswordHasher;
 use super::parts::Parts;
@@ -53,13 +54,14 @@ pub enum DisableError {
 impl AuthMethods {
     /// No method yet but the built-in one: see [`entries_changed`](Self::entries_changed).
     pub fn new(parts: &Parts) -> Self {
-        // Half of the cores for passwords at most; the others go on serving.
+        // Half of the cores for passwords at most, and for certificates; the others go on serving.
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let hasher = PasswordHasher::new(cores.div_ceil(2));
+        let turns = Turns::new(cores.div_ceil(2));
         Self {
             mounts: AuthMounts::new(parts.clone()),
             approles: AppRoles::new(parts.clone()),
-            certificates: Certificates::new(parts.clone()),
+            certificates: Certificates::new(parts.clone(), turns),
             clusters: Clusters::new(parts.clone()),
             issuers: Issuers::new(parts.clone()),
             users: Users::new(parts.clone(), hasher),

@@ -8,6 +8,7 @@ pub mod jwt;
 pub mod kubernetes;
 #[cfg(test)]
 mod stub_server;
+pub mod turns;
 pub mod userpass;
 
 use keyring::name::KeyName;

@@ -140,18 +140,12 @@ fn shares_that_are_wrong_open_nothing_and_spoil_nothing() {
     let (_, _, foreign) = started(&other, &Store::Sqlite);
     app.create("k", "").data();
     seal(&app);
-    let refused = |body: Value| {
-        app.anonymous("PUT", "sys/unseal")
-            .body(body)
-            .send()
-            .refusal()
-    };
     let missing = "'key' must be specified in request body as JSON, or 'reset' set to true";
-    assert_eq!(refused(json!({})), (400, missing.to_owned()));
+    assert_eq!(refused(&app, json!({})), (400, missing.to_owned()));
     let mistyped = shares[0].replace('0', "1");
     for key in ["x", "sealring-share-1:", mistyped.as_str()] {
         assert_eq!(
-            refused(json!({"key": key})),
+            refused(&app, json!({"key": key})),
             (400, "invalid key".to_owned())
         );
     }
@@ -167,6 +161,68 @@ fn shares_that_are_wrong_open_nothing_and_spoil_nothing() {
     assert_eq!(reset.json()["progress"], 0);
     unseal(&app, &shares[1]);
     assert_eq!(unseal(&app, &shares[0]).json()["sealed"], false);
+}
+
+fn refused(app: &TestApp, body: Value) -> (u16, String) {
+    app.anonymous("PUT", "sys/unseal")
+        .body(body)
+        .send()
+        .refusal()
+}
+
+#[test]
+fn shares_given_at_once_open_the_store_and_those_given_before_are_forgotten() {
+    let home = Home::new();
+    let (_, app, shares) = started(&home, &Store::Sqlite);
+    app.create("k", "").data();
+    seal(&app);
+    assert_eq!(unseal(&app, &shares[2]).json()["progress"], 1);
+    let too_few = "more unlock shares are needed".to_owned();
+    assert_eq!(refused(&app, json!({"keys": [shares[1]]})), (400, too_few));
+    let both = json!({"key": shares[0], "keys": [shares[1]]});
+    let exclusive = "'key' and 'keys' exclude each other".to_owned();
+    assert_eq!(refused(&app, both), (400, exclusive));
+    assert_eq!(status(&app)["progress"], 1);
+    let opened = app
+        .anonymous("PUT", "sys/unseal")
+        .body(json!({"keys": [shares[0], shares[1]]}))
+        .send();
+    assert_eq!(opened.status, 200, "{}", opened.text());
+    assert_eq!(opened.json()["sealed"], false);
+    assert!(!is_sealed(&app));
+
+    seal(&app);
+    check_sealed(&app);
+    assert_eq!(unseal(&app, &shares[0]).json()["progress"], 1);
+    assert!(is_sealed(&app));
+    assert_eq!(unseal(&app, &shares[1]).json()["sealed"], false);
+
+    // Nor does an open node take any.
+    assert_eq!(unseal(&app, &shares[2]).json()["sealed"], false);
+    seal(&app);
+    assert_eq!(unseal(&app, &shares[0]).json()["progress"], 1);
+    assert!(is_sealed(&app));
+}
+
+#[test]
+fn a_share_with_another_threshold_is_refused() {
+    let home = Home::new();
+    let (_, app, shares) = started(&home, &Store::Sqlite);
+    app.create("k", "").data();
+    seal(&app);
+    unseal(&app, &shares[0]);
+    for (count, threshold) in [("1", "1"), ("3", "3")] {
+        let other = Home::new();
+        let (_, foreign) = other
+            .config(&Store::Sqlite, "")
+            .init_with_shares(count, threshold);
+        for body in [json!({"key": foreign[0]}), json!({"keys": [foreign[0]]})] {
+            let invalid = (400, "invalid key".to_owned());
+            assert_eq!(refused(&app, body), invalid, "{threshold} of {count}");
+        }
+    }
+    assert_eq!(status(&app)["progress"], 1);
+    assert_eq!(unseal(&app, &shares[1]).json()["sealed"], false);
 }
 
 #[test]
@@ -214,6 +270,11 @@ fn the_operator_does_it_from_the_shell() {
     );
     assert_eq!(
         operator("unseal", &shares[1]),
+        (true, "unsealed\n".to_owned())
+    );
+    assert!(operator("seal", "").0);
+    assert_eq!(
+        operator("unseal", &format!("{}\n{}\n", shares[2], shares[0])),
         (true, "unsealed\n".to_owned())
     );
 }

@@ -2,6 +2,8 @@
 
 mod role;
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::endpoint::{Endpoint, nowhere};
@@ -52,16 +54,19 @@ async fn login(request: &Request<'_>, mount: &AuthMount) -> Answer {
     let name = name.as_str().to_ascii_lowercase();
     let shown = request.client_certificates();
     let shown = shown.ok_or_else(|| Problem::bad("client certificate must be supplied"))?;
-    let certificates = &methods(request)?.certificates;
-    let login = certificates
-        .log_in(&mount.accessor, known_name(&name), shown, request.remote)
-        .await?;
-    let proven = Proven {
-        display_name: display_name(mount, Some(&login.display_name)),
-        metadata: login.metadata,
-        params: login.params,
-    };
-    log_in(request, mount, "login", |_| async { Ok(proven) }).await
+    let (shown, remote, mount_of) = (Arc::clone(shown), request.remote, mount.clone());
+    log_in(request, mount, "login", |identity| async move {
+        let certificates = &identity.methods.certificates;
+        let login = certificates
+            .log_in(&mount_of.accessor, known_name(&name), shown, remote)
+            .await?;
+        Ok(Proven {
+            display_name: display_name(&mount_of, Some(&login.display_name)),
+            metadata: login.metadata,
+            params: login.params,
+        })
+    })
+    .await
 }
 
 /// `GET config`

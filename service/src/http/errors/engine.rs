@@ -8,7 +8,7 @@ use keyring::store::StoreError;
 use keyring::transit::MountError;
 
 use super::Problem;
-use crate::gate::{OpenError, UnsealFailure};
+use crate::gate::{OpenError, ShareRefusal, UnsealFailure};
 use crate::http::operation::Operation;
 
 impl Problem {
@@ -179,7 +179,10 @@ impl Problem {
             UnsealFailure::Open(error @ (OpenError::Audit(_) | OpenError::Identity(_))) => {
                 Self::internal("this node cannot be opened").alarmed(&error)
             }
-            UnsealFailure::Share(_) => Self::bad("invalid key"),
+            UnsealFailure::Share(ShareRefusal::Full) => Self::unavailable(
+                "unlock shares of too many sets are waiting; give all shares at once in 'keys'",
+            ),
+            UnsealFailure::Share(ShareRefusal::Share(_)) => Self::bad("invalid key"),
             UnsealFailure::Unseal(
                 error @ (UnsealError::Malformed | UnsealError::Rejected | UnsealError::TooFew),
             ) => Self::bad(error.to_string()),

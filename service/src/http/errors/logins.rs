@@ -129,6 +129,7 @@ impl From<CertLoginError> for Problem {
             CertLoginError::Address => Self::permission_denied(),
             CertLoginError::Certificate(_) | CertLoginError::NoName => Self::bad(error.to_string()),
             CertLoginError::LookUp(error) => error.into(),
+            CertLoginError::Turn(error) => error.into(),
         }
     }
 }

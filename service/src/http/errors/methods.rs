@@ -8,6 +8,7 @@ use crate::identity::auth_methods::DisableError;
 use crate::identity::auth_mounts::AuthMountError;
 use crate::identity::methods::approle::AppRoleError;
 use crate::identity::methods::approle::login::LoginError;
+use crate::identity::methods::turns::TurnError;
 use crate::identity::methods::userpass::UserLoginError;
 use crate::identity::methods::userpass::password::HashError;
 use crate::identity::methods::{cert, jwt, kubernetes};
@@ -85,9 +86,18 @@ impl From<UserLoginError> for Problem {
 impl From<HashError> for Problem {
     fn from(error: HashError) -> Self {
         match error {
-            HashError::Busy => Self::busy(),
-            HashError::BrokeOff => Self::internal("the request broke off").alarmed(&error),
             HashError::Entropy(source) => Self::without_entropy(source),
+            HashError::Memory => Self::internal("the request broke off").alarmed(&error),
+            HashError::Turn(error) => error.into(),
+        }
+    }
+}
+
+impl From<TurnError> for Problem {
+    fn from(error: TurnError) -> Self {
+        match error {
+            TurnError::BrokeOff => Self::internal("the request broke off").alarmed(&error),
+            TurnError::Busy => Self::busy(),
         }
     }
 }

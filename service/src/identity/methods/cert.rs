@@ -9,12 +9,15 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use keyring::clock::Timestamp;
+
 use self::chain::ChainFault;
 use self::config::Config;
 use self::presented::Presented;
 use self::role::{CertFault, Role};
 use super::CONFIG;
 use super::entry_shelf::{EntryShelf, LookUpError};
+use super::turns::{TurnError, Turns};
 use crate::connection::ClientCertificates;
 use crate::identity::cidr;
 use crate::identity::entries::{Entry, EntryError};
@@ -29,6 +32,7 @@ pub struct Certificates {
     /// The roles, by their names in lower case.
     pub roles: EntryShelf<Role>,
     parts: Parts,
+    turns: Turns,
 }
 
 /// Who has logged in, and what the token is to be like.
@@ -57,6 +61,9 @@ pub enum CertLoginError {
     /// There are too many roles to try them all.
     #[error("there are too many roles to try them all; name one")]
     NoName,
+    /// There was no turn for it, or the work broke off.
+    #[error(transparent)]
+    Turn(#[from] TurnError),
 }
 
 /// Why a token is not renewed that a certificate was shown for.
@@ -74,12 +81,13 @@ impl Certificates {
     /// How many roles are tried for a login that names none.
     pub const MAX_TRIED: usize = 100;
 
-    /// No certificate is known yet.
-    pub fn new(parts: Parts) -> Self {
+    /// No certificate is known yet. Reading certificates takes its time, so it waits for one of these turns.
+    pub fn new(parts: Parts, turns: Turns) -> Self {
         Self {
             configs: EntryShelf::new("cert-config", parts.entries.clone()),
             roles: EntryShelf::new("cert-role", parts.entries.clone()),
             parts,
+            turns,
         }
     }
 
@@ -94,21 +102,14 @@ impl Certificates {
         &self,
         mount: &str,
         name: &str,
-        shown: &ClientCertificates,
+        shown: Arc<ClientCertificates>,
         remote: Option<IpAddr>,
     ) -> Result<CertLogin, CertLoginError> {
-        let mut refusal = CertFault::Chain(ChainFault::Untrusted);
-        for entry in self.roles_to_try(mount, name).await? {
-            let role = &entry.value;
-            match role.admit(shown, self.parts.now()) {
-                Ok(presented) if cidr::admits(&role.token.bound_cidrs, remote) => {
-                    return Ok(login(&entry, &presented));
-                }
-                Ok(_) => return Err(CertLoginError::Address),
-                Err(fault) => refusal = refusal.max(fault),
-            }
-        }
-        Err(refusal.into())
+        let roles = self.roles_to_try(mount, name).await?;
+        let turn = self.turns.turn().await?;
+        let now = self.parts.now();
+        let (tried, _) = turn.run(move || first(&roles, &shown, remote, now)).await?;
+        tried
     }
 
     /// Whether whoever renews shows the certificate of the login, which by its serial number is one of its authority, and
@@ -147,6 +148,27 @@ impl Certificates {
         let all = all.map_err(LookUpError::from)?;
         all.ok_or(CertLoginError::NoName)
     }
+}
+
+/// The login by the first role that takes the certificate.
+fn first(
+    roles: &[Arc<Entry<Role>>],
+    shown: &ClientCertificates,
+    remote: Option<IpAddr>,
+    now: Timestamp,
+) -> Result<CertLogin, CertLoginError> {
+    let mut refusal = CertFault::Chain(ChainFault::Untrusted);
+    for entry in roles {
+        let role = &entry.value;
+        match role.admit(shown, now) {
+            Ok(presented) if cidr::admits(&role.token.bound_cidrs, remote) => {
+                return Ok(login(entry, &presented));
+            }
+            Ok(_) => return Err(CertLoginError::Address),
+            Err(fault) => refusal = refusal.max(fault),
+        }
+    }
+    Err(refusal.into())
 }
 
 fn login(entry: &Entry<Role>, presented: &Presented) -> CertLogin {

@@ -1,14 +1,15 @@
 //! Passwords: Argon2id (RFC 9106) hashes, made and checked on few threads at a time and never where requests are served.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
 use keyring::entropy::{Entropy, EntropyError};
 use keyring::secret::SecretBytes;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::identity::methods::turns::{Turn, TurnError, Turns};
 
 /// The hash of a password in the PHC string format, parameters and salt included. Stored sealed, never printed.
 #[derive(Clone, Deserialize, PartialEq, Eq, Serialize)]
@@ -24,57 +25,39 @@ impl fmt::Debug for PasswordRecord {
 /// Why a password was neither hashed nor checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HashError {
-    /// More passwords are waiting than this node takes on.
-    #[error("too many passwords are being checked")]
-    Busy,
-    /// The work broke off, or memory for it ran out.
-    #[error("hashing a password broke off")]
-    BrokeOff,
     /// No salt.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
+    /// Memory for it ran out.
+    #[error("hashing a password broke off")]
+    Memory,
+    /// There was no turn for it, or the work broke off.
+    #[error(transparent)]
+    Turn(#[from] TurnError),
 }
 
 /// The threads for passwords. Each hash takes 19 MiB in two passes and one lane, as OWASP recommends: some 20 ms of a core
 /// on purpose, so only a few are worked on at once and only so many may wait. Clones share the room.
 #[derive(Clone, Debug)]
-pub struct PasswordHasher {
-    at_work: Arc<Semaphore>,
-    admitted: Arc<Semaphore>,
-}
+pub struct PasswordHasher(Turns);
 
 impl PasswordHasher {
-    /// How many passwords may be worked on or wait; beyond it they are refused.
-    pub const ADMITTED: usize = 256;
-
     /// Works on at most this many passwords at once.
     pub fn new(at_once: usize) -> Self {
-        Self {
-            at_work: Arc::new(Semaphore::new(at_once.max(1))),
-            admitted: Arc::new(Semaphore::new(Self::ADMITTED)),
-        }
+        Self(Turns::new(at_once))
     }
 
     /// A turn to work on a password; waits for it behind others.
-    pub async fn turn(&self) -> Result<Turn, HashError> {
-        let admitted = Arc::clone(&self.admitted).try_acquire_owned();
-        let admitted = admitted.map_err(|_| HashError::Busy)?;
-        let at_work = Arc::clone(&self.at_work).acquire_owned().await;
-        Ok(Turn {
-            _at_work: at_work.map_err(|_| HashError::BrokeOff)?,
-            _admitted: admitted,
-        })
+    pub async fn turn(&self) -> Result<PasswordTurn, HashError> {
+        Ok(PasswordTurn(self.0.turn().await?))
     }
 }
 
 /// The right to work on one password. It lasts until the work is done, whoever still waits for that.
 #[derive(Debug)]
-pub struct Turn {
-    _at_work: OwnedSemaphorePermit,
-    _admitted: OwnedSemaphorePermit,
-}
+pub struct PasswordTurn(Turn);
 
-impl Turn {
+impl PasswordTurn {
     /// The record of a new password, with a new salt.
     pub async fn hash(
         self,
@@ -83,8 +66,9 @@ impl Turn {
     ) -> Result<PasswordRecord, HashError> {
         let mut salt = [0; argon2::RECOMMENDED_SALT_LEN];
         entropy.fill(&mut salt)?;
-        let made = self.run(move || record(password.expose_secret(), &salt));
-        made.await?.0.ok_or(HashError::BrokeOff)
+        let work = move || record(password.expose_secret(), &salt);
+        let (made, _) = self.0.run(work).await?;
+        made.ok_or(HashError::Memory)
     }
 
     /// Whether this is the password of the record. Without a record the answer is no, after the same work. The turn goes on, for
@@ -94,22 +78,15 @@ impl Turn {
         password: SecretBytes,
         record: Option<PasswordRecord>,
     ) -> Result<(bool, Self), HashError> {
-        self.run(move || {
+        let work = move || {
             let matched = matches(
                 password.expose_secret(),
                 record.as_ref().unwrap_or_else(stand_in),
             );
             matched && record.is_some()
-        })
-        .await
-    }
-
-    async fn run<T: Send + 'static>(
-        self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<(T, Self), HashError> {
-        let done = tokio::task::spawn_blocking(move || (work(), self));
-        done.await.map_err(|_| HashError::BrokeOff)
+        };
+        let (is_right, turn) = self.0.run(work).await?;
+        Ok((is_right, Self(turn)))
     }
 }
 
@@ -173,12 +150,5 @@ mod tests {
         }
         let broken = PasswordRecord("$argon2id$".to_owned());
         assert!(!is_it("x", Some(&broken)).await);
-    }
-
-    #[tokio::test]
-    async fn who_does_not_fit_into_the_queue_is_refused_at_once() {
-        let hasher = PasswordHasher::new(1);
-        let _all = hasher.admitted.acquire_many(256).await.unwrap();
-        assert_eq!(hasher.turn().await.unwrap_err(), HashError::Busy);
     }
 }
