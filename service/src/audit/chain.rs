@@ -10,7 +10,7 @@ use super::group::{Group, Position};
 use super::intake::{Filled, Mark};
 use super::line::{
     self, Body as _, Checkpoint, Continued, FORMAT, Gap, Head, Hex, OpenIntent, Reason, Resent,
-    Start, Time,
+    ResumedAt, Start, Time,
 };
 use super::recovery::End;
 
@@ -92,10 +92,16 @@ impl Origin {
     }
 
     /// The line after which a spool file comes again.
-    pub(super) fn resent_line(&self, sink: &str, at: Timestamp) -> Vec<u8> {
+    pub(super) fn resent_line(
+        &self,
+        sink: &str,
+        at: Timestamp,
+        from: Option<ResumedAt>,
+    ) -> Vec<u8> {
         self.signed(&Resent {
             sink: sink.to_owned(),
             time: Time(at),
+            from,
         })
     }
 

@@ -12,8 +12,8 @@ use uuid::Uuid;
 use super::chain::first_hash;
 use super::encode::parse_time;
 use super::line::{
-    Checkpoint, Continued, FORMAT, Gap, Hex, Line, OpenIntent, Previous, SignedLine, Start,
-    Unfinished,
+    Checkpoint, Continued, FORMAT, Gap, Hex, Line, OpenIntent, Previous, ResumedAt, SignedLine,
+    Start, Unfinished,
 };
 
 /// How a file ends.
@@ -52,15 +52,41 @@ pub(super) fn end_of(file: &File, length: u64) -> io::Result<End> {
     }
 }
 
+/// What the first line of a file says of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Beginning {
+    pub(super) at: Timestamp,
+    pub(super) from: ResumedAt,
+}
+
 /// When the first line of a file was written.
 pub(super) fn began(file: &File) -> Option<Timestamp> {
+    beginning(file).map(|beginning| beginning.at)
+}
+
+/// How a file begins. The signature is not checked.
+pub(super) fn beginning(file: &File) -> Option<Beginning> {
     let bytes = read_from(file, 0, FIRST_LINE).ok()?;
     let line = bytes.split(|byte| *byte == b'\n').next()?;
     let Line::Signed(line) = Line::parse(line) else {
         return None;
     };
-    let start = line.body::<Start>().map(|start| start.time.0);
-    start.or_else(|| line.body::<Continued>().map(|continued| continued.time.0))
+    let start = line.body().map(|start: Start| Beginning {
+        at: start.time.0,
+        from: ResumedAt {
+            chain: start.chain,
+            records: 0,
+        },
+    });
+    start.or_else(|| {
+        line.body().map(|continued: Continued| Beginning {
+            at: continued.time.0,
+            from: ResumedAt {
+                chain: continued.chain,
+                records: continued.records,
+            },
+        })
+    })
 }
 
 fn read_from(file: &File, from: u64, to: u64) -> io::Result<Vec<u8>> {

@@ -3,6 +3,7 @@
 mod chains;
 mod files;
 mod finding;
+mod resend;
 mod signed;
 
 use std::io::{self, BufRead};
@@ -12,8 +13,9 @@ use keyring::audit_keys::ChainHash;
 pub(super) use self::chains::Chains;
 pub(super) use self::files::{in_order, open};
 pub(super) use self::finding::{Finding, Place};
+use self::resend::Reached;
 use super::chain::CHECKPOINT_RECORDS;
-use super::line::{Line, Unfinished};
+use super::line::{Line, Resent, Unfinished};
 use super::recovery::hash_of_unfinished;
 
 /// Reads the files of one sink in their order.
@@ -31,7 +33,12 @@ pub(super) struct Verifier {
     pending_from: u64,
     unsigned: u64,
     last_signature: Option<[u8; 64]>,
-    resent: bool,
+    /// Just before what is sent again.
+    resent: Option<Resent>,
+    /// Where the log was when something was sent again, until it is there again.
+    reached: Option<Reached>,
+    /// Whether what is read was sent before.
+    replays: bool,
     file: String,
     line: u64,
     pub(super) chains: Chains,
@@ -66,7 +73,9 @@ impl Verifier {
             pending_from: 0,
             unsigned: 0,
             last_signature: None,
-            resent: false,
+            resent: None,
+            reached: None,
+            replays: false,
             file: String::new(),
             line: 0,
             chains,
@@ -112,8 +121,7 @@ impl Verifier {
             Line::Signed(signed) => self.signed(&signed, with_end),
             Line::Foreign => self.keep(with_end),
         }
-        if self.resent && !matches!(line, Line::Signed(_)) {
-            self.resent = false;
+        if !matches!(line, Line::Signed(_)) && self.resent.take().is_some() {
             self.find("what is sent again does not begin with the first line of a file");
         }
     }
@@ -166,6 +174,7 @@ impl Verifier {
         self.records = records;
         self.hash = ChainHash::resume(hash);
         self.clear_pending();
+        self.compare_with_reached();
     }
 
     fn clear_pending(&mut self) {
@@ -203,7 +212,7 @@ impl Verifier {
             self.find("there is no header: this is no audit log, or its beginning is gone");
         }
         let last = self.chain.unwrap_or_default();
-        self.chains.end(&last, self.records);
+        self.chains.reach(&last, self.records);
         for text in self.chains.missing() {
             self.find(&text);
         }

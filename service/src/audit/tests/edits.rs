@@ -288,3 +288,95 @@ async fn lines_of_syslog_verify_without_their_prefixes() {
     assert_eq!(verifier.finish().0.findings, []);
     assert!(!verify(&[prefixed], &[]).findings.is_empty());
 }
+
+/// A log of one chain in several files, as a collector gets it, and the line that says that something comes again.
+async fn in_files() -> (
+    Vec<Vec<u8>>,
+    impl Fn(&str, Option<line::ResumedAt>) -> Vec<u8>,
+) {
+    let mut room = Room::new();
+    let SinkKind::File(file) = &mut room.settings.sinks[0].kind else {
+        panic!("a file");
+    };
+    file.rotate_bytes = 8 << 10;
+    let (log, _) = room.start();
+    for _ in 0..80 {
+        put(&log, &request()).await.unwrap();
+    }
+    close(&log);
+    let files = room.files();
+    assert!(files.len() >= 4, "{}", files.len());
+    let origin = start::origin(&room.settings, &basis()).unwrap();
+    let resent = move |sink: &str, from| origin.resent_line(sink, SystemClock.now(), from);
+    (files, resent)
+}
+
+#[tokio::test]
+async fn what_is_sent_again_may_go_back_and_never_ahead() {
+    let (files, resent) = in_files().await;
+    let again = resent("file", None);
+    let whole = files.concat();
+    let back = [whole.as_slice(), &again, &files[2], &files[3..].concat()].concat();
+    assert_eq!(verify(&[back], &[]).findings, []);
+    let early = [&files[0][..], &files[1], &again, &whole].concat();
+    assert_eq!(verify(&[early], &[]).findings, []);
+    let ahead = [&files[0][..], &again, &files[2..].concat()].concat();
+    let report = verify(&[ahead], &[]);
+    let found = &report.findings[0].text;
+    assert!(
+        found.contains("missing before what is sent again"),
+        "{found}"
+    );
+}
+
+#[tokio::test]
+async fn a_line_that_says_what_comes_again_is_for_one_sink_and_one_place() {
+    let (files, resent) = in_files().await;
+    let whole = files.concat();
+    let Line::Signed(header) = Line::parse(files[2].split(|byte| *byte == b'\n').next().unwrap())
+    else {
+        panic!("a header");
+    };
+    let header: line::Continued = header.body().unwrap();
+    let from = |records| {
+        Some(line::ResumedAt {
+            chain: header.chain,
+            records,
+        })
+    };
+    let with = |again: Vec<u8>| {
+        let log = [whole.clone(), again, files[2..].concat()].concat();
+        verify(&[log], &[]).findings
+    };
+    assert_eq!(with(resent("file", from(header.records))), []);
+    let found = with(resent("file", from(header.records - 1)));
+    assert!(found[0].text.contains("does not begin where"), "{found:?}");
+    let found = with(resent("other", from(header.records)));
+    assert!(found[0].text.contains("another sink"), "{found:?}");
+}
+
+#[tokio::test]
+async fn what_is_sent_again_must_be_what_was_sent_before() {
+    let (files, resent) = in_files().await;
+    // All that no checkpoint has signed yet can be computed anew.
+    let forged = recomputed(&lines(
+        &text(&files[0]).replace("orders", "orderz").into_bytes(),
+    ));
+    assert_eq!(verify(&[&forged], &[]).findings, []);
+    let log = [forged, resent("file", None), files.concat()].concat();
+    let found = verify(&[log], &[]).findings;
+    assert!(found[0].text.contains("not what was sent"), "{found:?}");
+}
+
+#[tokio::test]
+async fn several_chains_may_come_again_in_a_row() {
+    let (log, heads) = written().await;
+    let room = Room::new();
+    let origin = start::origin(&room.settings, &basis()).unwrap();
+    let again = origin.resent_line("file", SystemClock.now(), None);
+    let twice = [&log, &again, &log].map(Vec::as_slice).concat();
+    assert_eq!(verify(&[twice], &heads).findings, []);
+    let second = text(&log).rfind("{\"start\"").unwrap();
+    let unseen = [&log[..second / 2], b"\n", &again, &log[second..]].concat();
+    assert!(!verify(&[unseen], &heads).findings.is_empty());
+}

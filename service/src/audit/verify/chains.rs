@@ -63,7 +63,13 @@ impl Chains {
         }
     }
 
-    pub(super) fn end(&mut self, chain: &[u8; 16], records: u64) {
+    /// How far a chain has come, if it has begun.
+    pub(super) fn reached(&self, chain: &[u8; 16]) -> Option<u64> {
+        self.seen.get(chain).map(|seen| seen.records)
+    }
+
+    /// A chain has come as far as this.
+    pub(super) fn reach(&mut self, chain: &[u8; 16], records: u64) {
         if let Some(seen) = self.seen.get_mut(chain) {
             seen.records = seen.records.max(records);
         }
