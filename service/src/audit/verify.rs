@@ -32,6 +32,8 @@ pub(super) struct Verifier {
     pending_records: u64,
     pending_from: u64,
     unsigned: u64,
+    /// Whether the last checkpoint closed the chain.
+    closed: bool,
     last_signature: Option<[u8; 64]>,
     /// Just before what is sent again.
     resent: Option<Resent>,
@@ -72,6 +74,7 @@ impl Verifier {
             pending_records: 0,
             pending_from: 0,
             unsigned: 0,
+            closed: false,
             last_signature: None,
             resent: None,
             reached: None,
@@ -161,6 +164,9 @@ impl Verifier {
                 self.report
                     .add(place, "these lines are not what was written".to_owned());
             }
+        }
+        if std::mem::take(&mut self.closed) {
+            self.find("records stand after the checkpoint that closed their chain");
         }
         if self.unsigned >= CHECKPOINT_RECORDS {
             self.find("a checkpoint is missing before this group");

@@ -163,6 +163,9 @@ pub(in crate::audit) struct Checkpoint {
     pub(in crate::audit) records: u64,
     pub(in crate::audit) hash: Hex<32>,
     pub(in crate::audit) open: Vec<OpenIntent>,
+    /// Whether the chain ends here in order: no record follows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(in crate::audit) closed: bool,
 }
 
 /// Records that this sink misses because it was away.

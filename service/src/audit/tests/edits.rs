@@ -380,3 +380,73 @@ async fn several_chains_may_come_again_in_a_row() {
     let unseen = [&log[..second / 2], b"\n", &again, &log[second..]].concat();
     assert!(!verify(&[unseen], &heads).findings.is_empty());
 }
+
+/// A log with so many more records than are signed, as after a kill.
+async fn crashed(room: &Room, records: u64) -> Vec<u8> {
+    let (log, _) = room.start();
+    for _ in 0..records {
+        put(&log, &request()).await.unwrap();
+    }
+    let bytes = room.log();
+    close(&log);
+    bytes
+}
+
+#[tokio::test]
+async fn records_that_only_the_next_start_signed_are_noted() {
+    let room = Room::new();
+    let bytes = crashed(&room, 3).await;
+    std::fs::write(room.path(), bytes).unwrap();
+    let (log, _) = room.start();
+    close(&log);
+    let report = assert_good(&[room.log()], 3);
+    let noted = |note: &String| note.contains("signs its last 3 records");
+    assert!(report.notes.iter().any(noted), "{:?}", report.notes);
+}
+
+#[tokio::test]
+async fn records_after_the_end_of_a_chain_are_found_also_if_a_start_covers_them() {
+    let room = Room::new();
+    let crashed = crashed(&room, 3).await;
+    let log = room.log();
+    assert!(text(&log).contains(",\"closed\":true}"));
+    // One who can write to the disk goes on with the chain.
+    let lines = lines(&[&log[..], b"{\"n\":4,\"time\":\"x\"}\n{\"group\":4}\n"].concat());
+    let mut hash = ChainHash::resume(last_hash(&crashed));
+    hash.extend(&lines[lines.len() - 3]);
+    hash.extend(&lines[lines.len() - 2]);
+    let mut added = [log, lines[lines.len() - 2].clone()].concat();
+    push_group(&mut added, 4, &hash.current());
+    let found = verify(&[&added], &[]).findings;
+    assert!(found[0].text.contains("closed their chain"), "{found:?}");
+    std::fs::write(room.path(), added).unwrap();
+    let (log, _) = room.start();
+    close(&log);
+    assert!(!verify(&[room.log()], &[]).findings.is_empty());
+}
+
+/// The hash in the last line that ends a group.
+fn last_hash(log: &[u8]) -> [u8; 32] {
+    let mut lines = lines(log).into_iter().rev();
+    let found = lines.find_map(|line| match Line::parse(line.strip_suffix(b"\n")?) {
+        Line::Group(_, hash) => Some(hash),
+        Line::Record(_) | Line::Signed(_) | Line::Foreign => None,
+    });
+    found.unwrap()
+}
+
+#[tokio::test]
+async fn a_chain_whose_records_are_all_signed_is_closed_by_a_checkpoint_of_its_own() {
+    let room = Room::new();
+    let (log, _) = room.start();
+    put(&log, &request()).await.unwrap();
+    let kept = log.heads();
+    until("a checkpoint", || kept.borrow().is_some()).await;
+    let before = kept.borrow().clone().unwrap();
+    close(&log);
+    let after = kept.borrow().clone().unwrap();
+    assert_eq!(before.records, after.records);
+    for head in [before, after] {
+        assert_eq!(verify(&[room.log()], &[head]).findings, []);
+    }
+}

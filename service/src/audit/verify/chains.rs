@@ -93,12 +93,13 @@ impl Chains {
             });
         };
         let (found, kept) = (seen.records, head.records);
-        if seen.contradicts_head {
+        if seen.meets_head {
+            // Of two checkpoints at one record, the store keeps one.
+            None
+        } else if seen.contradicts_head {
             Some(format!(
                 "chain {chain} is not the one whose head the store keeps"
             ))
-        } else if seen.meets_head {
-            None
         } else if found < kept {
             Some(format!(
                 "chain {chain} was cut short: it had {kept} records, and {found} are there"

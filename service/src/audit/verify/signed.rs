@@ -53,6 +53,13 @@ impl Verifier {
         if has_begun && !self.replays {
             self.find("this chain has begun before");
         }
+        if self.unsigned > 0 && resent.is_none() {
+            self.note(&format!(
+                "no checkpoint of the chain before signs its last {} records: only the start here does",
+                self.unsigned
+            ));
+        }
+        self.closed = false;
         self.leave_chain();
         self.chain = Some(start.chain.0);
         start.sink.clone_into(&mut self.sink);
@@ -128,6 +135,7 @@ impl Verifier {
         }
         if resent.is_some() {
             self.unsigned = 0;
+            self.closed = false;
         }
         self.leave_chain();
         self.chain = Some(line.chain.0);
@@ -152,6 +160,7 @@ impl Verifier {
         self.report.checkpoints += 1;
         self.report.signed_until = Some(time_text(line.time.0));
         self.unsigned = 0;
+        self.closed = line.closed;
         let mut after = ChainHash::resume(hash);
         after.extend(with_end);
         self.adopt(records, after.current());
