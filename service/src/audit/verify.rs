@@ -219,7 +219,7 @@ impl Verifier {
         }
         let last = self.chain.unwrap_or_default();
         self.chains.reach(&last, self.records);
-        for text in self.chains.missing() {
+        for text in self.chains.missing(&last) {
             self.find(&text);
         }
         for text in self.chains.uncovered() {

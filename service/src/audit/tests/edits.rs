@@ -450,3 +450,22 @@ async fn a_chain_whose_records_are_all_signed_is_closed_by_a_checkpoint_of_its_o
         assert_eq!(verify(&[room.log()], &[head]).findings, []);
     }
 }
+
+#[tokio::test]
+async fn a_store_that_keeps_no_head_of_the_last_chain_is_told() {
+    let (log, heads) = written().await;
+    let found = |heads: &[AuditHead], log: &[u8]| {
+        let chains = Chains::new(heads.iter().cloned());
+        let mut verifier = Verifier::new(Some(keys().public_key()), chains);
+        verifier.read("log", log, false, |_| {}).unwrap();
+        verifier.finish().0.findings
+    };
+    for heads in [&heads[..1], &[]] {
+        let found = found(heads, &log);
+        assert!(found[0].text.contains("keeps no head"), "{found:?}");
+    }
+    // A chain that has hardly begun has none.
+    let second = text(&log).rfind("{\"start\"").unwrap();
+    let end = second + text(&log[second..]).find('\n').unwrap() + 1;
+    assert_eq!(found(&heads[..1], &log[..end]), []);
+}
