@@ -1,5 +1,6 @@
 //! Checks a log: every line against the chain, every signature against the key, every chain against its head.
 
+mod bounded;
 mod chains;
 mod files;
 mod finding;
@@ -10,6 +11,7 @@ use std::io::{self, BufRead};
 
 use keyring::audit_keys::ChainHash;
 
+use self::bounded::MAX_LINE;
 pub(super) use self::chains::Chains;
 pub(super) use self::files::{in_order, open};
 pub(super) use self::finding::{Finding, Place};
@@ -99,17 +101,20 @@ impl Verifier {
         let mut line = Vec::with_capacity(4096);
         loop {
             line.clear();
-            let read = from.read_until(b'\n', &mut line)?;
+            let read = bounded::read_line(&mut from, &mut line)?;
             if read == 0 {
                 return Ok(());
             }
             self.line += 1;
+            if read > MAX_LINE {
+                self.find("this line is longer than any that is written");
+            }
             self.line(if has_prefixes {
                 without_prefix(&line)
             } else {
                 &line
             });
-            progress(u64::try_from(read).unwrap_or_default());
+            progress(read);
         }
     }
 
@@ -130,6 +135,10 @@ impl Verifier {
     }
 
     fn keep(&mut self, line: &[u8]) {
+        if self.pending.len().saturating_add(line.len()) > MAX_PENDING {
+            self.find("there is more without the end of a group than any group holds");
+            self.clear_pending();
+        }
         if self.pending.is_empty() {
             self.pending_from = self.line;
         }
@@ -273,3 +282,5 @@ fn without_prefix(line: &[u8]) -> &[u8] {
 }
 
 const KEPT_FINDINGS: usize = 10;
+/// More than the buffers of a busy node hold at once.
+const MAX_PENDING: usize = 256 << 20;

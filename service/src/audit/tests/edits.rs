@@ -469,3 +469,21 @@ async fn a_store_that_keeps_no_head_of_the_last_chain_is_told() {
     let end = second + text(&log[second..]).find('\n').unwrap() + 1;
     assert_eq!(found(&heads[..1], &log[..end]), []);
 }
+
+#[tokio::test]
+async fn lines_and_groups_longer_than_any_are_found_and_not_kept() {
+    let (log, _) = written().await;
+    let line = [vec![b'x'; 5 << 20], b"\n".to_vec()].concat();
+    let found = verify(&[[log.clone(), line].concat()], &[]).findings;
+    assert!(found[0].text.contains("longer than any"), "{found:?}");
+    let mut verifier = Verifier::new(None, Chains::default());
+    verifier.read("log", log.as_slice(), false, |_| {}).unwrap();
+    let line = [vec![b'x'; 3 << 20], b"\n".to_vec()].concat();
+    for _ in 0..86 {
+        verifier
+            .read("more", line.as_slice(), false, |_| {})
+            .unwrap();
+    }
+    let found = verifier.finish().0.findings;
+    assert!(found[0].text.contains("any group holds"), "{found:?}");
+}
