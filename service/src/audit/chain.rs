@@ -10,7 +10,7 @@ use super::group::{Group, Position};
 use super::intake::{Filled, Mark};
 use super::line::{
     self, Body as _, Checkpoint, Continued, FORMAT, Gap, Head, Hex, OpenIntent, Reason, Resent,
-    Start, Time,
+    ResumedAt, Start, Time,
 };
 use super::recovery::End;
 
@@ -31,6 +31,18 @@ pub(super) struct Chain {
     position: Position,
     open: Vec<OpenIntent>,
     signed_records: u64,
+    closed: bool,
+}
+
+/// Whether a group is followed by a checkpoint, unless there are so many records that it must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// It is not.
+    Nothing,
+    /// By one.
+    Checkpoint,
+    /// By the last one, after which the chain takes no more records.
+    Closing,
 }
 
 impl Origin {
@@ -92,10 +104,16 @@ impl Origin {
     }
 
     /// The line after which a spool file comes again.
-    pub(super) fn resent_line(&self, sink: &str, at: Timestamp) -> Vec<u8> {
+    pub(super) fn resent_line(
+        &self,
+        sink: &str,
+        at: Timestamp,
+        from: Option<ResumedAt>,
+    ) -> Vec<u8> {
         self.signed(&Resent {
             sink: sink.to_owned(),
             time: Time(at),
+            from,
         })
     }
 
@@ -142,6 +160,7 @@ impl Chain {
             origin,
             open,
             signed_records: 0,
+            closed: false,
         }
     }
 
@@ -154,13 +173,18 @@ impl Chain {
         self.position.records > self.signed_records
     }
 
+    /// Whether it takes no more records.
+    pub(super) const fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     /// Chains what buffers hold, and clears them. A head, if a checkpoint was made: because it is due, or because there
-    /// are many records since the last. Nothing if there is nothing to write.
+    /// are many records since the last. A chain is closed even if all its records are signed, but not if it has none. Nothing if there is nothing to write.
     pub(super) fn group(
         &mut self,
         filled: &mut [Filled],
         at: Timestamp,
-        checkpoint_is_due: bool,
+        due: Due,
     ) -> Option<(Group, Option<AuditHead>)> {
         let before = self.position.clone();
         let mut bytes = Vec::with_capacity(room_for(filled));
@@ -176,8 +200,13 @@ impl Chain {
             line::push_group(&mut bytes, self.position.records, &self.position.hash);
         }
         let unsigned = self.position.records - self.signed_records;
-        let due = unsigned >= CHECKPOINT_RECORDS || (checkpoint_is_due && unsigned > 0);
-        let head = due.then(|| self.checkpoint(at, &mut bytes));
+        self.closed = due == Due::Closing;
+        let signs = match due {
+            Due::Nothing => unsigned >= CHECKPOINT_RECORDS,
+            Due::Checkpoint => unsigned > 0,
+            Due::Closing => self.position.records > 0,
+        };
+        let head = signs.then(|| self.checkpoint(at, &mut bytes));
         let after = self.position.clone();
         (!bytes.is_empty()).then_some((
             Group {
@@ -226,6 +255,7 @@ impl Chain {
             records: self.position.records,
             hash: Hex(self.position.hash),
             open: self.open.clone(),
+            closed: self.closed,
         });
         let head = self.origin.head(&self.position, at);
         self.hash.extend(&line);

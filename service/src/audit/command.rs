@@ -114,12 +114,7 @@ impl VerifyArgs {
             (None, Some(config)) => Some(kept::public_key(Config::load(config)?)?),
             (given, _) => given,
         };
-        let heads = match (&self.head, &self.config) {
-            (Some(file), _) => given::heads(file, pinned)?,
-            (None, Some(config)) => kept::heads(Config::load(config)?)?,
-            (None, None) => Vec::new(),
-        };
-        let verifier = self.verify(pinned, Chains::new(heads))?;
+        let verifier = self.verify(pinned, self.chains(pinned)?)?;
         let (report, key) = verifier.finish();
         let mut text = String::new();
         describe(&mut text, &report);
@@ -140,6 +135,17 @@ impl VerifyArgs {
                 "the log is not what was written: {first}"
             ))),
         }
+    }
+
+    /// The heads that the log must reach. Whoever has a configuration has the key.
+    fn chains(&self, pinned: Option<[u8; 32]>) -> Result<Chains, Failure> {
+        Ok(match (&self.head, &self.config, pinned) {
+            (Some(file), _, _) => Chains::new(given::heads(file, pinned)?),
+            (None, Some(config), Some(key)) => {
+                Chains::new(kept::signed_heads(Config::load(config)?, &key)?)
+            }
+            (None, _, _) => Chains::default(),
+        })
     }
 
     fn verify(&self, key: Option<[u8; 32]>, chains: Chains) -> Result<Verifier, Failure> {

@@ -8,7 +8,7 @@ use keyring::clock::Clock;
 use keyring::store::audit::AuditHead;
 use tokio::sync::watch;
 
-use super::chain::{Chain, Origin};
+use super::chain::{Chain, Due, Origin};
 use super::correlation::Correlation;
 use super::group::{Group, Position};
 use super::intake::{Filled, Intake};
@@ -119,9 +119,21 @@ impl Core {
         if !self.pending.swap(false, Ordering::SeqCst) {
             return false;
         }
-        let due = self.checkpoint_is_due.swap(false, Ordering::AcqRel);
+        let due = if self.checkpoint_is_due.swap(false, Ordering::AcqRel) {
+            Due::Checkpoint
+        } else {
+            Due::Nothing
+        };
+        self.chain_up(due)
+    }
+
+    fn chain_up(&self, due: Due) -> bool {
         let mut chaining = locked(&self.chaining);
         let Chaining { chain, spare } = &mut *chaining;
+        // Who puts a record in later than the last group is told that it is not recorded.
+        if chain.is_closed() {
+            return false;
+        }
         self.intake.exchange(spare);
         let Some((group, head)) = chain.group(spare, self.clock.now(), due) else {
             return false;
@@ -225,9 +237,7 @@ impl Core {
     /// Takes no more records, chains the last ones with a checkpoint, and has the sinks end.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
-        self.checkpoint_is_due.store(true, Ordering::Release);
-        self.pending.store(true, Ordering::SeqCst);
-        self.lead();
+        self.chain_up(Due::Closing);
         for port in &self.ports {
             port.order(Orders {
                 stop: true,

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use keyring::audit_keys;
 use keyring::store::audit::AuditHead;
 
 use super::encode::from_hex;
@@ -39,10 +40,7 @@ fn read_head(line: &[u8], key: Option<[u8; 32]>) -> Option<AuditHead> {
         return None;
     };
     let head: Head = line.body()?;
-    if key.is_some_and(|key| !line.is_signed_by(&key)) {
-        return None;
-    }
-    Some(AuditHead {
+    let head = AuditHead {
         chain: head.chain.0,
         node: head.node,
         started_at: head.started.0,
@@ -50,7 +48,15 @@ fn read_head(line: &[u8], key: Option<[u8; 32]>) -> Option<AuditHead> {
         hash: head.hash.0,
         at: head.time.0,
         signature: line.signature().to_vec(),
-    })
+    };
+    key.is_none_or(|key| is_signed_by(&head, &key))
+        .then_some(head)
+}
+
+/// Whether this key signed a head.
+pub(super) fn is_signed_by(head: &AuditHead, key: &[u8; 32]) -> bool {
+    let message = line::message(Head::KIND, &line::body_text(&Head::of(head)));
+    audit_keys::verify(key, &message, &head.signature)
 }
 
 /// A key in hexadecimal, or a file with one.

@@ -6,6 +6,8 @@ use keyring::observer::Unobserved;
 use keyring::setup;
 use keyring::store::audit::AuditHead;
 
+use super::encode::hex;
+use super::given;
 use crate::backends::{self, Absent, Store};
 use crate::config::Config;
 use crate::failure::Failure;
@@ -18,6 +20,21 @@ pub(super) fn heads(config: Config) -> Result<Vec<AuditHead>, Failure> {
         store.close().await;
         Ok(heads?)
     })
+}
+
+/// The heads, each of which the key must have signed.
+pub(super) fn signed_heads(config: Config, key: &[u8; 32]) -> Result<Vec<AuditHead>, Failure> {
+    checked(heads(config)?, key)
+}
+
+fn checked(heads: Vec<AuditHead>, key: &[u8; 32]) -> Result<Vec<AuditHead>, Failure> {
+    match heads.iter().find(|head| !given::is_signed_by(head, key)) {
+        None => Ok(heads),
+        Some(head) => Err(Failure::Data(format!(
+            "the key has not signed the head that the store keeps of chain {}",
+            hex(&head.chain)
+        ))),
+    }
 }
 
 /// The public key. Needs the key-encryption key too, and a store that is not sealed.
@@ -33,4 +50,28 @@ pub(super) fn public_key(config: Config) -> Result<[u8; 32], Failure> {
         store.close().await;
         Ok(key)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use keyring::clock::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_head_that_the_key_has_not_signed_is_refused() {
+        let head = AuditHead {
+            chain: [1; 16],
+            node: "node-1".to_owned(),
+            started_at: Timestamp::from_micros(5),
+            records: 7,
+            hash: [2; 32],
+            at: Timestamp::from_micros(9),
+            signature: vec![3; 64],
+        };
+        let Err(Failure::Data(text)) = checked(vec![head], &[4; 32]) else {
+            panic!("it was taken");
+        };
+        assert!(text.contains("0101"), "{text}");
+    }
 }

@@ -10,7 +10,8 @@ use keyring::audit_keys::{self, AuditKeys};
 
 pub use self::body::OpenIntent;
 pub(super) use self::body::{
-    Body, Checkpoint, Continued, Gap, Head, Hex, Previous, Reason, Resent, Start, Time, Unfinished,
+    Body, Checkpoint, Continued, Gap, Head, Hex, Previous, Reason, Resent, ResumedAt, Start, Time,
+    Unfinished,
 };
 use super::encode::{from_hex, push_hex, push_number};
 

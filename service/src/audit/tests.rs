@@ -153,7 +153,10 @@ fn state(log: &AuditLog, name: &str) -> SinkState {
 }
 
 fn verify(files: &[impl AsRef<[u8]>], heads: &[AuditHead]) -> Report {
-    let chains = Chains::new(heads.iter().cloned());
+    let chains = match heads {
+        [] => Chains::default(),
+        _ => Chains::new(heads.iter().cloned()),
+    };
     let mut verifier = Verifier::new(Some(keys().public_key()), chains);
     for (index, file) in files.iter().enumerate() {
         let name = format!("file-{index}");

@@ -1,19 +1,23 @@
 //! Checks a log: every line against the chain, every signature against the key, every chain against its head.
 
+mod bounded;
 mod chains;
 mod files;
 mod finding;
+mod resend;
 mod signed;
 
 use std::io::{self, BufRead};
 
 use keyring::audit_keys::ChainHash;
 
+use self::bounded::MAX_LINE;
 pub(super) use self::chains::Chains;
 pub(super) use self::files::{in_order, open};
 pub(super) use self::finding::{Finding, Place};
+use self::resend::Reached;
 use super::chain::CHECKPOINT_RECORDS;
-use super::line::{Line, Unfinished};
+use super::line::{Line, Resent, Unfinished};
 use super::recovery::hash_of_unfinished;
 
 /// Reads the files of one sink in their order.
@@ -30,8 +34,15 @@ pub(super) struct Verifier {
     pending_records: u64,
     pending_from: u64,
     unsigned: u64,
+    /// Whether the last checkpoint closed the chain.
+    closed: bool,
     last_signature: Option<[u8; 64]>,
-    resent: bool,
+    /// Just before what is sent again.
+    resent: Option<Resent>,
+    /// Where the log was when something was sent again, until it is there again.
+    reached: Option<Reached>,
+    /// Whether what is read was sent before.
+    replays: bool,
     file: String,
     line: u64,
     pub(super) chains: Chains,
@@ -65,8 +76,11 @@ impl Verifier {
             pending_records: 0,
             pending_from: 0,
             unsigned: 0,
+            closed: false,
             last_signature: None,
-            resent: false,
+            resent: None,
+            reached: None,
+            replays: false,
             file: String::new(),
             line: 0,
             chains,
@@ -87,17 +101,20 @@ impl Verifier {
         let mut line = Vec::with_capacity(4096);
         loop {
             line.clear();
-            let read = from.read_until(b'\n', &mut line)?;
+            let read = bounded::read_line(&mut from, &mut line)?;
             if read == 0 {
                 return Ok(());
             }
             self.line += 1;
+            if read > MAX_LINE {
+                self.find("this line is longer than any that is written");
+            }
             self.line(if has_prefixes {
                 without_prefix(&line)
             } else {
                 &line
             });
-            progress(u64::try_from(read).unwrap_or_default());
+            progress(read);
         }
     }
 
@@ -112,13 +129,16 @@ impl Verifier {
             Line::Signed(signed) => self.signed(&signed, with_end),
             Line::Foreign => self.keep(with_end),
         }
-        if self.resent && !matches!(line, Line::Signed(_)) {
-            self.resent = false;
+        if !matches!(line, Line::Signed(_)) && self.resent.take().is_some() {
             self.find("what is sent again does not begin with the first line of a file");
         }
     }
 
     fn keep(&mut self, line: &[u8]) {
+        if self.pending.len().saturating_add(line.len()) > MAX_PENDING {
+            self.find("there is more without the end of a group than any group holds");
+            self.clear_pending();
+        }
         if self.pending.is_empty() {
             self.pending_from = self.line;
         }
@@ -154,6 +174,9 @@ impl Verifier {
                     .add(place, "these lines are not what was written".to_owned());
             }
         }
+        if std::mem::take(&mut self.closed) {
+            self.find("records stand after the checkpoint that closed their chain");
+        }
         if self.unsigned >= CHECKPOINT_RECORDS {
             self.find("a checkpoint is missing before this group");
             self.unsigned = 0;
@@ -166,6 +189,7 @@ impl Verifier {
         self.records = records;
         self.hash = ChainHash::resume(hash);
         self.clear_pending();
+        self.compare_with_reached();
     }
 
     fn clear_pending(&mut self) {
@@ -203,8 +227,8 @@ impl Verifier {
             self.find("there is no header: this is no audit log, or its beginning is gone");
         }
         let last = self.chain.unwrap_or_default();
-        self.chains.end(&last, self.records);
-        for text in self.chains.missing() {
+        self.chains.reach(&last, self.records);
+        for text in self.chains.missing(&last) {
             self.find(&text);
         }
         for text in self.chains.uncovered() {
@@ -258,3 +282,5 @@ fn without_prefix(line: &[u8]) -> &[u8] {
 }
 
 const KEPT_FINDINGS: usize = 10;
+/// More than the buffers of a busy node hold at once.
+const MAX_PENDING: usize = 256 << 20;

@@ -163,6 +163,9 @@ pub(in crate::audit) struct Checkpoint {
     pub(in crate::audit) records: u64,
     pub(in crate::audit) hash: Hex<32>,
     pub(in crate::audit) open: Vec<OpenIntent>,
+    /// Whether the chain ends here in order: no record follows.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(in crate::audit) closed: bool,
 }
 
 /// Records that this sink misses because it was away.
@@ -185,6 +188,15 @@ pub(in crate::audit) struct Gap {
 pub(in crate::audit) struct Resent {
     pub(in crate::audit) sink: String,
     pub(in crate::audit) time: Time,
+    /// Where that file begins, if its first line says so.
+    pub(in crate::audit) from: Option<ResumedAt>,
+}
+
+/// A position at which a file begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::audit) struct ResumedAt {
+    pub(in crate::audit) chain: Hex<16>,
+    pub(in crate::audit) records: u64,
 }
 
 /// A checkpoint as the store keeps it, and as `sealring audit head` prints it.

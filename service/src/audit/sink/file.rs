@@ -245,14 +245,15 @@ impl Output for FileOutput {
 impl Opening {
     /// How the file ends, or if it is empty how the newest one that was set aside does.
     fn end_before(&self, file: &File, size: u64) -> io::Result<End> {
+        let key = self.origin.keys.public_key();
         let newest = open::set_aside_files(&self.path)?.pop();
         match newest {
             Some(newest) if size == 0 => {
                 let file = File::open(newest)?;
                 let length = file.metadata()?.len();
-                recovery::end_of(&file, length)
+                recovery::end_of(&file, length, &key)
             }
-            Some(_) | None => recovery::end_of(file, size),
+            Some(_) | None => recovery::end_of(file, size, &key),
         }
     }
 }

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use keyring::clock::Clock;
 
 use super::super::chain::Origin;
+use super::super::recovery;
 use super::file::Budget;
 use super::open::{self, FileId};
 use crate::config::audit::Collector;
@@ -138,6 +139,7 @@ impl Sending {
 
     /// Over one connection, until it is lost or the sending ends.
     fn send_all(&mut self, mut stream: Box<dyn Stream>) -> io::Result<()> {
+        let mut segment = self.oldest()?;
         if std::mem::replace(&mut self.connected_before, true) || !self.is_new()? {
             let Route {
                 origin,
@@ -145,9 +147,10 @@ impl Sending {
                 clock,
                 ..
             } = &self.route;
-            self.put(&mut stream, &origin.resent_line(sink, clock.now()))?;
+            let from = recovery::beginning(&segment.file).map(|beginning| beginning.from);
+            let line = origin.resent_line(sink, clock.now(), from);
+            self.put(&mut stream, &line)?;
         }
-        let mut segment = self.oldest()?;
         let mut sent_before = None;
         loop {
             self.send(&mut stream, &mut segment)?;
@@ -169,7 +172,7 @@ impl Sending {
 
     /// Whether the spool holds nothing of an earlier start.
     fn is_new(&self) -> io::Result<bool> {
-        let began = super::super::recovery::began(&File::open(&self.route.spool)?);
+        let began = recovery::began(&File::open(&self.route.spool)?);
         let first = open::set_aside_files(&self.route.spool)?.is_empty();
         Ok(first && began == Some(self.route.origin.started_at))
     }

@@ -288,3 +288,202 @@ async fn lines_of_syslog_verify_without_their_prefixes() {
     assert_eq!(verifier.finish().0.findings, []);
     assert!(!verify(&[prefixed], &[]).findings.is_empty());
 }
+
+/// A log of one chain in several files, as a collector gets it, and the line that says that something comes again.
+async fn in_files() -> (
+    Vec<Vec<u8>>,
+    impl Fn(&str, Option<line::ResumedAt>) -> Vec<u8>,
+) {
+    let mut room = Room::new();
+    let SinkKind::File(file) = &mut room.settings.sinks[0].kind else {
+        panic!("a file");
+    };
+    file.rotate_bytes = 8 << 10;
+    let (log, _) = room.start();
+    for _ in 0..80 {
+        put(&log, &request()).await.unwrap();
+    }
+    close(&log);
+    let files = room.files();
+    assert!(files.len() >= 4, "{}", files.len());
+    let origin = start::origin(&room.settings, &basis()).unwrap();
+    let resent = move |sink: &str, from| origin.resent_line(sink, SystemClock.now(), from);
+    (files, resent)
+}
+
+#[tokio::test]
+async fn what_is_sent_again_may_go_back_and_never_ahead() {
+    let (files, resent) = in_files().await;
+    let again = resent("file", None);
+    let whole = files.concat();
+    let back = [whole.as_slice(), &again, &files[2], &files[3..].concat()].concat();
+    assert_eq!(verify(&[back], &[]).findings, []);
+    let early = [&files[0][..], &files[1], &again, &whole].concat();
+    assert_eq!(verify(&[early], &[]).findings, []);
+    let ahead = [&files[0][..], &again, &files[2..].concat()].concat();
+    let report = verify(&[ahead], &[]);
+    let found = &report.findings[0].text;
+    assert!(
+        found.contains("missing before what is sent again"),
+        "{found}"
+    );
+}
+
+#[tokio::test]
+async fn a_line_that_says_what_comes_again_is_for_one_sink_and_one_place() {
+    let (files, resent) = in_files().await;
+    let whole = files.concat();
+    let Line::Signed(header) = Line::parse(files[2].split(|byte| *byte == b'\n').next().unwrap())
+    else {
+        panic!("a header");
+    };
+    let header: line::Continued = header.body().unwrap();
+    let from = |records| {
+        Some(line::ResumedAt {
+            chain: header.chain,
+            records,
+        })
+    };
+    let with = |again: Vec<u8>| {
+        let log = [whole.clone(), again, files[2..].concat()].concat();
+        verify(&[log], &[]).findings
+    };
+    assert_eq!(with(resent("file", from(header.records))), []);
+    let found = with(resent("file", from(header.records - 1)));
+    assert!(found[0].text.contains("does not begin where"), "{found:?}");
+    let found = with(resent("other", from(header.records)));
+    assert!(found[0].text.contains("another sink"), "{found:?}");
+}
+
+#[tokio::test]
+async fn what_is_sent_again_must_be_what_was_sent_before() {
+    let (files, resent) = in_files().await;
+    // All that no checkpoint has signed yet can be computed anew.
+    let forged = recomputed(&lines(
+        &text(&files[0]).replace("orders", "orderz").into_bytes(),
+    ));
+    assert_eq!(verify(&[&forged], &[]).findings, []);
+    let log = [forged, resent("file", None), files.concat()].concat();
+    let found = verify(&[log], &[]).findings;
+    assert!(found[0].text.contains("not what was sent"), "{found:?}");
+}
+
+#[tokio::test]
+async fn several_chains_may_come_again_in_a_row() {
+    let (log, heads) = written().await;
+    let room = Room::new();
+    let origin = start::origin(&room.settings, &basis()).unwrap();
+    let again = origin.resent_line("file", SystemClock.now(), None);
+    let twice = [&log, &again, &log].map(Vec::as_slice).concat();
+    assert_eq!(verify(&[twice], &heads).findings, []);
+    let second = text(&log).rfind("{\"start\"").unwrap();
+    let unseen = [&log[..second / 2], b"\n", &again, &log[second..]].concat();
+    assert!(!verify(&[unseen], &heads).findings.is_empty());
+}
+
+/// A log with so many more records than are signed, as after a kill.
+async fn crashed(room: &Room, records: u64) -> Vec<u8> {
+    let (log, _) = room.start();
+    for _ in 0..records {
+        put(&log, &request()).await.unwrap();
+    }
+    let bytes = room.log();
+    close(&log);
+    bytes
+}
+
+#[tokio::test]
+async fn records_that_only_the_next_start_signed_are_noted() {
+    let room = Room::new();
+    let bytes = crashed(&room, 3).await;
+    std::fs::write(room.path(), bytes).unwrap();
+    let (log, _) = room.start();
+    close(&log);
+    let report = assert_good(&[room.log()], 3);
+    let noted = |note: &String| note.contains("signs its last 3 records");
+    assert!(report.notes.iter().any(noted), "{:?}", report.notes);
+}
+
+#[tokio::test]
+async fn records_after_the_end_of_a_chain_are_found_also_if_a_start_covers_them() {
+    let room = Room::new();
+    let crashed = crashed(&room, 3).await;
+    let log = room.log();
+    assert!(text(&log).contains(",\"closed\":true}"));
+    // One who can write to the disk goes on with the chain.
+    let lines = lines(&[&log[..], b"{\"n\":4,\"time\":\"x\"}\n{\"group\":4}\n"].concat());
+    let mut hash = ChainHash::resume(last_hash(&crashed));
+    hash.extend(&lines[lines.len() - 3]);
+    hash.extend(&lines[lines.len() - 2]);
+    let mut added = [log, lines[lines.len() - 2].clone()].concat();
+    push_group(&mut added, 4, &hash.current());
+    let found = verify(&[&added], &[]).findings;
+    assert!(found[0].text.contains("closed their chain"), "{found:?}");
+    std::fs::write(room.path(), added).unwrap();
+    let (log, _) = room.start();
+    close(&log);
+    assert!(!verify(&[room.log()], &[]).findings.is_empty());
+}
+
+/// The hash in the last line that ends a group.
+fn last_hash(log: &[u8]) -> [u8; 32] {
+    let mut lines = lines(log).into_iter().rev();
+    let found = lines.find_map(|line| match Line::parse(line.strip_suffix(b"\n")?) {
+        Line::Group(_, hash) => Some(hash),
+        Line::Record(_) | Line::Signed(_) | Line::Foreign => None,
+    });
+    found.unwrap()
+}
+
+#[tokio::test]
+async fn a_chain_whose_records_are_all_signed_is_closed_by_a_checkpoint_of_its_own() {
+    let room = Room::new();
+    let (log, _) = room.start();
+    put(&log, &request()).await.unwrap();
+    let kept = log.heads();
+    until("a checkpoint", || kept.borrow().is_some()).await;
+    let before = kept.borrow().clone().unwrap();
+    close(&log);
+    let after = kept.borrow().clone().unwrap();
+    assert_eq!(before.records, after.records);
+    for head in [before, after] {
+        assert_eq!(verify(&[room.log()], &[head]).findings, []);
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_keeps_no_head_of_the_last_chain_is_told() {
+    let (log, heads) = written().await;
+    let found = |heads: &[AuditHead], log: &[u8]| {
+        let chains = Chains::new(heads.iter().cloned());
+        let mut verifier = Verifier::new(Some(keys().public_key()), chains);
+        verifier.read("log", log, false, |_| {}).unwrap();
+        verifier.finish().0.findings
+    };
+    for heads in [&heads[..1], &[]] {
+        let found = found(heads, &log);
+        assert!(found[0].text.contains("keeps no head"), "{found:?}");
+    }
+    // A chain that has hardly begun has none.
+    let second = text(&log).rfind("{\"start\"").unwrap();
+    let end = second + text(&log[second..]).find('\n').unwrap() + 1;
+    assert_eq!(found(&heads[..1], &log[..end]), []);
+}
+
+#[tokio::test]
+async fn lines_and_groups_longer_than_any_are_found_and_not_kept() {
+    let (log, _) = written().await;
+    let line = [vec![b'x'; 5 << 20], b"\n".to_vec()].concat();
+    let found = verify(&[[log.clone(), line].concat()], &[]).findings;
+    assert!(found[0].text.contains("longer than any"), "{found:?}");
+    let mut verifier = Verifier::new(None, Chains::default());
+    verifier.read("log", log.as_slice(), false, |_| {}).unwrap();
+    let line = [vec![b'x'; 3 << 20], b"\n".to_vec()].concat();
+    for _ in 0..86 {
+        verifier
+            .read("more", line.as_slice(), false, |_| {})
+            .unwrap();
+    }
+    let found = verifier.finish().0.findings;
+    assert!(found[0].text.contains("any group holds"), "{found:?}");
+}

@@ -240,3 +240,55 @@ async fn a_log_that_is_disabled_keeps_nobody_waiting() {
     close(&log);
     assert!(!room.path().exists());
 }
+
+/// A log as a kill leaves it, after so many records.
+async fn killed(room: &Room, records: &[Record<'_>]) -> Vec<u8> {
+    let (log, _) = room.start();
+    for record in records {
+        log.submit_synced(record).unwrap().await.unwrap();
+    }
+    let bytes = room.log();
+    close(&log);
+    bytes
+}
+
+#[tokio::test]
+async fn lines_that_the_key_has_not_signed_open_nothing() {
+    let room = Room::new();
+    let log = killed(&room, &[request()]).await;
+    let start = text(&log).lines().next().unwrap().to_owned();
+    let open = format!(
+        "\"open\":[{{\"request\":\"{}\",\"time\":\"2026-03-03T12:00:00.000000Z\",\"operation\":\"key_delete\"}}]",
+        Uuid::new_v4()
+    );
+    let forged = start.replace("\"open\":[]", &open) + "\n";
+    assert_ne!(forged.trim(), start);
+    std::fs::write(room.path(), [&log, forged.as_bytes()].concat()).unwrap();
+    let (log, open) = room.start();
+    assert_eq!(open, []);
+    close(&log);
+    assert!(!verify(&[room.log()], &[]).findings.is_empty());
+}
+
+#[tokio::test]
+async fn groups_that_the_chain_does_not_hold_open_nothing() {
+    for closed in [false, true] {
+        let room = Room::new();
+        let change = record(Kind::Intent, Uuid::new_v4());
+        let log = killed(&room, &[change]).await;
+        let log = if closed { room.log() } else { log };
+        // The same intent for another request, as a group without the hash that it would have.
+        let written = text(&log);
+        let lines: Vec<&str> = written.lines().collect();
+        let other = lines[1]
+            .replace("{\"n\":1,", "{\"n\":2,")
+            .replace(&change.request.to_string(), &Uuid::new_v4().to_string());
+        let group = lines[2].replace("{\"group\":1,", "{\"group\":2,");
+        std::fs::write(room.path(), format!("{written}{other}\n{group}\n")).unwrap();
+        let (log, open) = room.start();
+        let open: Vec<Uuid> = open.iter().map(|intent| intent.request).collect();
+        assert_eq!(open, [change.request]);
+        close(&log);
+        assert!(!verify(&[room.log()], &[]).findings.is_empty());
+    }
+}

@@ -11,6 +11,8 @@ use super::super::encode::{hex, time_text};
 #[derive(Debug, Default)]
 pub(in crate::audit) struct Chains {
     heads: BTreeMap<[u8; 16], AuditHead>,
+    /// Whether somebody was asked for heads, be there any or not.
+    has_heads: bool,
     seen: BTreeMap<[u8; 16], Seen>,
     first: Option<(String, Timestamp)>,
 }
@@ -18,6 +20,7 @@ pub(in crate::audit) struct Chains {
 #[derive(Debug, Default)]
 struct Seen {
     records: u64,
+    has_checkpoint: bool,
     /// Whether a checkpoint agrees with the head, or a signed gap covers it.
     meets_head: bool,
     contradicts_head: bool,
@@ -28,6 +31,7 @@ impl Chains {
     pub(in crate::audit) fn new(heads: impl IntoIterator<Item = AuditHead>) -> Self {
         Self {
             heads: heads.into_iter().map(|head| (head.chain, head)).collect(),
+            has_heads: true,
             ..Self::default()
         }
     }
@@ -46,6 +50,7 @@ impl Chains {
             return;
         };
         seen.records = seen.records.max(records);
+        seen.has_checkpoint = true;
         if let Some(head) = self.heads.get(chain).filter(|head| head.records == records) {
             if head.hash == *hash {
                 seen.meets_head = true;
@@ -63,16 +68,30 @@ impl Chains {
         }
     }
 
-    pub(super) fn end(&mut self, chain: &[u8; 16], records: u64) {
+    /// How far a chain has come, if it has begun.
+    pub(super) fn reached(&self, chain: &[u8; 16]) -> Option<u64> {
+        self.seen.get(chain).map(|seen| seen.records)
+    }
+
+    /// A chain has come as far as this.
+    pub(super) fn reach(&mut self, chain: &[u8; 16], records: u64) {
         if let Some(seen) = self.seen.get_mut(chain) {
             seen.records = seen.records.max(records);
         }
     }
 
-    /// What the heads say should be there and is not.
-    pub(super) fn missing(&self) -> Vec<String> {
+    /// What the heads say should be there and is not, and the head that should be there of the last chain.
+    pub(super) fn missing(&self, last: &[u8; 16]) -> Vec<String> {
         let heads = self.heads.values();
-        heads.filter_map(|head| self.missing_of(head)).collect()
+        let missing = heads.filter_map(|head| self.missing_of(head));
+        missing.chain(self.lacks_head(last)).collect()
+    }
+
+    fn lacks_head(&self, chain: &[u8; 16]) -> Option<String> {
+        let has_head = !self.has_heads || self.heads.contains_key(chain);
+        let seen = self.seen.get(chain)?;
+        (seen.has_checkpoint && !has_head)
+            .then(|| format!("the store keeps no head of chain {}", hex(chain)))
     }
 
     fn missing_of(&self, head: &AuditHead) -> Option<String> {
@@ -87,12 +106,13 @@ impl Chains {
             });
         };
         let (found, kept) = (seen.records, head.records);
-        if seen.contradicts_head {
+        if seen.meets_head {
+            // Of two checkpoints at one record, the store keeps one.
+            None
+        } else if seen.contradicts_head {
             Some(format!(
                 "chain {chain} is not the one whose head the store keeps"
             ))
-        } else if seen.meets_head {
-            None
         } else if found < kept {
             Some(format!(
                 "chain {chain} was cut short: it had {kept} records, and {found} are there"

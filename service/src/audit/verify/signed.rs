@@ -24,36 +24,54 @@ impl Verifier {
         if self.last_signature.replace(*line.signature()) == Some(*line.signature()) {
             return self.find("this line is here twice");
         }
-        let is_resent = std::mem::take(&mut self.resent);
+        let resent = self.resent.take();
         if let Some(start) = start {
-            self.start(&start, is_resent);
+            self.start(&start, resent.as_ref());
         } else if let Some(continued) = continued {
-            self.continued(&continued, is_resent);
-        } else if is_resent {
+            self.continued(&continued, resent.as_ref());
+        } else if resent.is_some() {
             self.find("what is sent again does not begin with the first line of a file");
         } else if let Some(checkpoint) = line.body::<Checkpoint>() {
             self.checkpoint(&checkpoint, with_end);
         } else if let Some(gap) = line.body::<Gap>() {
             self.gap(&gap);
-        } else if line.body::<Resent>().is_some() {
-            self.resent = true;
+        } else if let Some(resent) = line.body::<Resent>() {
+            self.resent(resent);
         } else {
             self.find("this line does not belong in a log");
         }
     }
 
-    fn start(&mut self, start: &Start, is_resent: bool) {
-        if !is_resent {
-            self.check_previous(start);
-            if self.chains.has_begun(&start.chain.0) {
-                self.find("this chain has begun before");
-            }
+    fn start(&mut self, start: &Start, resent: Option<&Resent>) {
+        let has_begun = self.chains.has_begun(&start.chain.0);
+        if let Some(resent) = resent {
+            self.resume(resent, start.into());
         }
+        if resent.is_none() || !has_begun {
+            self.check_previous(start);
+        }
+        if has_begun && !self.replays {
+            self.find("this chain has begun before");
+        }
+        if self.unsigned > 0 && resent.is_none() {
+            self.note(&format!(
+                "no checkpoint of the chain before signs its last {} records: only the start here does",
+                self.unsigned
+            ));
+        }
+        self.closed = false;
+        self.leave_chain();
         self.chain = Some(start.chain.0);
         start.sink.clone_into(&mut self.sink);
         self.adopt(0, first_hash(&start.chain.0).current());
         self.unsigned = 0;
         self.chains.begin(start.chain.0, &start.node, start.time.0);
+    }
+
+    fn leave_chain(&mut self) {
+        if let Some(chain) = self.chain {
+            self.chains.reach(&chain, self.records);
+        }
     }
 
     fn check_previous(&mut self, start: &Start) {
@@ -81,11 +99,14 @@ impl Verifier {
         }
     }
 
-    fn continued(&mut self, line: &Continued, is_resent: bool) {
+    fn continued(&mut self, line: &Continued, resent: Option<&Resent>) {
+        if let Some(resent) = resent {
+            self.resume(resent, line.into());
+        }
         let follows = self.chain == Some(line.chain.0)
             && self.records == line.records
             && self.hash.current() == line.hash.0;
-        if let (Some(chain), false, false) = (self.chain, follows, is_resent) {
+        if let (Some(chain), false, false) = (self.chain, follows, resent.is_some()) {
             let (has, from) = (self.records, line.records);
             if chain != line.chain.0 {
                 self.find("the file goes on with another chain than the file before");
@@ -112,9 +133,11 @@ impl Verifier {
             }
             self.chains.begin(line.chain.0, &line.node, line.started.0);
         }
-        if is_resent {
+        if resent.is_some() {
             self.unsigned = 0;
+            self.closed = false;
         }
+        self.leave_chain();
         self.chain = Some(line.chain.0);
         line.sink.clone_into(&mut self.sink);
         self.adopt(line.records, line.hash.0);
@@ -137,6 +160,7 @@ impl Verifier {
         self.report.checkpoints += 1;
         self.report.signed_until = Some(time_text(line.time.0));
         self.unsigned = 0;
+        self.closed = line.closed;
         let mut after = ChainHash::resume(hash);
         after.extend(with_end);
         self.adopt(records, after.current());
