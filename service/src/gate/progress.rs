@@ -209,7 +209,7 @@ mod tests {
         let mut progress = Progress::new(2);
         let (early, late) = (shares(2, 2), shares(2, 2));
         progress.add(&early[0], START).unwrap();
-        let just_in_time = START + MAX_AGE - Duration::from_nanos(1);
+        let just_in_time = (START + MAX_AGE).saturating_sub(Duration::from_nanos(1));
         progress.add(&late[0], just_in_time).unwrap();
         assert_eq!(progress.sets.len(), 2);
         assert_eq!(is_enough(progress.add(&early[1], START + MAX_AGE)), None);

@@ -167,9 +167,9 @@ async fn answer(
     }
     let caller = caller_of(opened.as_deref(), http, trail).await;
     let route = admit(front, fault, caller, trail)?;
-    let decided = route.decided_path(&path);
+    let asked_path = route.decided_path(&path);
     if let Some(opened) = &opened {
-        authorise::count(opened, trail, &decided)?;
+        authorise::count(opened, trail, &asked_path)?;
     }
     let _guest = match trail.caller() {
         None if verb == Verb::Write => Some(
@@ -185,7 +185,7 @@ async fn answer(
         front: Arc::clone(front),
         http: http.clone(),
         trail: Rc::clone(trail),
-        path: decided,
+        path: asked_path,
         verb,
         wrap_ttl,
         body,
