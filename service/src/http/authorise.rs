@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use keyring::error::Error;
 use keyring::transit::Address;
 
@@ -61,7 +62,9 @@ pub(super) async fn permit(
         return Ok(());
     };
     let identity = request.identity()?;
-    identity.spend(&caller.token).await?;
+    if caller.token.counted {
+        identity.spend(&caller.token).boxed_local().await?;
+    }
     let powers = &caller.token.powers;
     if powers.is_root() {
         return Ok(());
@@ -74,7 +77,9 @@ pub(super) async fn permit(
     };
     let decision = match (request.verb, &route.target) {
         (Verb::Write, Target::Key(key)) if route.operation == Operation::Encrypt => {
-            encrypt_decision(request, &acl, &asked, &key.address).await?
+            encrypt_decision(request, &acl, &asked, &key.address)
+                .boxed_local()
+                .await?
         }
         (Verb::Write, _) => acl.decide(Capability::Update, &asked),
         (Verb::Delete, _) => acl.decide(Capability::Delete, &asked),

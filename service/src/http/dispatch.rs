@@ -274,7 +274,10 @@ impl Work {
         let trail = Rc::clone(&self.trail);
         let route = trail.route().ok_or_else(handlers::misrouted)?;
         self.check_caller_again(opened.as_deref()).await?;
-        self.own = token::own_before_use(&self.request(opened.as_deref(), route), route).await?;
+        if token::asks_itself(trail.caller(), route) {
+            let request = self.request(opened.as_deref(), route);
+            self.own = token::own_before_use(&request).boxed_local().await?;
+        }
         let request = self.request(opened.as_deref(), route);
         authorise::permit(&request, route, self.wrap_ttl).await?;
         if !route.changes_something(self.verb) {
@@ -299,7 +302,9 @@ impl Work {
             return Ok(());
         }
         let (headers, address) = (self.http.headers(), self.trail.address());
-        let now = Caller::identify(&opened.identity, headers, address).await?;
+        let now = Caller::identify(&opened.identity, headers, address)
+            .boxed_local()
+            .await?;
         let is_same = |now: &Caller| Arc::ptr_eq(&now.token.powers, &caller.token.powers);
         if now.as_ref().is_some_and(is_same) {
             Ok(())
@@ -346,7 +351,7 @@ impl Work {
         let reply = request.handle(&route.target).await?;
         match self.wrap_ttl {
             Some(ttl) if !route.operation.is_about_wrapping() => {
-                wrapping::wrap(&request, ttl, reply).await
+                wrapping::wrap(&request, ttl, reply).boxed_local().await
             }
             Some(_) | None => Ok(reply),
         }

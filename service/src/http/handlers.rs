@@ -1,5 +1,9 @@
 //! Which handler answers which operation.
+//!
+//! All but those of the data path run in a box of their own: the future of a request is as large as its largest handler, and
+//! is moved and wiped for each one.
 
+use futures_util::FutureExt as _;
 use keyring::mount::Mount;
 use keyring::name::{KeyName, MountPath};
 
@@ -25,53 +29,65 @@ impl Request<'_> {
             Operation::AuditDeviceChange => audit_devices::change(),
             Operation::AuditDevices => audit_devices::list(self),
             Operation::AuditHash => audit_devices::hash(),
-            Operation::AuthMethod => auth::answer(self, target.method()?).await,
-            Operation::AuthMountDisable => auth_mounts::disable(self, target.path()?).await,
-            Operation::AuthMountEnable => auth_mounts::enable(self, target.path()?).await,
+            Operation::AuthMethod => auth::answer(self, target.method()?).boxed_local().await,
+            Operation::AuthMountDisable => {
+                auth_mounts::disable(self, target.path()?)
+                    .boxed_local()
+                    .await
+            }
+            Operation::AuthMountEnable => {
+                auth_mounts::enable(self, target.path()?)
+                    .boxed_local()
+                    .await
+            }
             Operation::AuthMountList => auth_mounts::list(self),
             Operation::AuthMountRead => auth_mounts::read(self, target.path()?),
-            Operation::AuthMountTune => auth_mounts::tune(self, target.path()?).await,
+            Operation::AuthMountTune => auth_mounts::tune(self, target.path()?).boxed_local().await,
             Operation::AuthMountTuneRead => auth_mounts::tune_read(self, target.path()?),
-            Operation::Capabilities => capabilities::answer(self, target.which()?).await,
+            Operation::Capabilities => {
+                capabilities::answer(self, target.which()?)
+                    .boxed_local()
+                    .await
+            }
             Operation::DataKeyPlaintext | Operation::DataKeyWrapped => {
-                data::data_key(self, target.key()?).await
+                data::data_key(self, target.key()?).boxed_local().await
             }
             Operation::Decrypt => data::decrypt(self, target.key()?).await,
             Operation::Encrypt => data::encrypt(self, target.key()?).await,
             Operation::Health => sys::health(self),
             Operation::Initialise => Err(Problem::bad("Vault is already initialized")),
             Operation::InitStatus => Ok(sys::init_status()),
-            Operation::KeyConfigure => keys::configure(self, target.key()?).await,
-            Operation::KeyCreate => keys::create(self, target.key()?).await,
-            Operation::KeyDelete => keys::delete(self, target.key()?).await,
-            Operation::KeyHistory => history::read(self, target.key()?).await,
-            Operation::KeyList => keys::list(self, target.mount()?).await,
-            Operation::KeyRead => keys::read(self, target.key()?).await,
-            Operation::KeyRotate => keys::rotate(self, target.key()?).await,
-            Operation::KeyTrim => keys::trim(self, target.key()?).await,
+            Operation::KeyConfigure => keys::configure(self, target.key()?).boxed_local().await,
+            Operation::KeyCreate => keys::create(self, target.key()?).boxed_local().await,
+            Operation::KeyDelete => keys::delete(self, target.key()?).boxed_local().await,
+            Operation::KeyHistory => history::read(self, target.key()?).boxed_local().await,
+            Operation::KeyList => keys::list(self, target.mount()?).boxed_local().await,
+            Operation::KeyRead => keys::read(self, target.key()?).boxed_local().await,
+            Operation::KeyRotate => keys::rotate(self, target.key()?).boxed_local().await,
+            Operation::KeyTrim => keys::trim(self, target.key()?).boxed_local().await,
             Operation::Leader => Ok(sys::leader()),
             Operation::Limits => Ok(sys::limits(self)),
             Operation::Metrics => sys::metrics(self),
-            Operation::MountDisable => mounts::disable(self, target.path()?).await,
-            Operation::MountEnable => mounts::enable(self, target.path()?).await,
+            Operation::MountDisable => mounts::disable(self, target.path()?).boxed_local().await,
+            Operation::MountEnable => mounts::enable(self, target.path()?).boxed_local().await,
             Operation::MountList => mounts::list(self),
             Operation::MountOfPath => mounts::of_path(self, target.path()?),
             Operation::MountRead => mounts::read(self, target.path()?),
-            Operation::MountTune => mounts::tune(self, target.path()?).await,
+            Operation::MountTune => mounts::tune(self, target.path()?).boxed_local().await,
             Operation::MountTuneRead => mounts::tune_read(self, target.path()?),
             Operation::MountsVisible => mounts::visible(self),
-            Operation::PolicyDelete => policies::delete(self, target.policy()?).await,
-            Operation::PolicyList => policies::list(self, target.policy()?).await,
-            Operation::PolicyRead => policies::read(self, target.policy()?).await,
-            Operation::PolicyWrite => policies::write(self, target.policy()?).await,
-            Operation::QuotaConfigRead => quotas::read_config(self).await,
-            Operation::QuotaConfigWrite => quotas::write_config(self).await,
-            Operation::QuotaDelete => quotas::delete(self, target.quota()?).await,
-            Operation::QuotaList => quotas::list(self).await,
-            Operation::QuotaRead => quotas::read(self, target.quota()?).await,
-            Operation::QuotaWrite => quotas::write(self, target.quota()?).await,
+            Operation::PolicyDelete => policies::delete(self, target.policy()?).boxed_local().await,
+            Operation::PolicyList => policies::list(self, target.policy()?).boxed_local().await,
+            Operation::PolicyRead => policies::read(self, target.policy()?).boxed_local().await,
+            Operation::PolicyWrite => policies::write(self, target.policy()?).boxed_local().await,
+            Operation::QuotaConfigRead => quotas::read_config(self).boxed_local().await,
+            Operation::QuotaConfigWrite => quotas::write_config(self).boxed_local().await,
+            Operation::QuotaDelete => quotas::delete(self, target.quota()?).boxed_local().await,
+            Operation::QuotaList => quotas::list(self).boxed_local().await,
+            Operation::QuotaRead => quotas::read(self, target.quota()?).boxed_local().await,
+            Operation::QuotaWrite => quotas::write(self, target.quota()?).boxed_local().await,
             Operation::Rewrap => data::rewrap(self, target.key()?).await,
-            Operation::Seal => sealing::seal(self).await,
+            Operation::Seal => sealing::seal(self).boxed_local().await,
             Operation::SealStatus => Ok(sys::seal_status(self)),
             Operation::TokenAccessors
             | Operation::TokenCreate
@@ -79,12 +95,16 @@ impl Request<'_> {
             | Operation::TokenRenew
             | Operation::TokenRevoke
             | Operation::TokenRole
-            | Operation::TokenTidy => auth::token::answer(self, target.token()?).await,
-            Operation::Unseal => sealing::unseal(self).await,
-            Operation::Unwrap => wrapping::unwrap(self).await,
+            | Operation::TokenTidy => {
+                auth::token::answer(self, target.token()?)
+                    .boxed_local()
+                    .await
+            }
+            Operation::Unseal => sealing::unseal(self).boxed_local().await,
+            Operation::Unwrap => wrapping::unwrap(self).boxed_local().await,
             Operation::Wrap => wrapping::echo(self),
-            Operation::WrapLookUp => wrapping::look_up(self).await,
-            Operation::WrapRenew => wrapping::rewrap(self).await,
+            Operation::WrapLookUp => wrapping::look_up(self).boxed_local().await,
+            Operation::WrapRenew => wrapping::rewrap(self).boxed_local().await,
         }
     }
 }

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use serde::{Deserialize, Serialize};
 
+use futures_util::FutureExt as _;
+
 use super::entries::{Entries, EntryError, Shelf};
 use super::policy::{CompiledAcl, DEFAULT_TEXT, Policy, PolicyFault, PolicyName};
 use super::policy_set::PolicySet;
@@ -88,7 +90,7 @@ impl Policies {
         }
         // Taken before the reads: a change that comes in between is seen as one.
         let generation = self.generation.load(Ordering::Acquire);
-        let acl = Arc::new(self.compile(powers.policies()).await?);
+        let acl = Arc::new(self.compile(powers.policies()).boxed().await?);
         powers.put(generation, &acl);
         Ok(acl)
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use keyring::secret::SecretBytes;
 use keyring::store::identity::Reach;
 
-use crate::caller::presented_token;
+use crate::caller::{Caller, presented_token};
 use crate::connection::ClientCertificates;
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
@@ -113,16 +113,16 @@ async fn lookup(request: &Request<'_>, which: Which) -> Answer {
     Ok(Reply::data(request.id, &data, &[]))
 }
 
-/// The caller's token, if its uses are counted and it asks for itself: read before the use is taken, after which it may be
-/// gone.
+/// Whether a token whose uses are counted asks for itself.
+pub(in crate::http) fn asks_itself(caller: Option<&Caller>, route: &Route) -> bool {
+    caller.is_some_and(|caller| caller.token.counted)
+        && route.target == Target::Token(TokenCall::Lookup(Which::Own))
+}
+
+/// The caller's token, read before its use is taken, after which it may be gone.
 pub(in crate::http) async fn own_before_use(
     request: &Request<'_>,
-    route: &Route,
 ) -> Result<Option<Found>, Problem> {
-    let asks_itself = route.target == Target::Token(TokenCall::Lookup(Which::Own));
-    if !asks_itself || !request.caller.is_some_and(|caller| caller.token.counted) {
-        return Ok(None);
-    }
     let found = request.identity()?.find(text(&own(request)?)).await?;
     Ok(found.map(|found| match found {
         Found::Service(mut stored) => {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use futures_util::FutureExt as _;
 use keyring::clock::Clock;
 use keyring::identity_keys::IdentityKeys;
 use keyring::store::StoreError;
@@ -240,7 +241,8 @@ impl Registry {
         let hash = self.inner.keys.hash(CredentialKind::Token, text.as_bytes());
         let entry = match self.warm(&hash) {
             Some(entry) => entry,
-            None => self.cold(text, hash).await?,
+            // In a box: the future of each request would be as large as this one.
+            None => self.cold(text, hash).boxed().await?,
         };
         // The first root token is in no row whose end this cache would be told.
         if entry.is_initial && self.engine.root_token(text).is_none() {
