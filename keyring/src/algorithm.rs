@@ -106,6 +106,57 @@ impl fmt::Display for KeyType {
     }
 }
 
+/// A kind of key pair: what it signs or, for RSA, also encrypts with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PairType {
+    /// ECDSA on P-256 (FIPS 186-5).
+    EcdsaP256,
+    /// ECDSA on P-384 (FIPS 186-5).
+    EcdsaP384,
+    /// ECDSA on P-521 (FIPS 186-5).
+    EcdsaP521,
+    /// Ed25519, pure (RFC 8032).
+    Ed25519,
+    /// ML-DSA-44, pure, with an empty context (FIPS 204).
+    MlDsa44,
+    /// ML-DSA-65, pure, with an empty context (FIPS 204).
+    MlDsa65,
+    /// ML-DSA-87, pure, with an empty context (FIPS 204).
+    MlDsa87,
+    /// RSA with a modulus of 2048 bits: PSS, PKCS#1 v1.5, OAEP (RFC 8017).
+    Rsa2048,
+    /// RSA with a modulus of 3072 bits.
+    Rsa3072,
+    /// RSA with a modulus of 4096 bits.
+    Rsa4096,
+}
+
+impl PairType {
+    /// Every kind of pair.
+    pub const ALL: [Self; 10] = [
+        Self::EcdsaP256,
+        Self::EcdsaP384,
+        Self::EcdsaP521,
+        Self::Ed25519,
+        Self::MlDsa44,
+        Self::MlDsa65,
+        Self::MlDsa87,
+        Self::Rsa2048,
+        Self::Rsa3072,
+        Self::Rsa4096,
+    ];
+
+    /// Whether it is an RSA key, which encrypts too.
+    pub const fn is_rsa(self) -> bool {
+        matches!(self, Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096)
+    }
+
+    /// Whether it is a key on a NIST curve, which ECDH works with too.
+    pub const fn is_ecdsa(self) -> bool {
+        matches!(self, Self::EcdsaP256 | Self::EcdsaP384 | Self::EcdsaP521)
+    }
+}
+
 /// Length of every cipher's authentication tag in bytes.
 pub const TAG_LEN: usize = 16;
 

@@ -14,6 +14,7 @@ pub mod derive;
 pub mod entropy;
 pub mod error;
 pub mod freshness;
+pub mod hash;
 pub mod history;
 pub mod identity_keys;
 pub mod ids;
