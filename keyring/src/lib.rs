@@ -39,6 +39,7 @@ mod seal;
 pub mod secret;
 pub mod setup;
 pub mod shares;
+pub mod signing;
 pub mod store;
 pub mod store_keys;
 #[cfg(feature = "test-support")]

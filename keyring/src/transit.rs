@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::algorithm::KeyType;
+use crate::algorithm::{CipherType, KeyType};
 use crate::audit_keys::AuditKeys;
 use crate::clock::Clock;
 use crate::data::DataPath;
 use crate::entropy::Entropy;
-use crate::error::Error;
+use crate::error::{Error, ItemError};
 use crate::history::{Provenance, RecordedEvent};
 use crate::identity_keys::IdentityKeys;
 use crate::ids::MountId;
@@ -31,6 +31,7 @@ pub use crate::root_tokens::RootToken;
 use crate::root_tokens::RootTokens;
 use crate::seal::Verb;
 use crate::secret::SecretBytes;
+use crate::signing::{CheckJob, Tag, TagJob};
 use crate::store::{KeyStore, StoreError, VersionSummary};
 use crate::version::Version;
 use crate::witness::{ChangeWitness, Unwitnessed};
@@ -68,7 +69,7 @@ pub struct Settings {
     /// The shortest rotation period a ring may have.
     pub shortest_period: Duration,
     /// The type of rings created without one, where the mount has none either.
-    pub default_key_type: KeyType,
+    pub default_key_type: CipherType,
     /// Uses of a version at which a ring with a limit is rotated.
     pub rotate_at_uses: u64,
     /// Uses of a version at which a ring with a limit refuses to encrypt.
@@ -98,7 +99,7 @@ impl Default for Settings {
             decrypt_coast: Duration::from_mins(10),
             poll_interval: Duration::from_millis(250),
             shortest_period: Duration::from_hours(1),
-            default_key_type: KeyType::Aes256GcmSiv,
+            default_key_type: CipherType::Aes256GcmSiv,
             rotate_at_uses: 1 << 31,
             refuse_at_uses: 1 << 32,
             inline_items: 1024,
@@ -138,6 +139,8 @@ pub struct NewRing {
     pub allow_plaintext_backup: bool,
     /// How long a version encrypts before the timer adds the next one; zero for ever.
     pub auto_rotate_period: Duration,
+    /// How long each version's key is, in bytes; for the type `hmac`, which needs it.
+    pub key_size: Option<i64>,
 }
 
 /// A ring as a caller may see it.
@@ -145,8 +148,6 @@ pub struct NewRing {
 pub struct Description {
     /// Its row.
     pub ring: StoredRing,
-    /// Whether its newest version was brought by a caller.
-    pub imported: bool,
     /// The versions that decrypt, in order.
     pub versions: Vec<VersionSummary>,
     /// How often each version has been used, booked uses included; versions without uses are left out.
@@ -261,10 +262,13 @@ impl Transit {
         by: &Provenance,
     ) -> Result<Description, Error> {
         let mount = self.mounts.find(at.mount).ok_or(Error::NotFound)?;
-        let key_type = new
-            .key_type
-            .or(mount.settings.default_key_type)
-            .unwrap_or(self.settings.default_key_type);
+        let key_type = new.key_type.unwrap_or_else(|| {
+            mount
+                .settings
+                .default_key_type
+                .unwrap_or(self.settings.default_key_type)
+                .into()
+        });
         let (at, new, by) = (at.clone(), new.clone(), by.clone());
         self.task(|life| async move { life.create(&at, &new, key_type, &by).await })
             .await
@@ -374,6 +378,24 @@ impl Transit {
     /// Opens every item of the job and seals it again.
     pub fn rewrap(&self, at: &Address, job: Job) -> impl Future<Output = Result<Outcomes, Error>> {
         self.data.run(Verb::Rewrap, at, job)
+    }
+
+    /// Signs every input of the job, or makes its HMAC.
+    pub async fn tag(
+        &self,
+        at: &Address,
+        job: TagJob,
+    ) -> Result<Vec<Result<Tag, ItemError>>, Error> {
+        self.data.tag(at, job).await
+    }
+
+    /// Checks every signature or HMAC of the job.
+    pub async fn check(
+        &self,
+        at: &Address,
+        job: CheckJob,
+    ) -> Result<Vec<Result<bool, ItemError>>, Error> {
+        self.data.check(at, job).await
     }
 
     /// Whether there is such a ring. A warm one is known without asking the store.

