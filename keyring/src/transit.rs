@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::data::DataPath;
 use crate::entropy::Entropy;
 use crate::error::{Error, ItemError};
+use crate::hash::HashAlgorithm;
 use crate::history::{Provenance, RecordedEvent};
 use crate::identity_keys::IdentityKeys;
 use crate::ids::MountId;
@@ -406,6 +407,17 @@ impl Transit {
     /// Makes a data key.
     pub async fn data_key(&self, at: &Address, new: NewDataKey<'_>) -> Result<DataKey, Error> {
         self.data.data_key(at, new).await
+    }
+
+    /// This many random bytes, from where the engine has its keys from.
+    pub fn random(&self, length: usize) -> Result<SecretBytes, Error> {
+        let entropy = self.loader.keys.entropy.as_ref();
+        Ok(SecretBytes::generate(length, entropy)?)
+    }
+
+    /// The hash of this input; that of a long one is worked out on the worker threads.
+    pub async fn hash(&self, hash: HashAlgorithm, input: SecretBytes) -> Result<Vec<u8>, Error> {
+        self.data.hash(hash, input).await
     }
 
     /// The root token this text is, if it is one. Touches neither store nor KEK; one that was revoked or replaced is
