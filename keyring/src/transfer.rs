@@ -1,0 +1,10 @@
+//! The forms in which keys travel: PKCS#8 and PKIX, BYOK blobs, export texts, backups, certificates. Pure: no
+//! store, no clock. Inside, a pair's private key is always PKCS#8 DER and its public key always PKIX DER.
+
+mod form;
+pub mod private_key;
+pub mod public_key;
+#[cfg(test)]
+mod samples;
+
+pub use form::pair_name;
