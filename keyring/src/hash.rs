@@ -2,7 +2,7 @@
 
 use aws_lc_rs::{digest, hmac as aws_hmac};
 use hmac::{KeyInit, Mac, SimpleHmac};
-use sha3::{Sha3_224, Sha3_256, Sha3_384, Sha3_512};
+use sha3::{Digest as _, Sha3_224, Sha3_256, Sha3_384, Sha3_512};
 
 /// A hash function (FIPS 180-4, FIPS 202).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,13 +62,31 @@ impl HashAlgorithm {
     }
 
     /// Length of its output in bytes.
-    pub fn output_len(self) -> usize {
-        self.digest_algorithm().output_len()
+    pub const fn output_len(self) -> usize {
+        match self {
+            Self::Sha1 => 20,
+            Self::Sha2_224 | Self::Sha3_224 => 28,
+            Self::Sha2_256 | Self::Sha3_256 => 32,
+            Self::Sha2_384 | Self::Sha3_384 => 48,
+            Self::Sha2_512 | Self::Sha3_512 => 64,
+        }
     }
 
     /// The hash of this input.
-    pub fn digest(self, input: &[u8]) -> digest::Digest {
-        digest::digest(self.digest_algorithm(), input)
+    pub fn digest(self, input: &[u8]) -> Vec<u8> {
+        let aws_lc = |algorithm| digest::digest(algorithm, input).as_ref().to_vec();
+        match self {
+            Self::Sha1 => aws_lc(&digest::SHA1_FOR_LEGACY_USE_ONLY),
+            Self::Sha2_224 => aws_lc(&digest::SHA224),
+            Self::Sha2_256 => aws_lc(&digest::SHA256),
+            Self::Sha2_384 => aws_lc(&digest::SHA384),
+            Self::Sha2_512 => aws_lc(&digest::SHA512),
+            // aws-lc-rs has the three longer ones only.
+            Self::Sha3_224 => Sha3_224::digest(input).to_vec(),
+            Self::Sha3_256 => aws_lc(&digest::SHA3_256),
+            Self::Sha3_384 => aws_lc(&digest::SHA3_384),
+            Self::Sha3_512 => aws_lc(&digest::SHA3_512),
+        }
     }
 
     /// The HMAC of this input under this key, in full length.
@@ -88,20 +106,6 @@ impl HashAlgorithm {
             Self::Sha3_256 => rust_crypto::<SimpleHmac<Sha3_256>>(key, input),
             Self::Sha3_384 => rust_crypto::<SimpleHmac<Sha3_384>>(key, input),
             Self::Sha3_512 => rust_crypto::<SimpleHmac<Sha3_512>>(key, input),
-        }
-    }
-
-    fn digest_algorithm(self) -> &'static digest::Algorithm {
-        match self {
-            Self::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
-            Self::Sha2_224 => &digest::SHA224,
-            Self::Sha2_256 => &digest::SHA256,
-            Self::Sha2_384 => &digest::SHA384,
-            Self::Sha2_512 => &digest::SHA512,
-            Self::Sha3_224 => &digest::SHA3_224,
-            Self::Sha3_256 => &digest::SHA3_256,
-            Self::Sha3_384 => &digest::SHA3_384,
-            Self::Sha3_512 => &digest::SHA3_512,
         }
     }
 }
@@ -135,7 +139,7 @@ mod tests {
     fn names_lead_back_to_their_hash() {
         for hash in HashAlgorithm::ALL {
             assert_eq!(HashAlgorithm::from_name(hash.name()), Some(hash));
-            assert_eq!(hash.digest(b"").as_ref().len(), hash.output_len());
+            assert_eq!(hash.digest(b"").len(), hash.output_len());
             assert_eq!(hash.hmac(b"", b"").as_bytes().len(), hash.output_len());
         }
         assert_eq!(HashAlgorithm::from_name("none"), None);
@@ -144,9 +148,7 @@ mod tests {
 
     #[test]
     fn the_protocols_own_vectors_of_hmac_hold() {
-        use HashAlgorithm::{
-            Sha2_224, Sha2_256, Sha2_384, Sha3_224, Sha3_256, Sha3_384,
-        };
+        use HashAlgorithm::{Sha2_224, Sha2_256, Sha2_384, Sha3_224, Sha3_256, Sha3_384};
         let key = b"01234567890123456789012345678901";
         let input = b"the quick brown fox";
         for (hash, expected) in [
