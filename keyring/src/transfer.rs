@@ -3,6 +3,7 @@
 
 pub mod agreement;
 pub mod byok;
+mod error;
 pub mod export;
 mod form;
 pub mod private_key;
@@ -10,4 +11,5 @@ pub mod public_key;
 #[cfg(test)]
 mod samples;
 
-pub use form::pair_name;
+pub use error::TransferError;
+pub use form::{ReadKeyError, pair_name};
