@@ -4,6 +4,7 @@
 pub mod agreement;
 pub mod backup;
 pub mod byok;
+pub mod certificate;
 pub mod export;
 mod form;
 pub mod private_key;
