@@ -2,7 +2,9 @@
 //! store, no clock. Inside, a pair's private key is always PKCS#8 DER and its public key always PKIX DER.
 
 pub mod agreement;
+pub mod backup;
 pub mod byok;
+pub mod certificate;
 mod error;
 pub mod export;
 mod form;
