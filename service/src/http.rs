@@ -18,6 +18,7 @@ mod json;
 mod keys;
 #[cfg(test)]
 mod laws;
+mod mount_settings;
 mod mounts;
 mod open;
 mod operation;

@@ -67,6 +67,8 @@ impl Problem {
             | Operation::AuthMountRead
             | Operation::AuthMountTune
             | Operation::AuthMountTuneRead
+            | Operation::CacheConfigRead
+            | Operation::CacheConfigWrite
             | Operation::Capabilities
             | Operation::Hash
             | Operation::Health
@@ -76,6 +78,8 @@ impl Problem {
             | Operation::KeyHistory
             | Operation::KeyList
             | Operation::KeyRead
+            | Operation::KeysConfigRead
+            | Operation::KeysConfigWrite
             | Operation::Leader
             | Operation::Limits
             | Operation::Metrics
@@ -87,6 +91,7 @@ impl Problem {
             | Operation::MountTune
             | Operation::MountTuneRead
             | Operation::MountsVisible
+            | Operation::PluginReload
             | Operation::PolicyDelete
             | Operation::PolicyList
             | Operation::PolicyRead
