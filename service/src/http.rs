@@ -37,6 +37,7 @@ mod sys;
 mod text;
 mod tools;
 mod trail;
+mod upsert;
 mod view;
 pub(crate) mod weak;
 mod wrapping;

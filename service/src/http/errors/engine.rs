@@ -47,10 +47,13 @@ impl Problem {
     #[expect(clippy::too_many_lines, reason = "one row for each operation")]
     fn not_found(operation: Operation, name: &str) -> Self {
         match operation {
+            Operation::Encrypt => Self {
+                lacks_ring: true,
+                ..Self::bad("encryption key not found")
+            },
             Operation::DataKeyPlaintext
             | Operation::DataKeyWrapped
             | Operation::Decrypt
-            | Operation::Encrypt
             | Operation::Rewrap => Self::bad("encryption key not found"),
             Operation::KeyConfigure => {
                 Self::bad(format!("no existing key named {name} could be found"))
