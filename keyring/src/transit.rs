@@ -311,17 +311,18 @@ impl Transit {
         .await
     }
 
-    /// Replaces a mount's settings.
-    pub async fn tune_mount(
+    /// Edits a mount's settings, more than once if others change them meanwhile. Answers the settings as they are then, or
+    /// why the edit refused.
+    pub async fn tune_mount<E: Send + 'static>(
         &self,
         mount: MountId,
-        settings: MountSettings,
-    ) -> Result<(), MountError> {
+        edit: impl Fn(MountSettings) -> Result<MountSettings, E> + Send + Sync + 'static,
+    ) -> Result<Result<MountSettings, E>, MountError> {
         let (mounts, loader) = (Arc::clone(&self.mounts), Arc::clone(&self.loader));
         self.mount_task(async move {
-            let gone = mounts.tune(mount, &settings).await?;
+            let (tuned, gone) = mounts.tune(mount, edit).await?;
             loader.cache.remove_mounts(&gone);
-            Ok(())
+            Ok(tuned)
         })
         .await
     }

@@ -12,9 +12,9 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING,
     EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256,
 };
-use keyring::algorithm::PairType;
+use keyring::algorithm::{KeyType, PairType};
 use keyring::base64::{decode_append, encode_append};
-use keyring::transfer::backup::{self, BackupRing, BackupVersion, backup_number};
+use keyring::transfer::backup::{self, BackupRing, BackupVersion};
 use keyring::transfer::byok::{ImportHash, unwrap};
 use keyring::transfer::certificate::{ChainError, check_chain, sign_request};
 use keyring::transfer::export::{
@@ -448,7 +448,7 @@ fn exported(
 fn pair(ring: &BackupRing) -> Option<PairType> {
     PairType::ALL
         .into_iter()
-        .find(|pair| backup_number(*pair) == ring.key_type_number)
+        .find(|pair| KeyType::from(*pair).number() == ring.key_type_number)
 }
 
 fn ring(name: &str) -> BackupRing {

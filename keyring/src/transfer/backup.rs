@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use self::document::{Action, Archive, Base64, Document, Entry, Policy, Timestamp};
-use crate::algorithm::{KeyType, PairType};
+use crate::algorithm::{CipherType, KeyType, PairType};
 use crate::base64::{Base64Error, decode_append, encode_append, encoded_len};
 use crate::secret::SecretBytes;
 
@@ -26,7 +26,7 @@ use crate::secret::SecretBytes;
 pub struct BackupRing {
     /// The ring's name.
     pub name: String,
-    /// The number of its key type, see [`backup_number`] and [`KeyType::number`].
+    /// The number of its key type, see [`KeyType::number`].
     pub key_type_number: u32,
     /// Length of an HMAC key in bytes; 0 for all others.
     pub key_size: u32,
@@ -132,25 +132,6 @@ pub enum BackupError {
     SealId,
 }
 
-/// A kind of pair's number in a backup: OpenBao's where it has the type, 20001 and up for ours.
-pub const fn backup_number(pair: PairType) -> u32 {
-    match pair {
-        PairType::EcdsaP256 => 1,
-        PairType::Ed25519 => 2,
-        PairType::Rsa2048 => 3,
-        PairType::Rsa4096 => 4,
-        PairType::EcdsaP384 => 6,
-        PairType::EcdsaP521 => 7,
-        PairType::Rsa3072 => 9,
-        PairType::MlDsa44 => 20_044,
-        PairType::MlDsa65 => 20_065,
-        PairType::MlDsa87 => 20_087,
-    }
-}
-
-/// The number of rings that only make HMACs.
-pub const HMAC_NUMBER: u32 = 10;
-
 /// The ring as the text of a backup.
 pub fn write(ring: &BackupRing) -> Result<SecretBytes, BackupError> {
     let pair = kind(ring.key_type_number)?;
@@ -203,13 +184,8 @@ pub fn read(text: &str) -> Result<BackupRing, BackupError> {
 
 /// The kind of pair with this number; none for keys of bytes only.
 fn kind(number: u32) -> Result<Option<PairType>, BackupError> {
-    if number == HMAC_NUMBER || KeyType::from_number(number).is_some() {
-        return Ok(None);
-    }
-    let pair = PairType::ALL
-        .into_iter()
-        .find(|pair| backup_number(*pair) == number);
-    pair.map(Some).ok_or(BackupError::UnknownType)
+    let key_type = KeyType::from_number(number).ok_or(BackupError::UnknownType)?;
+    Ok(key_type.pair())
 }
 
 fn oldest(ring: &BackupRing) -> u32 {
@@ -320,7 +296,7 @@ fn seal_id(policy: &Policy) -> Result<Option<[u8; 16]>, BackupError> {
         .as_ref()
         .map(|seal_id| seal_id.bytes().try_into());
     let seal_id = bytes.transpose().map_err(|_| BackupError::SealId)?;
-    let needed = policy.key_type == KeyType::Aes256GcmSiv.number();
+    let needed = policy.key_type == KeyType::from(CipherType::Aes256GcmSiv).number();
     if needed && seal_id.is_none() {
         return Err(BackupError::SealId);
     }
