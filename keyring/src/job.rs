@@ -412,7 +412,9 @@ mod tests {
                 [
                     ItemError::Plaintext(_),
                     ItemError::VersionNegative,
-                    ItemError::VersionAboveLatest,
+                    ItemError::VersionAboveLatest {
+                        latest: Version::FIRST,
+                    },
                     ItemError::MissingContext,
                     ItemError::Context(_),
                 ]

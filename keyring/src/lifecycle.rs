@@ -19,6 +19,8 @@ use crate::transit::{Address, Settings};
 use event::{What, event};
 
 mod aside;
+mod backup;
+mod certify;
 mod configure;
 mod create;
 mod describe;

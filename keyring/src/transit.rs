@@ -495,6 +495,53 @@ impl Transit {
             .await
     }
 
+    /// The ring in the clear, as the text of a backup.
+    pub async fn back_up(&self, at: &Address, by: &Provenance) -> Result<SecretBytes, Error> {
+        let (at, by) = (at.clone(), by.clone());
+        self.task(|life| async move { life.back_up(&at, &by).await })
+            .await
+    }
+
+    /// Makes a ring of a backup, under this name or its own. With `force` it replaces a ring of that name.
+    pub async fn restore(
+        &self,
+        (mount, name): (MountId, Option<KeyName>),
+        backup: SecretBytes,
+        force: bool,
+        by: &Provenance,
+    ) -> Result<(), Error> {
+        let by = by.clone();
+        self.task(|life| async move {
+            let text = std::str::from_utf8(backup.expose_secret()).unwrap_or_default();
+            life.restore((mount, name.as_ref()), text, force, &by).await
+        })
+        .await
+    }
+
+    /// A certification request (RFC 2986) for a version's key, in PEM, after a template; 0 is the latest version.
+    pub async fn request_certificate(
+        &self,
+        at: &Address,
+        version: i64,
+        template: String,
+    ) -> Result<String, Error> {
+        let at = at.clone();
+        self.task(|life| async move { life.request_certificate(&at, (version, &template)).await })
+            .await
+    }
+
+    /// Keeps the certificates of a version's key, the leaf first, in PEM; 0 is the latest version.
+    pub async fn set_certificate(
+        &self,
+        at: &Address,
+        (version, pems): (i64, String),
+        by: &Provenance,
+    ) -> Result<(), Error> {
+        let (at, by) = (at.clone(), by.clone());
+        self.task(|life| async move { life.set_certificate(&at, (version, &pems), &by).await })
+            .await
+    }
+
     /// Gives keys out in the clear, or their public halves.
     pub async fn export(
         &self,

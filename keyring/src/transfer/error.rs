@@ -1,11 +1,14 @@
 //! Why a key was not brought in or given out.
 
 use super::agreement::AgreementError;
+use super::backup::BackupError;
 use super::byok::ByokError;
+use super::certificate::{ChainError, RequestError};
 use super::export::ExportError;
 use super::form::ReadKeyError;
 use crate::algorithm::KeyType;
 use crate::name::KeyName;
+use crate::pair::SignError;
 
 /// Nothing was brought in or given out. Texts are the protocol's where it has one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,9 +25,18 @@ pub enum TransferError {
     /// A rotation period for a ring that may not be rotated.
     #[error("allow_rotation must be set to true if auto-rotation is enabled")]
     AutoRotationNotAllowed,
+    /// A backup that cannot be read.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// A ring that may not be backed up.
+    #[error("plaintext backup is disallowed on the policy")]
+    BackupDisallowed,
     /// Below the minimum version for decryption.
     #[error("version for export is below minimum decryption version")]
     BelowMinimum,
+    /// A chain that the version cannot have.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
     /// A blob that was not made for the wrapping key, or a key that cannot be wrapped.
     #[error(transparent)]
     Byok(#[from] ByokError),
@@ -36,6 +48,9 @@ pub enum TransferError {
         "the import path cannot be used with an existing key; use import-version to rotate an existing imported key"
     )]
     Exists,
+    /// A ring that does not give its keys out, asked for a backup.
+    #[error("exporting is disallowed on the policy")]
+    ExportDisallowed,
     /// No text for what was asked.
     #[error(transparent)]
     Export(#[from] ExportError),
@@ -47,6 +62,12 @@ pub enum TransferError {
         /// The type.
         key_type: KeyType,
     },
+    /// The name in a backup is not one that a ring can have.
+    #[error("key names cannot be paths")]
+    NameNotAllowed,
+    /// A request for a certificate, of a version that cannot sign it.
+    #[error("could not create the csr: requested version does not contain a private part")]
+    NoPrivateKey,
     /// A public key to be exported from a type that has none.
     #[error("unknown key type {0} for export type public-key")]
     NoPublicKey(KeyType),
@@ -74,12 +95,21 @@ pub enum TransferError {
     /// There is no such version.
     #[error("no such key version")]
     NoSuchVersion,
+    /// A convergent version whose nonces are made as nobody should make them any more.
+    #[error("refusing to support decryption with old convergent encryption key: version {0}")]
+    OldConvergent(u32),
     /// A public key for a type that has none, or derives from the private one.
     #[error("provided type does not support public_key import")]
     PublicNotTaken,
     /// A key that is not of the ring's type, or damaged.
     #[error("error importing key: {0}")]
     ReadKey(#[from] ReadKeyError),
+    /// No request for a certificate came of the template.
+    #[error(transparent)]
+    Request(#[from] RequestError<SignError>),
+    /// A ring of that name is there, and was not to be replaced.
+    #[error("key \"{0}\" already exists")]
+    RestoreOver(KeyName),
     /// A version was named for a type that has no halves.
     #[error("provided type does not support importing key versions")]
     VersionsNotTaken,
