@@ -365,7 +365,7 @@ impl OpenSsl {
             println!("skipped: there is no openssl command here");
             return None;
         }
-        Some(Self(tempfile::tempdir().unwrap()))
+        Some(Self(tempfile::tempdir().expect("a folder")))
     }
 
     /// What it prints.
@@ -374,10 +374,10 @@ impl OpenSsl {
             .args(arguments)
             .current_dir(self.0.path())
             .output()
-            .unwrap();
+            .expect("it was found");
         let complaint = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{arguments:?}: {complaint}");
-        String::from_utf8(output.stdout).unwrap()
+        String::from_utf8(output.stdout).expect("text")
     }
 
     /// Leaves a new private key in `key.der`, as PKCS#8.
@@ -389,15 +389,15 @@ impl OpenSsl {
     }
 
     fn write(&self, name: &str, bytes: &[u8]) {
-        fs::write(self.0.path().join(name), bytes).unwrap();
+        fs::write(self.0.path().join(name), bytes).expect("written");
     }
 
     fn bytes(&self, name: &str) -> Vec<u8> {
-        fs::read(self.0.path().join(name)).unwrap()
+        fs::read(self.0.path().join(name)).expect("the file is there")
     }
 
     fn text(&self, name: &str) -> String {
-        String::from_utf8(self.bytes(name)).unwrap()
+        String::from_utf8(self.bytes(name)).expect("text")
     }
 }
 
@@ -408,20 +408,26 @@ fn signature(pair: PairType, pkcs8: &[u8], message: &[u8]) -> Vec<u8> {
         PairType::EcdsaP384 => &ECDSA_P384_SHA384_ASN1_SIGNING,
         PairType::EcdsaP521 => &ECDSA_P521_SHA512_ASN1_SIGNING,
         PairType::Ed25519 => {
-            let key = Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8).unwrap();
+            let key =
+                Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8).expect("a key that is whole");
             return key.sign(message).as_ref().to_vec();
         }
         PairType::Rsa2048 | PairType::Rsa3072 | PairType::Rsa4096 => {
-            let key = RsaKeyPair::from_pkcs8(pkcs8).unwrap();
+            let key = RsaKeyPair::from_pkcs8(pkcs8).expect("a key that is whole");
             let mut signature = vec![0; key.public_modulus_len()];
             key.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
-                .unwrap();
+                .expect("a key that is whole");
             return signature;
         }
-        PairType::MlDsa44 | PairType::MlDsa65 | PairType::MlDsa87 => panic!("not here"),
+        PairType::MlDsa44 | PairType::MlDsa65 | PairType::MlDsa87 => {
+            unreachable!("openssl 3.0 knows no ML-DSA")
+        }
     };
-    let key = EcdsaKeyPair::from_pkcs8(algorithm, pkcs8).unwrap();
-    key.sign(&random, message).unwrap().as_ref().to_vec()
+    let key = EcdsaKeyPair::from_pkcs8(algorithm, pkcs8).expect("a key that is whole");
+    key.sign(&random, message)
+        .expect("a key that is whole")
+        .as_ref()
+        .to_vec()
 }
 
 fn exported(
@@ -430,19 +436,35 @@ fn exported(
     kind: ExportKind,
     format: ExportFormat,
 ) -> String {
-    let key = version.key.as_ref().unwrap().expose_secret();
+    let key = version
+        .key
+        .as_ref()
+        .expect("a key that is whole")
+        .expose_secret();
     let secret = match (kind, pair(ring)) {
         (ExportKind::CertificateChain, _) => {
-            return certificate_chain_text(&version.certificate_chain).unwrap();
+            return certificate_chain_text(&version.certificate_chain)
+                .expect("a key that is whole");
         }
         (ExportKind::PublicKey, Some(pair)) => {
-            return public_text(pair, version.public_key.as_ref().unwrap(), format).unwrap();
+            return public_text(
+                pair,
+                version.public_key.as_ref().expect("a key that is whole"),
+                format,
+            )
+            .expect("a key that is whole");
         }
         (ExportKind::HmacKey, _) => bytes_text(version.hmac_key.expose_secret(), format),
         (_, Some(pair)) => private_text(pair, Some(key), format),
         (_, None) => bytes_text(key, format),
     };
-    String::from_utf8(secret.unwrap().expose_secret().to_vec()).unwrap()
+    String::from_utf8(
+        secret
+            .expect("a key that is whole")
+            .expose_secret()
+            .to_vec(),
+    )
+    .expect("a key that is whole")
 }
 
 fn pair(ring: &BackupRing) -> Option<PairType> {
@@ -452,17 +474,18 @@ fn pair(ring: &BackupRing) -> Option<PairType> {
 }
 
 fn ring(name: &str) -> BackupRing {
-    backup::read(&backup_text(name)).unwrap()
+    backup::read(&backup_text(name)).expect("a backup")
 }
 
 fn backup_text(name: &str) -> String {
-    fs::read_to_string(backup_file(name)).unwrap()
+    fs::read_to_string(backup_file(name)).expect("the backup is there")
 }
 
 fn backups() -> Vec<String> {
-    let files = fs::read_dir(vectors().join("backups")).unwrap();
-    let stems = files.map(|file| file.unwrap().path().file_stem().unwrap().to_owned());
-    stems.map(|stem| stem.into_string().unwrap()).collect()
+    let files = fs::read_dir(vectors().join("backups")).expect("the folder is there");
+    let names = files.map(|file| file.expect("a file").file_name());
+    let names = names.filter_map(|name| Some(name.to_str()?.strip_suffix(".txt")?.to_owned()));
+    names.collect()
 }
 
 fn backup_file(name: &str) -> PathBuf {
@@ -475,6 +498,6 @@ fn vectors() -> PathBuf {
 
 fn decoded(text: &str) -> String {
     let mut json = Vec::new();
-    decode_append(text.trim_end().as_bytes(), &mut json).unwrap();
-    String::from_utf8(json).unwrap()
+    decode_append(text.trim_end().as_bytes(), &mut json).expect("base64");
+    String::from_utf8(json).expect("text")
 }

@@ -261,3 +261,46 @@ fn public_base64(bytes: &[u8]) -> String {
 
 const PUBLIC_KEY: &str = spki::SubjectPublicKeyInfoRef::PEM_LABEL;
 const CERTIFICATE: &str = x509_cert::Certificate::PEM_LABEL;
+
+#[cfg(test)]
+mod tests {
+    use super::super::private_key::public_of;
+    use super::super::samples::sample;
+    use super::*;
+
+    #[test]
+    fn ml_dsa_is_pkcs8_and_pkix_with_a_newline_behind_its_pem() {
+        for pair in [PairType::MlDsa44, PairType::MlDsa65, PairType::MlDsa87] {
+            let pkcs8 = read_private(pair, sample(pair)).unwrap();
+            let spki = public_of(pair, sample(pair)).unwrap();
+            for format in [ExportFormat::Default, ExportFormat::Pem] {
+                let private = private_text(pair, Some(sample(pair)), format).unwrap();
+                let private = std::str::from_utf8(private.expose_secret()).unwrap();
+                assert!(private.ends_with("-----END PRIVATE KEY-----\n"));
+                let inside = pem::parse(private).unwrap().into_contents();
+                assert_eq!(inside, pkcs8.expose_secret());
+                let public = public_text(pair, &spki, format).unwrap();
+                assert!(public.ends_with("-----END PUBLIC KEY-----\n"));
+                assert_eq!(pem::parse(public).unwrap().into_contents(), spki);
+            }
+            let der = private_text(pair, Some(sample(pair)), ExportFormat::Der).unwrap();
+            assert_eq!(
+                der.expose_secret(),
+                secret_base64(pkcs8.expose_secret()).expose_secret()
+            );
+            let refused = private_text(pair, Some(sample(pair)), ExportFormat::Raw);
+            assert_eq!(refused.unwrap_err(), ExportError::NoRawMlDsa);
+            let refused = public_text(pair, &spki, ExportFormat::Raw);
+            assert_eq!(refused.unwrap_err(), ExportError::NoRawMlDsa);
+        }
+    }
+
+    #[test]
+    fn names_lead_back_to_what_is_exported() {
+        for kind in ExportKind::ALL {
+            assert_eq!(ExportKind::from_name(kind.name()), Some(kind));
+        }
+        assert_eq!(ExportKind::from_name("Signing-Key"), None);
+        assert_eq!(ExportFormat::from_name("PEM"), None);
+    }
+}

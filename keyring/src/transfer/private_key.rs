@@ -77,6 +77,7 @@ impl<'a> PrivateKey<'a> {
         let named = parameters.and_then(|parameters| parameters.decode_as().ok());
         let curve = named.or(key.parameters.and_then(sec1::EcParameters::named_curve));
         match curve.ok_or(ReadKeyError::Private("unknown elliptic curve"))? {
+            // Some write X25519's identifier where they mean Ed25519, and the protocol lets them.
             form::X25519 | form::NSS_ED25519 => ed25519(key.private_key),
             curve => Ok(Self::Ec {
                 curve,
