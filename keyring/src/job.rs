@@ -412,7 +412,7 @@ mod tests {
                 [
                     ItemError::Plaintext(_),
                     ItemError::VersionNegative,
-                    ItemError::VersionAboveLatest,
+                    ItemError::VersionAboveLatest { .. },
                     ItemError::MissingContext,
                     ItemError::Context(_),
                 ]
