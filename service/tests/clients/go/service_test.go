@@ -99,7 +99,6 @@ func newTransit(t *testing.T) transit {
 	return transit{t, client, mount}
 }
 
-
 func (s transit) at(path string) string {
 	return s.mount + "/" + path
 }

@@ -40,7 +40,11 @@ class TransitTest(ServiceTest):
 
     def setUp(self):
         super().setUp()
-        self.mount = self.transit_mount()
+        self.mount = self.own_mount()
+
+    def own_mount(self):
+        """The path of the mount that this test works on."""
+        return self.transit_mount()
 
     def transit_mount(self):
         """The path of a new mount, which is gone after the test."""

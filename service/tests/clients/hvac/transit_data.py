@@ -73,7 +73,8 @@ class Encrypting(TransitTest):
     def test_what_is_not_base64_is_refused(self):
         name = self.key()
         for wrong, text in (("YWJ", "byte 0"), ("ab-d", "byte 2"), ("YWJjZA==x", "byte 8")):
-            with self.refused(exceptions.InvalidRequest, text=f"illegal base64 data at input {text}"):
+            text = f"illegal base64 data at input {text}"
+            with self.refused(exceptions.InvalidRequest, text=text):
                 self.encrypt(name, wrong)
 
     def test_a_version_can_be_chosen(self):

@@ -2,6 +2,7 @@
 
 import datetime
 import secrets
+import unittest
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -13,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from hvac import exceptions
 
-from sealring import AT_FAULT, fresh
+from sealring import AT_FAULT, ROOT_TOKEN, fresh
 from transit import (
     CURVES,
     HELLO,
@@ -243,10 +244,12 @@ class ImportTest(TransitTest):
     # A wrapping key takes long to make, so that these tests share a mount.
     shared = []
 
-    def transit_mount(self):
+    def own_mount(self):
         if not self.shared:
             self.shared.append(fresh("shared"))
             self.enable(self.shared[0])
+            root = self.client(ROOT_TOKEN).sys
+            unittest.addModuleCleanup(root.disable_secrets_engine, self.shared[0])
         return self.shared[0]
 
     def setUp(self):
@@ -344,6 +347,7 @@ class Importing(ImportTest):
         blob = self.wrapped(secrets.token_bytes(32))
         mangled = decoded(blob)
         mangled = encoded(mangled[:-1] + bytes([mangled[-1] ^ 1]))
+        curve, other = (public_pem(private_key(f"ecdsa-p{bits}").public_key()) for bits in (256, 384))
         for fields in (
             {"ciphertext": encoded(bytes(100))},
             {"ciphertext": encoded(bytes(600))},
@@ -355,8 +359,8 @@ class Importing(ImportTest):
             {"ciphertext": blob, "derived": True, "convergent_encryption": True},
             {"ciphertext": blob, "auto_rotate_period": "1h"},
             {"public_key": "no PEM", "type": "ecdsa-p256"},
-            {"public_key": public_pem(private_key("ecdsa-p384").public_key()), "type": "ecdsa-p256"},
-            {"public_key": public_pem(private_key("ecdsa-p256").public_key())},
+            {"public_key": other, "type": "ecdsa-p256"},
+            {"public_key": curve},
         ):
             name = fresh("imported")
             with self.subTest(fields), self.refused(*AT_FAULT):
@@ -379,7 +383,7 @@ class Sending(ImportTest):
         name = self.key(exportable=True)
         self.rotate(name)
         sealed = self.encrypt(name)
-        other = super().transit_mount()
+        other = self.transit_mount()
         pem = self.root.read(f"{other}/wrapping_key")["data"]["public_key"]
         self.write("keys/there/import", type="rsa-4096", public_key=pem)
         keys = self.get(f"byok-export/there/{name}")["keys"]
