@@ -29,6 +29,7 @@ mod mounts;
 pub mod name;
 pub mod observer;
 pub mod opened;
+pub mod pair;
 pub mod policy;
 pub mod record;
 pub mod ring;
