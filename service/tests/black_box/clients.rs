@@ -101,7 +101,10 @@ fn node_vault_drives_transit() {
         return;
     };
     let app = TestApp::fresh(&[]);
-    let ran = node.test(&node_tests().join("transit.test.js"), &address_and_token(&app));
+    let ran = node.test(
+        &node_tests().join("transit.test.js"),
+        &address_and_token(&app),
+    );
     ran.assert_all_passed("the tests with node-vault", 23, &app.log());
 }
 

@@ -21,7 +21,13 @@ impl Go {
         toolchain::or_skip("the tests with clients in Go (in CI too)", modules)?;
         let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let built = Self { directory };
-        succeed(go(tests).args(["test", "-c", "-o"]).arg(built.program()).arg(".")).unwrap();
+        succeed(
+            go(tests)
+                .args(["test", "-c", "-o"])
+                .arg(built.program())
+                .arg("."),
+        )
+        .unwrap();
         Some(built)
     }
 
@@ -39,7 +45,12 @@ impl Go {
         } = command.output().unwrap();
         let mut output = String::from_utf8_lossy(&stdout).into_owned();
         output.push_str(&String::from_utf8_lossy(&stderr));
-        let count = |start| output.lines().filter(|line| line.starts_with(start)).count();
+        let count = |start: &str| {
+            output
+                .lines()
+                .filter(|line| line.starts_with(start))
+                .count()
+        };
         Ran {
             passed: status.success(),
             tests: count("--- PASS: "),

@@ -31,10 +31,16 @@ impl Node {
         let version = succeed(Command::new("node").arg("--version"))?;
         let major = number_after(&version, "v");
         if major < OLDEST {
-            return Err(format!("it is {version}, and the tests want {OLDEST} at least"));
+            return Err(format!(
+                "it is {version}, and the tests want {OLDEST} at least"
+            ));
         }
-        let files = ["package.json", "package-lock.json"].map(|name| super::node_tests().join(name));
-        let content = (files.each_ref().map(|file| fs::read(file).unwrap()), version);
+        let files =
+            ["package.json", "package-lock.json"].map(|name| super::node_tests().join(name));
+        let content = (
+            files.each_ref().map(|file| fs::read(file).unwrap()),
+            version,
+        );
         let home = toolchain::kept(&content, |place| install(place, &files))?;
         Ok(Self {
             packages: home.join("node_modules"),

@@ -4,7 +4,7 @@ import hashlib
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, utils
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, padding, utils
 
 from hvac import exceptions
 
@@ -308,10 +308,25 @@ class Batches(SignatureTest):
 class SealringsOwn(SignatureTest):
     """What no other server of the protocol does."""
 
+    def test_ml_dsa_signs_for_a_library_that_knows_only_fips_204(self):
+        for kind, known in (
+            ("ml-dsa-44", mldsa.MLDSA44PublicKey),
+            ("ml-dsa-65", mldsa.MLDSA65PublicKey),
+            ("ml-dsa-87", mldsa.MLDSA87PublicKey),
+        ):
+            name = fresh("key")
+            self.write(f"keys/{name}", type=kind)
+            signature = self.sign(name)
+            public = self.public(name)
+            self.assertIsInstance(public, known)
+            public.verify(payload(signature), b"hello")
+            self.assertTrue(self.verify(name, signature=signature))
+            self.assertFalse(self.verify(name, OTHER, signature=signature))
+
     def test_salts_of_other_lengths_are_not_offered(self):
         name = self.key("rsa-2048")
         with self.refused(exceptions.InvalidRequest, text="salt"):
-            self.sign(name, salt_length="20")
+            self.sign(name, salt_length="33")
 
     def test_a_signature_and_an_hmac_are_not_verified_at_once(self):
         # OpenBao means to refuse this, and overlooks the HMAC.

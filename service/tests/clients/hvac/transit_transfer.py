@@ -29,7 +29,6 @@ from transit import (
 
 FUNCTIONS = {
     "SHA1": hashes.SHA1(),
-    "SHA224": hashes.SHA224(),
     "SHA256": hashes.SHA256(),
     "SHA384": hashes.SHA384(),
     "SHA512": hashes.SHA512(),
@@ -499,6 +498,11 @@ class Certificates(TransitTest):
 
 class SealringsOwn(ImportTest):
     """What no other server of the protocol does."""
+
+    def test_sha_224_does_not_wrap(self):
+        blob = self.wrapped(secrets.token_bytes(32), hashes.SHA224())
+        with self.refused(exceptions.InvalidRequest):
+            self.write(f"keys/{fresh('key')}/import", ciphertext=blob, hash_function="SHA224")
 
     def test_its_own_type_is_backed_up_and_restored(self):
         name, copy = fresh("key"), fresh("copy")
