@@ -7,7 +7,7 @@ use benches::time::{CpuTime, Elapsed, by_the_processor, by_the_wall};
 use benches::{Fixture, is_measuring, plaintext};
 use criterion::measurement::Measurement;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use keyring::algorithm::KeyType;
+use keyring::algorithm::CipherType;
 use keyring::transit::{Address, Settings};
 
 /// One request at a time: how long it takes.
@@ -71,7 +71,7 @@ impl Place {
             worker_threads,
             ..Settings::default()
         });
-        let at = fixture.ring(KeyType::Aes256GcmSiv);
+        let at = fixture.ring(CipherType::Aes256GcmSiv);
         Self { name, fixture, at }
     }
 }

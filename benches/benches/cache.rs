@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use benches::time::{Began, CpuTime, by_the_processor, by_the_wall};
 use benches::{Fixture, is_measuring, plaintext, seal_job};
 use criterion::{Criterion, criterion_group, criterion_main};
-use keyring::algorithm::KeyType;
+use keyring::algorithm::CipherType;
 use keyring::test_support::probe::{forget, sealing_keys};
 use keyring::transit::Address;
 
@@ -80,7 +80,7 @@ fn assert_loads(fixture: &Fixture, before: (u64, u64), times: u64) {
 
 fn fixture() -> (Fixture, Address) {
     let fixture = Fixture::new();
-    let at = fixture.ring(KeyType::Aes256GcmSiv);
+    let at = fixture.ring(CipherType::Aes256GcmSiv);
     (fixture, at)
 }
 

@@ -9,12 +9,12 @@ use benches::time::{CpuTime, by_the_processor};
 use benches::{Fixture, bytes, is_measuring, open_job, plaintext};
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use keyring::aead::Cipher;
-use keyring::algorithm::KeyType;
+use keyring::algorithm::CipherType;
 use keyring::transit::Address;
 
 fn seal(criterion: &mut Criterion<CpuTime>) {
     let fixture = Fixture::new();
-    let rings = KeyType::ALL.map(|key_type| fixture.ring(key_type));
+    let rings = CipherType::ALL.map(|key_type| fixture.ring(key_type));
     for &size in sizes() {
         let mut group = group(criterion, "seal", size);
         let mut body = bytes(size);
@@ -32,7 +32,7 @@ fn seal(criterion: &mut Criterion<CpuTime>) {
                 )
             });
         });
-        for key_type in KeyType::ALL {
+        for key_type in CipherType::ALL {
             let cipher = Ready::new(key_type);
             group.bench_function(format!("cipher {key_type}"), |b| {
                 b.iter(|| cipher.seal(black_box(&mut body)));
@@ -46,7 +46,7 @@ fn seal(criterion: &mut Criterion<CpuTime>) {
 
 fn open(criterion: &mut Criterion<CpuTime>) {
     let fixture = Fixture::new();
-    let rings = KeyType::ALL.map(|key_type| fixture.ring(key_type));
+    let rings = CipherType::ALL.map(|key_type| fixture.ring(key_type));
     for &size in sizes() {
         // Everything opens in place, so everything begins with a fresh copy of the ciphertext.
         let mut group = group(criterion, "open", size);
@@ -78,7 +78,7 @@ fn open(criterion: &mut Criterion<CpuTime>) {
                 opened.expect("the tag fits");
             });
         });
-        for key_type in KeyType::ALL {
+        for key_type in CipherType::ALL {
             let cipher = Ready::new(key_type);
             let mut sealed = bytes(size);
             let tag = cipher.seal(&mut sealed);
@@ -138,7 +138,7 @@ struct Ready {
 }
 
 impl Ready {
-    fn new(key_type: KeyType) -> Self {
+    fn new(key_type: CipherType) -> Self {
         let key = bytes(key_type.key_len());
         Self {
             cipher: Cipher::new(key_type, &key).expect("the key fits"),

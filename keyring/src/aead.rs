@@ -9,31 +9,31 @@ use aws_lc_rs::aead::{
 use chacha20poly1305::{AeadInOut, KeyInit, XChaCha20Poly1305, XNonce};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::algorithm::{KeyType, TAG_LEN};
+use crate::algorithm::{CipherType, TAG_LEN};
 use crate::ids::SealId;
 use crate::version::Version;
 
 /// One cipher with its key: `seal(K, N, A, P) -> C || T` (RFC 5116). The key is wiped on drop.
 pub struct Cipher {
-    key_type: KeyType,
+    key_type: CipherType,
     keyed: Keyed,
 }
 
 impl Cipher {
     /// The key type's cipher under this key.
-    pub fn new(key_type: KeyType, key: &[u8]) -> Result<Self, KeyLengthError> {
+    pub fn new(key_type: CipherType, key: &[u8]) -> Result<Self, KeyLengthError> {
         let keyed = match key_type {
-            KeyType::Aes128Gcm96 => aws_lc(&AES_128_GCM, key),
-            KeyType::Aes256Gcm96 => aws_lc(&AES_256_GCM, key),
-            KeyType::Aes256GcmSiv => aws_lc(&AES_256_GCM_SIV, key),
-            KeyType::ChaCha20Poly1305 => aws_lc(&CHACHA20_POLY1305, key),
-            KeyType::XChaCha20Poly1305 => xchacha(key),
+            CipherType::Aes128Gcm96 => aws_lc(&AES_128_GCM, key),
+            CipherType::Aes256Gcm96 => aws_lc(&AES_256_GCM, key),
+            CipherType::Aes256GcmSiv => aws_lc(&AES_256_GCM_SIV, key),
+            CipherType::ChaCha20Poly1305 => aws_lc(&CHACHA20_POLY1305, key),
+            CipherType::XChaCha20Poly1305 => xchacha(key),
         }?;
         Ok(Self { key_type, keyed })
     }
 
     /// Which cipher this is.
-    pub const fn key_type(&self) -> KeyType {
+    pub const fn key_type(&self) -> CipherType {
         self.key_type
     }
 
@@ -119,14 +119,14 @@ impl fmt::Debug for Cipher {
 /// version of one ring; for Vault's types the caller's alone, as Vault has it.
 /// `scratch` is overwritten and can be used again for the next item.
 pub fn bind_associated_data<'a>(
-    key_type: KeyType,
+    key_type: CipherType,
     seal_id: &SealId,
     version: Version,
     caller: &'a [u8],
     scratch: &'a mut Vec<u8>,
 ) -> &'a [u8] {
     match key_type {
-        KeyType::Aes256GcmSiv => {
+        CipherType::Aes256GcmSiv => {
             scratch.clear();
             scratch.extend_from_slice(SIV_FORMAT);
             scratch.extend_from_slice(seal_id.as_bytes());
@@ -134,10 +134,10 @@ pub fn bind_associated_data<'a>(
             scratch.extend_from_slice(caller);
             scratch
         }
-        KeyType::Aes128Gcm96
-        | KeyType::Aes256Gcm96
-        | KeyType::ChaCha20Poly1305
-        | KeyType::XChaCha20Poly1305 => caller,
+        CipherType::Aes128Gcm96
+        | CipherType::Aes256Gcm96
+        | CipherType::ChaCha20Poly1305
+        | CipherType::XChaCha20Poly1305 => caller,
     }
 }
 
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_key_of_another_length_is_refused() {
-        for key_type in KeyType::ALL {
+        for key_type in CipherType::ALL {
             for length in [0, 15, 16, 17, 24, 31, 32, 33, 64] {
                 let made = Cipher::new(key_type, &vec![1; length]);
                 assert_eq!(
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_nonce_of_another_length_is_refused() {
-        for key_type in KeyType::ALL {
+        for key_type in CipherType::ALL {
             let cipher = cipher(key_type);
             for length in [0, 8, 11, 12, 13, 16, 23, 24, 25] {
                 let nonce = vec![2; length];
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn less_than_a_tag_is_refused() {
-        for key_type in KeyType::ALL {
+        for key_type in CipherType::ALL {
             for length in 0..TAG_LEN {
                 let mut body = vec![7; length];
                 assert_eq!(
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn every_flipped_bit_fails_and_leaves_no_plaintext() {
         let plaintext = b"not for everybody";
-        for key_type in KeyType::ALL {
+        for key_type in CipherType::ALL {
             let (nonce, data) = (nonce(key_type), b"data".to_vec());
             let sealed = sealed(key_type, &nonce, &data, plaintext);
             let message = [nonce.as_slice(), &data, &sealed].concat();
@@ -265,8 +265,8 @@ mod tests {
 
     #[test]
     fn no_cipher_opens_what_another_sealed() {
-        for one in KeyType::ALL {
-            for other in KeyType::ALL {
+        for one in CipherType::ALL {
+            for other in CipherType::ALL {
                 let mut body = sealed(one, &nonce(one), b"", b"text");
                 let opened = cipher(other).open(&nonce(other), b"", &mut body);
                 assert_eq!(opened.is_ok(), one == other, "{one} and {other}");
@@ -277,11 +277,11 @@ mod tests {
     #[test]
     fn a_cipher_does_not_print_its_key() {
         assert_eq!(
-            format!("{:?}", cipher(KeyType::XChaCha20Poly1305)),
+            format!("{:?}", cipher(CipherType::XChaCha20Poly1305)),
             "Cipher(xchacha20-poly1305, ..)"
         );
         assert_eq!(
-            format!("{:?}", cipher(KeyType::Aes256GcmSiv)),
+            format!("{:?}", cipher(CipherType::Aes256GcmSiv)),
             "Cipher(aes256-gcm-siv, ..)"
         );
     }
@@ -292,7 +292,7 @@ mod tests {
             SealId::from_bytes([9; 16]),
             b"left over from the item before".to_vec(),
         );
-        for key_type in KeyType::ALL {
+        for key_type in CipherType::ALL {
             let bound = bind_associated_data(
                 key_type,
                 &seal_id,
@@ -300,7 +300,7 @@ mod tests {
                 b"caller's",
                 &mut scratch,
             );
-            if key_type == KeyType::Aes256GcmSiv {
+            if key_type == CipherType::Aes256GcmSiv {
                 assert_eq!(
                     bound,
                     [
@@ -320,7 +320,7 @@ mod tests {
     proptest! {
         #[test]
         fn open_undoes_seal(
-            key_type in select(&KeyType::ALL),
+            key_type in select(&CipherType::ALL),
             key in vec(any::<u8>(), 32),
             nonce in vec(any::<u8>(), 24),
             data in vec(any::<u8>(), 0..64),
@@ -338,7 +338,7 @@ mod tests {
 
         #[test]
         fn another_key_nonce_or_data_fails(
-            key_type in select(&KeyType::ALL),
+            key_type in select(&CipherType::ALL),
             change in 0..3,
             at in any::<proptest::sample::Index>(),
             difference in 1..=u8::MAX,
@@ -354,19 +354,19 @@ mod tests {
         }
     }
 
-    fn key(key_type: KeyType) -> Vec<u8> {
+    fn key(key_type: CipherType) -> Vec<u8> {
         vec![1; key_type.key_len()]
     }
 
-    fn nonce(key_type: KeyType) -> Vec<u8> {
+    fn nonce(key_type: CipherType) -> Vec<u8> {
         vec![2; key_type.nonce_len()]
     }
 
-    fn cipher(key_type: KeyType) -> Cipher {
+    fn cipher(key_type: CipherType) -> Cipher {
         Cipher::new(key_type, &key(key_type)).unwrap()
     }
 
-    fn sealed(key_type: KeyType, nonce: &[u8], data: &[u8], plaintext: &[u8]) -> Vec<u8> {
+    fn sealed(key_type: CipherType, nonce: &[u8], data: &[u8], plaintext: &[u8]) -> Vec<u8> {
         let mut body = plaintext.to_vec();
         let tag = cipher(key_type).seal(nonce, data, &mut body).unwrap();
         body.extend_from_slice(&tag);

@@ -109,7 +109,7 @@ mod tests {
     use proptest::sample::select;
 
     use super::*;
-    use crate::algorithm::KeyType;
+    use crate::algorithm::CipherType;
 
     #[test]
     fn numbers_are_written_as_rust_writes_them() {
@@ -123,7 +123,7 @@ mod tests {
     proptest! {
         #[test]
         fn parse_undoes_write(
-            key_type in select(&KeyType::ALL),
+            key_type in select(&CipherType::ALL),
             number in 1..=u32::MAX,
             nonce in vec(any::<u8>(), 24),
             body in vec(any::<u8>(), 0..200),

@@ -10,9 +10,11 @@ use smallvec::SmallVec;
 use crate::base64::encode_append;
 use crate::entropy::Entropy;
 use crate::error::{Error, ItemError};
+use crate::hash::HashAlgorithm;
 use crate::job::{Chunk, Item, Job, Outcomes, SealInput};
 use crate::load::{Loader, Want};
 use crate::opened::{OpenRing, OpenVersion};
+use crate::policy::RuleViolation;
 use crate::seal::{self, Keys, Verb};
 use crate::secret::SecretBytes;
 use crate::store::With;
@@ -37,6 +39,9 @@ impl DataPath {
         mut job: Job,
     ) -> Result<Outcomes, Error> {
         let keys = self.keys(verb, at, &job).await?;
+        if !keys.ring.key_type.encrypts() {
+            return Err(Error::Unsupported(keys.ring.key_type));
+        }
         self.book(verb, &keys, &job).await?;
         let nonces = self.nonces(verb, &keys, job.len())?;
         let Settings {
@@ -44,7 +49,8 @@ impl DataPath {
             inline_bytes,
             ..
         } = self.settings;
-        if job.len() <= inline_items && job.bytes() <= inline_bytes {
+        let is_cheap = keys.ring.key_type.cipher().is_some();
+        if is_cheap && job.len() <= inline_items && job.bytes() <= inline_bytes {
             Ok(inline(verb, &keys, &mut job, &nonces).await)
         } else {
             self.pooled(verb, keys, job, nonces).await
@@ -54,7 +60,7 @@ impl DataPath {
     /// Whether there is such a ring, as far as the store has confirmed lately enough for encrypting.
     pub(crate) async fn is_there(&self, at: &Address) -> Result<bool, Error> {
         let now = self.loader.clock.uptime();
-        match self.ring(Verb::Encrypt, at, &Job::new(), now).await {
+        match self.ring(Use::LATEST, at, now).await {
             Ok(_) => Ok(true),
             Err(Error::NotFound) => Ok(false),
             Err(error) => Err(error),
@@ -86,16 +92,47 @@ impl DataPath {
         })
     }
 
+    pub(crate) async fn hash(
+        &self,
+        hash: HashAlgorithm,
+        input: SecretBytes,
+    ) -> Result<Vec<u8>, Error> {
+        let is_short = input.len() <= self.settings.inline_bytes;
+        let task = move || hash.digest(input.expose_secret());
+        if is_short {
+            Ok(task())
+        } else {
+            self.workers.run(task).await
+        }
+    }
+
     /// The ring with every version open that the job may use.
     pub(crate) async fn keys(&self, verb: Verb, at: &Address, job: &Job) -> Result<Keys, Error> {
+        self.keys_for(at, || job.items().map(|item| Use::of(verb, item)))
+            .await
+    }
+
+    /// The ring with every version open that these uses may need, unless it is set aside.
+    pub(crate) async fn keys_for<I>(
+        &self,
+        at: &Address,
+        uses: impl Fn() -> I + Send + Sync,
+    ) -> Result<Keys, Error>
+    where
+        I: Iterator<Item = Use>,
+    {
         let began = self.loader.clock.uptime();
-        let mut ring = self.ring(verb, at, job, began).await?;
-        if job.items().any(|item| is_newer(verb, item, ring.latest)) && ring.read_at < began {
+        let first = uses().next().unwrap_or(Use::LATEST);
+        let mut ring = self.ring(first, at, began).await?;
+        if uses().any(|one| one.is_newer_than(ring.latest)) && ring.read_at < began {
             // Another node may have rotated: only the store can say that a version does not exist.
             ring = self.loader.load(at, Want::AsOf(began)).await?;
         }
         for _ in 0..ATTEMPTS {
-            match self.open_needed(verb, at, &ring, job).await? {
+            if ring.soft_deleted {
+                return Err(RuleViolation::SoftDeleted.into());
+            }
+            match self.open_needed(at, &ring, uses()).await? {
                 Ok(versions) => return Ok(Keys { ring, versions }),
                 // Other settings may need other versions.
                 Err(changed) => ring = changed,
@@ -108,12 +145,11 @@ impl DataPath {
     /// changed meanwhile.
     async fn open_needed(
         &self,
-        verb: Verb,
         at: &Address,
         ring: &Arc<OpenRing>,
-        job: &Job,
+        uses: impl Iterator<Item = Use>,
     ) -> Result<Result<OpenVersions, Arc<OpenRing>>, Error> {
-        let needed = needed_versions(verb, ring, job);
+        let needed = needed_versions(ring, uses);
         let mut versions = SmallVec::with_capacity(needed.len());
         for number in needed {
             if let Some(version) = ring.opened(number) {
@@ -136,22 +172,14 @@ impl DataPath {
     }
 
     /// The ring from the cache if the store has confirmed it lately enough, else from the store.
-    async fn ring(
-        &self,
-        verb: Verb,
-        at: &Address,
-        job: &Job,
-        now: Duration,
-    ) -> Result<Arc<OpenRing>, Error> {
+    async fn ring(&self, first: Use, at: &Address, now: Duration) -> Result<Arc<OpenRing>, Error> {
         let Some(ring) = self.loader.cache.find(at).and_then(|slot| slot.current()) else {
-            return self
-                .loader
-                .load(at, Want::Opened(first_needed(verb, job)))
-                .await;
+            return self.loader.load(at, Want::Opened(first.needs())).await;
         };
-        let coast = match verb {
-            Verb::Encrypt | Verb::Rewrap => self.settings.encrypt_coast,
-            Verb::Decrypt => self.settings.decrypt_coast,
+        let coast = if first.seals.is_some() {
+            self.settings.encrypt_coast
+        } else {
+            self.settings.decrypt_coast
         };
         // Between two polls everything is as old as the last one: no coast can be shorter than that.
         let allowed = coast.max(self.settings.poll_interval.saturating_mul(3));
@@ -187,11 +215,12 @@ impl DataPath {
 
     /// One nonce for each item, in one draw.
     fn nonces(&self, verb: Verb, keys: &Keys, items: usize) -> Result<Nonces, Error> {
-        if verb == Verb::Decrypt || keys.ring.convergent {
+        let cipher = keys.ring.key_type.cipher();
+        let Some(cipher) = cipher.filter(|_| verb != Verb::Decrypt && !keys.ring.convergent) else {
             return Ok(Nonces::new());
-        }
-        let mut nonces = smallvec::smallvec![0; items * keys.ring.key_type.nonce_len()];
-        if keys.ring.key_type.forgives_nonce_reuse() {
+        };
+        let mut nonces = smallvec::smallvec![0; items * cipher.nonce_len()];
+        if cipher.forgives_nonce_reuse() {
             self.entropy.fill_repeatable(&mut nonces);
         } else {
             self.entropy.fill(&mut nonces)?;
@@ -238,7 +267,7 @@ fn sliced<'a>(
     nonces: &'a [u8],
     keys: &Keys,
 ) -> impl Iterator<Item = (&'a mut Chunk, &'a [u8])> + use<'a> {
-    let nonce_len = keys.ring.key_type.nonce_len();
+    let nonce_len = seal::nonce_len(&keys.ring);
     job.chunks.iter_mut().scan(nonces, move |rest, chunk| {
         let (own, others) = rest
             .split_at_checked(chunk.items.len() * nonce_len)
@@ -248,42 +277,77 @@ fn sliced<'a>(
     })
 }
 
-/// Whether the item names a version that this snapshot does not know of.
-fn is_newer(verb: Verb, item: &Item, latest: Version) -> bool {
-    let opens = verb != Verb::Encrypt && item.sealed_with.is_some_and(|version| version > latest);
-    let seals = verb != Verb::Decrypt && item.seal_with > i64::from(latest.number());
-    opens || seals
+/// Which versions one item of a request uses.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Use {
+    /// The version that what it brings was made with.
+    pub(crate) opens: Option<Version>,
+    /// The version it wants something made with; 0 is the latest.
+    pub(crate) seals: Option<i64>,
+}
+
+impl Use {
+    /// Makes something with the latest version.
+    const LATEST: Self = Self::sealing(0);
+
+    /// Makes something with this version; 0 is the latest.
+    pub(crate) const fn sealing(asked: i64) -> Self {
+        Self {
+            opens: None,
+            seals: Some(asked),
+        }
+    }
+
+    /// Takes what was made with this version.
+    pub(crate) const fn opening(version: Option<Version>) -> Self {
+        Self {
+            opens: version,
+            seals: None,
+        }
+    }
+
+    fn of(verb: Verb, item: &Item) -> Self {
+        match verb {
+            Verb::Encrypt => Self::sealing(item.seal_with),
+            Verb::Decrypt => Self::opening(item.sealed_with),
+            Verb::Rewrap => Self {
+                opens: item.sealed_with,
+                seals: Some(item.seal_with),
+            },
+        }
+    }
+
+    /// Whether it names a version that this snapshot does not know of.
+    fn is_newer_than(self, latest: Version) -> bool {
+        let opens = self.opens.is_some_and(|version| version > latest);
+        let seals = self
+            .seals
+            .is_some_and(|asked| asked > i64::from(latest.number()));
+        opens || seals
+    }
+
+    /// The version to read together with a ring that is not in the cache.
+    fn needs(self) -> With {
+        self.opens.map_or(With::Latest, With::Version)
+    }
 }
 
 /// The versions that may be used, in order of their numbers; refused ones are left out and fail item by item.
-fn needed_versions(verb: Verb, ring: &OpenRing, job: &Job) -> SmallVec<[Version; 2]> {
+fn needed_versions(ring: &OpenRing, uses: impl Iterator<Item = Use>) -> SmallVec<[Version; 2]> {
     let mut needed = SmallVec::new();
     let mut add = |version: Version| {
         if let Err(place) = needed.binary_search(&version) {
             needed.insert(place, version);
         }
     };
-    for item in job.items() {
-        let opens = item
-            .sealed_with
+    for one in uses {
+        let opens = one
+            .opens
             .and_then(|version| ring.opening_version(version).ok());
-        let seals = if verb == Verb::Decrypt {
-            None
-        } else {
-            ring.sealing_version(item.seal_with).ok()
-        };
+        let seals = one.seals.and_then(|asked| ring.sealing_version(asked).ok());
         opens.into_iter().chain(seals).for_each(&mut add);
     }
     needed
-}
-
-/// The version to read together with a ring that is not in the cache.
-fn first_needed(verb: Verb, job: &Job) -> With {
-    let named = job.items().find_map(|item| item.sealed_with);
-    match (verb, named) {
-        (Verb::Decrypt | Verb::Rewrap, Some(version)) => With::Version(version),
-        (Verb::Encrypt | Verb::Decrypt | Verb::Rewrap, _) => With::Latest,
-    }
 }
 
 type Nonces = SmallVec<[u8; 24]>;

@@ -4,6 +4,7 @@
 //! | what | is |
 //! |---|---|
 //! | subkey of a derived ring | `HKDF[-, context](version key, key length)` |
+//! | the same of a ring imported from Vault | `HMAC(version key, be32(0) \|\| context \|\| be32(256))` |
 //! | convergent keys: cipher, nonce, nonce with A | `HKDF[-, context](version key, key length + 32 + 32)`, cut |
 //! | convergent nonce | `HMAC(nonce key, P)`, cut |
 //! | convergent nonce with associated data A | `HMAC(nonce key with A, be64(len A) \|\| A \|\| P)`, cut |
@@ -26,6 +27,21 @@ use crate::secret::Dek;
 /// `out` is at most 255 blocks of 32 bytes.
 pub fn subkey(version_key: &[u8], context: &[u8], out: &mut [u8]) {
     expand(None, version_key, context, out);
+}
+
+/// `HMAC(version key, be32(0) || context || be32(256))`: the key of one context in a ring whose keys Vault imported,
+/// or made before it had HKDF (SP 800-108, counter mode). `out` is at most 32 bytes.
+pub fn counter_subkey(version_key: &[u8], context: &[u8], out: &mut [u8]) {
+    let mut mac = hmac::Context::with_key(&hmac_key(version_key));
+    mac.update(&0_u32.to_be_bytes());
+    mac.update(context);
+    mac.update(&256_u32.to_be_bytes());
+    let tag = mac.sign();
+    out.copy_from_slice(
+        tag.as_ref()
+            .get(..out.len())
+            .expect("no cipher key is longer than 32 bytes"),
+    );
 }
 
 /// The keys of convergent encryption under one version and context. Wiped on drop.

@@ -1,12 +1,14 @@
 //! What can go wrong with a request, and nothing else. Texts are the protocol's where it has one.
 
-use crate::algorithm::KeyType;
+use crate::algorithm::{CipherType, KeyType};
 use crate::base64::Base64Error;
 use crate::ciphertext::CiphertextError;
 use crate::entropy::EntropyError;
 use crate::kek::KekError;
+use crate::pair::{OaepError, PairError, SignError, VerifyError};
 use crate::policy::RuleViolation;
 use crate::store::StoreError;
+use crate::version::Version;
 
 /// Why a whole request failed.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +43,9 @@ pub enum Error {
     /// The store cannot be reached; nothing was changed.
     #[error("the store is unavailable")]
     StoreUnavailable(#[source] StoreError),
+    /// The ring's keys are of a type that cannot do this.
+    #[error("keys of type {0} cannot do this")]
+    Unsupported(KeyType),
     /// A worker broke off in the middle of the request: a defect, logged where it happened.
     #[error("a worker broke off")]
     Worker,
@@ -54,7 +59,7 @@ pub enum ItemError {
     AssociatedData(Base64Error),
     /// The tag does not match: other key, context or associated data, or changed bytes.
     #[error("{}: message authentication failed", cipher_word(*.0))]
-    Authentication(KeyType),
+    Authentication(CipherType),
     /// The ciphertext's text form is broken.
     #[error(transparent)]
     Ciphertext(#[from] CiphertextError),
@@ -70,12 +75,33 @@ pub enum ItemError {
     /// There is no ciphertext.
     #[error("missing ciphertext to decrypt")]
     MissingCiphertext,
+    /// There is no input, in a batch.
+    #[error("missing input")]
+    MissingInput,
+    /// Associated data for a key that cannot bind any.
+    #[error("associated_data provided for non-AEAD cipher suite {0}")]
+    NotAead(KeyType),
     /// The version asked for is below the minimum for decryption and so not in use.
     #[error("no such key version")]
     NoSuchVersion,
+    /// An RSA key did not encrypt or decrypt.
+    #[error(transparent)]
+    Oaep(OaepError),
     /// The plaintext is not base64.
     #[error("{0}")]
     Plaintext(Base64Error),
+    /// What is to be signed, or its HMAC to be made, is not base64.
+    #[error("unable to decode input as base64: {0}")]
+    Input(Base64Error),
+    /// Nothing was signed.
+    #[error(transparent)]
+    Sign(SignError),
+    /// The text of a signature or an HMAC is broken.
+    #[error("{0}")]
+    Tag(TagFault),
+    /// The signature cannot be checked.
+    #[error(transparent)]
+    Verify(VerifyError),
     /// The plaintext is too long for the cipher.
     #[error("plaintext is too long")]
     TooLong,
@@ -90,7 +116,10 @@ pub enum ItemError {
     UsageExhausted,
     /// The version asked for is above the latest.
     #[error("requested version for encryption is higher than the latest key version")]
-    VersionAboveLatest,
+    VersionAboveLatest {
+        /// The latest.
+        latest: Version,
+    },
     /// The version asked for is below the minimum for encryption.
     #[error("requested version for encryption is less than the minimum encryption key version")]
     VersionBelowMinimum,
@@ -99,10 +128,27 @@ pub enum ItemError {
     VersionNegative,
 }
 
-const fn cipher_word(key_type: KeyType) -> &'static str {
+/// What is wrong with the text of a signature or an HMAC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TagFault {
+    /// It does not begin as it should.
+    #[error("no prefix")]
+    NoPrefix,
+    /// There is nothing behind the version.
+    #[error("wrong number of fields")]
+    WrongFields,
+    /// The version is not a number in the one spelling it has.
+    #[error("version number could not be decoded")]
+    BadVersion,
+    /// What follows the version is not base64.
+    #[error("invalid base64 value")]
+    BadBase64,
+}
+
+const fn cipher_word(key_type: CipherType) -> &'static str {
     match key_type {
-        KeyType::Aes128Gcm96 | KeyType::Aes256Gcm96 | KeyType::Aes256GcmSiv => "cipher",
-        KeyType::ChaCha20Poly1305 | KeyType::XChaCha20Poly1305 => "chacha20poly1305",
+        CipherType::Aes128Gcm96 | CipherType::Aes256Gcm96 | CipherType::Aes256GcmSiv => "cipher",
+        CipherType::ChaCha20Poly1305 | CipherType::XChaCha20Poly1305 => "chacha20poly1305",
     }
 }
 
@@ -116,6 +162,12 @@ impl From<StoreError> for Error {
                 Self::StoreUnavailable(error)
             }
         }
+    }
+}
+
+impl From<PairError> for Error {
+    fn from(_: PairError) -> Self {
+        Self::Worker
     }
 }
 

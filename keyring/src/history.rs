@@ -29,6 +29,12 @@ macro_rules! words {
 words! {
     /// What was done.
     Action {
+        /// A backup of the ring was made.
+        Backup => "backup",
+        /// A version got a certificate.
+        Certify => "certify",
+        /// A version that was only a public key got its private key.
+        Complete => "complete",
         /// The ring's settings changed.
         Configure => "configure",
         /// The ring came to be, with its first version.
@@ -37,6 +43,10 @@ words! {
         Delete => "delete",
         /// A version was added.
         Rotate => "rotate",
+        /// The ring was set aside.
+        SoftDelete => "soft_delete",
+        /// The ring was brought back.
+        SoftRestore => "soft_restore",
         /// Old versions were destroyed.
         Trim => "trim",
     }
@@ -45,6 +55,8 @@ words! {
 words! {
     /// Why it was done.
     Cause {
+        /// The key was agreed with a peer.
+        Agreement => "agreement",
         /// Somebody brought the key material.
         Import => "import",
         /// Somebody asked for it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
 
-use crate::algorithm::KeyType;
+use crate::algorithm::{KeyType, PairType};
 use crate::binding::{Binding, Origin};
 use crate::clock::{Clock, Timestamp};
 use crate::entropy::Entropy;
@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::ids::SealId;
 use crate::kek::{Kek, KekError};
 use crate::observer::{KekVerb, Observer, Outcome};
+use crate::pair::{Pair, PairError};
 use crate::record::{Material, RecordError, open_material, seal_material};
 use crate::ring::{StoredRing, StoredVersion};
 use crate::secret::{Dek, SecretBytes};
@@ -75,8 +76,7 @@ impl KeyRoom {
         .map_err(record_error)
     }
 
-    /// Makes a version: new random keys, wrapped, and opened again from what is to be stored, so that nothing
-    /// is ever encrypted under a key that would not come back.
+    /// Makes a version with new random keys.
     pub async fn make_version(
         &self,
         ring: &StoredRing,
@@ -84,15 +84,41 @@ impl KeyRoom {
         seal_id: SealId,
         now: Timestamp,
     ) -> Result<(StoredVersion, Material), Error> {
+        let (material, public_key) = self.new_material(ring, seal_id).await?;
+        let new = NewVersion {
+            version,
+            origin: Origin::Generated,
+            material,
+            public_key,
+            certificate_chain: None,
+            created_at: now,
+        };
+        self.wrap_version(ring, new).await
+    }
+
+    /// Wraps a version's keys, and opens them again from what is to be stored, so that nothing is ever encrypted under a
+    /// key that would not come back.
+    pub async fn wrap_version(
+        &self,
+        ring: &StoredRing,
+        new: NewVersion,
+    ) -> Result<(StoredVersion, Material), Error> {
+        let NewVersion {
+            version,
+            origin,
+            material,
+            public_key,
+            certificate_chain,
+            created_at,
+        } = new;
         let entropy = self.entropy.as_ref();
         let dek = Dek::generate(entropy)?;
-        let material = new_material(ring.key_type, seal_id, entropy)?;
         let binding = Binding {
             store: self.store.store,
             ring: ring.id,
             version,
             key_type: ring.key_type.number(),
-            origin: Origin::Generated,
+            origin,
             kek: self.kek.id().clone(),
         };
         let wrapped = self
@@ -108,7 +134,9 @@ impl KeyRoom {
             kek: binding.kek,
             wrapped,
             material: sealed,
-            created_at: now,
+            created_at,
+            public_key,
+            certificate_chain,
             mac: [0; 32],
         });
         let reopened = self.open_version(ring, &row).await?;
@@ -118,6 +146,40 @@ impl KeyRoom {
             ));
         }
         Ok((row, reopened))
+    }
+
+    /// New random keys, and the public half of a key pair. An RSA key takes up to seconds to find: not here.
+    async fn new_material(
+        &self,
+        ring: &StoredRing,
+        seal_id: SealId,
+    ) -> Result<(Material, Option<Vec<u8>>), Error> {
+        let entropy = self.entropy.as_ref();
+        let (key, hmac_key, public_key) = match ring.key_type {
+            KeyType::Cipher(cipher) => {
+                let key = SecretBytes::generate(cipher.key_len(), entropy)?;
+                (key, SecretBytes::generate(HMAC_KEY_LEN, entropy)?, None)
+            }
+            KeyType::Hmac => {
+                let length = ring.key_size.and_then(|size| usize::try_from(size).ok());
+                let length = length.ok_or(Error::Integrity("rings.key_size"))?;
+                let key = SecretBytes::generate(length, entropy)?;
+                let same = SecretBytes::new(key.expose_secret().to_vec());
+                (key, same, None)
+            }
+            KeyType::Pair(pair_type) => {
+                let made = tokio::task::spawn_blocking(move || new_pair(pair_type)).await;
+                let (key, public_key) = made.map_err(|_| Error::Worker)??;
+                let hmac_key = SecretBytes::generate(HMAC_KEY_LEN, entropy)?;
+                (key, hmac_key, Some(public_key))
+            }
+        };
+        let material = Material {
+            seal_id,
+            key,
+            hmac_key,
+        };
+        Ok((material, public_key))
     }
 
     async fn counted<T>(
@@ -138,16 +200,27 @@ impl KeyRoom {
     }
 }
 
-fn new_material(
-    key_type: KeyType,
-    seal_id: SealId,
-    entropy: &dyn Entropy,
-) -> Result<Material, Error> {
-    Ok(Material {
-        seal_id,
-        key: SecretBytes::generate(key_type.key_len(), entropy)?,
-        hmac_key: SecretBytes::generate(HMAC_KEY_LEN, entropy)?,
-    })
+/// A version that is to be wrapped.
+#[derive(Debug)]
+pub struct NewVersion {
+    /// Its number.
+    pub version: Version,
+    /// How it came to be.
+    pub origin: Origin,
+    /// Its secrets.
+    pub material: Material,
+    /// The public half of a key pair, a DER `SubjectPublicKeyInfo`.
+    pub public_key: Option<Vec<u8>>,
+    /// The certificates of the public half, in PEM.
+    pub certificate_chain: Option<String>,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+fn new_pair(pair_type: PairType) -> Result<(SecretBytes, Vec<u8>), PairError> {
+    let pkcs8 = Pair::generate(pair_type)?;
+    let pair = Pair::from_pkcs8(pair_type, pkcs8.expose_secret())?;
+    Ok((pkcs8, pair.public_key().to_vec()))
 }
 
 fn same_material(one: &Material, other: &Material) -> bool {
@@ -167,4 +240,5 @@ fn record_error(error: RecordError) -> Error {
     }
 }
 
-const HMAC_KEY_LEN: usize = 32;
+/// Length of the HMAC key that versions of every type have, in bytes.
+pub const HMAC_KEY_LEN: usize = 32;

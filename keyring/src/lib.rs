@@ -39,10 +39,12 @@ mod seal;
 pub mod secret;
 pub mod setup;
 pub mod shares;
+pub mod signing;
 pub mod store;
 pub mod store_keys;
 #[cfg(feature = "test-support")]
 pub mod test_support;
+pub mod transfer;
 pub mod transit;
 pub mod usage;
 pub mod version;

@@ -15,7 +15,6 @@ use crate::record::Material;
 use crate::ring::{Jitter, StoredRing, StoredVersion};
 use crate::store::{KeyStore, LoadedRing, RingChange, StoreError, With};
 use crate::transit::{Address, Settings};
-use crate::version::Version;
 
 use event::{What, event};
 
@@ -120,11 +119,7 @@ impl Lifecycle {
             Err(error) => return Err(error.into()),
         }
         self.done(change.event.action, by.cause);
-        let opened = change
-            .added
-            .as_ref()
-            .map(|version| version.version)
-            .zip(material);
+        let opened = change.added.as_ref().zip(material);
         self.publish(place, &change.ring, began, opened);
         Ok(())
     }
@@ -151,19 +146,17 @@ impl Lifecycle {
         place: &Place<'_>,
         ring: &StoredRing,
         began: Duration,
-        opened: Option<(Version, Material)>,
+        opened: Option<(&StoredVersion, Material)>,
     ) {
         let Place { at, slot } = place;
         let open = Arc::new(OpenRing::new(ring, began));
         if let Some(earlier) = slot.last_known() {
             open.adopt(&earlier);
         }
-        if let Some((number, material)) = opened {
-            let lease =
-                self.loader
-                    .ledger
-                    .lease(at, ring.id, number, ring.key_type.counts_to_a_limit());
-            if let Some(version) = OpenVersion::new(ring, number, material, lease) {
+        if let Some((row, material)) = opened {
+            let counts = ring.key_type.counts_to_a_limit();
+            let lease = self.loader.ledger.lease(at, ring.id, row.version, counts);
+            if let Some(version) = OpenVersion::new(ring, row, material, lease) {
                 open.add_opened(Arc::new(version));
             }
         }

@@ -66,6 +66,7 @@ impl From<&Error> for LoadFailure {
             | Error::Rule(_)
             | Error::Stale
             | Error::StoreUnavailable(_)
+            | Error::Unsupported(_)
             | Error::Worker => Self::Store(error.to_string()),
         }
     }
@@ -221,7 +222,7 @@ impl Loader {
             version.version,
             KeyType::counts_to_a_limit(ring.key_type),
         );
-        let open = OpenVersion::new(ring, version.version, material, lease);
+        let open = OpenVersion::new(ring, version, material, lease);
         open.map(Arc::new)
             .ok_or(Error::Integrity("ring_versions.material"))
     }

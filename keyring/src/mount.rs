@@ -1,6 +1,6 @@
 //! Mounts: the paths under which rings live, each a namespace of its own.
 
-use crate::algorithm::KeyType;
+use crate::algorithm::CipherType;
 use crate::clock::Timestamp;
 use crate::ids::MountId;
 use crate::name::MountPath;
@@ -24,7 +24,7 @@ pub struct MountSettings {
     /// Free text, at most [`MountSettings::MAX_DESCRIPTION_LEN`] bytes.
     pub description: String,
     /// The type of rings created without one; absent means the server's setting.
-    pub default_key_type: Option<KeyType>,
+    pub default_key_type: Option<CipherType>,
 }
 
 impl MountSettings {

@@ -18,11 +18,29 @@ impl KeyName {
         is_segment(text, Self::MAX_LEN).then(|| Self(text.into()))
     }
 
+    /// The name of the ring that holds a mount's wrapping key. No caller can spell it: [`parse`](Self::parse) refuses it.
+    pub fn wrapping_key() -> Self {
+        Self(WRAPPING_KEY.into())
+    }
+
+    /// Whether it is a name that the engine keeps for itself.
+    pub fn is_reserved(&self) -> bool {
+        &*self.0 == WRAPPING_KEY
+    }
+
+    /// The name a row holds: one that [`parse`](Self::parse) accepts, or a reserved one.
+    pub(crate) fn of_row(text: &str) -> Option<Self> {
+        Self::parse(text).or_else(|| (text == WRAPPING_KEY).then(Self::wrapping_key))
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
+
+/// Vault's name for it.
+const WRAPPING_KEY: &str = "import/wrapping-key";
 
 impl Borrow<str> for KeyName {
     fn borrow(&self) -> &str {

@@ -8,11 +8,13 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use crate::aead::Cipher;
-use crate::algorithm::KeyType;
+use crate::algorithm::{KeyType, PairType};
 use crate::error::ItemError;
 use crate::ids::{RingId, SealId};
+use crate::pair::Pair;
 use crate::record::Material;
-use crate::ring::StoredRing;
+use crate::ring::{Kdf, StoredRing, StoredVersion};
+use crate::secret::SecretBytes;
 use crate::usage::Lease;
 use crate::version::{Generation, Version};
 
@@ -23,6 +25,8 @@ pub struct OpenVersion {
     pub version: Version,
     /// What the key is.
     pub key: OpenKey,
+    /// The key of HMACs.
+    pub hmac_key: SecretBytes,
     /// Bound into AES-GCM-SIV ciphertexts.
     pub seal_id: SealId,
     /// How many uses are booked and left.
@@ -35,37 +39,68 @@ pub enum OpenKey {
     /// A cipher ready to use.
     Ready(Cipher),
     /// A key that every context derives its own from.
-    Root(crate::secret::SecretBytes),
+    Root(SecretBytes),
+    /// A key pair, or its public half. Boxed: a ring of another type has no room for one.
+    Pair(Box<Pair>),
+    /// The HMAC key is all there is.
+    Hmac,
 }
 
 impl OpenVersion {
     /// The version's key ready for use. `None` if the material does not fit the key type.
     pub fn new(
         ring: &StoredRing,
-        version: Version,
+        row: &StoredVersion,
         material: Material,
         lease: Lease,
     ) -> Option<Self> {
         let Material {
             seal_id,
             key,
-            hmac_key: _,
+            hmac_key,
         } = material;
-        if key.len() != ring.key_type.key_len() {
-            return None;
-        }
-        let key = if ring.derived {
-            OpenKey::Root(key)
-        } else {
-            OpenKey::Ready(Cipher::new(ring.key_type, key.expose_secret()).ok()?)
+        let key = match ring.key_type {
+            KeyType::Cipher(cipher) if key.len() != cipher.key_len() => return None,
+            KeyType::Cipher(_) if ring.derived => OpenKey::Root(key),
+            KeyType::Cipher(cipher) => {
+                OpenKey::Ready(Cipher::new(cipher, key.expose_secret()).ok()?)
+            }
+            KeyType::Hmac => OpenKey::Hmac,
+            KeyType::Pair(pair_type) => open_pair(ring, pair_type, &key, row)?,
         };
         Some(Self {
-            version,
+            version: row.version,
             key,
+            hmac_key,
             seal_id,
             lease,
         })
     }
+
+    /// Whether its private half may still be brought.
+    fn is_only_public(&self) -> bool {
+        match &self.key {
+            OpenKey::Pair(pair) => !pair.has_private(),
+            OpenKey::Hmac | OpenKey::Ready(_) | OpenKey::Root(_) => false,
+        }
+    }
+}
+
+fn open_pair(
+    ring: &StoredRing,
+    pair_type: PairType,
+    pkcs8: &SecretBytes,
+    row: &StoredVersion,
+) -> Option<OpenKey> {
+    if pkcs8.is_empty() {
+        let pair = Pair::from_public_key(pair_type, row.public_key.as_deref()?).ok()?;
+        return Some(OpenKey::Pair(Box::new(pair)));
+    }
+    let pair = Pair::from_pkcs8(pair_type, pkcs8.expose_secret()).ok()?;
+    if ring.derived {
+        return pair.ed25519_seed_and_public().map(OpenKey::Root);
+    }
+    Some(OpenKey::Pair(Box::new(pair)))
 }
 
 /// A ring's settings at one generation, with the versions opened so far.
@@ -81,6 +116,10 @@ pub struct OpenRing {
     pub derived: bool,
     /// Whether equal plaintexts under one context give equal ciphertexts.
     pub convergent: bool,
+    /// How keys for contexts are derived.
+    pub kdf: Kdf,
+    /// Whether it is set aside and serves nothing.
+    pub soft_deleted: bool,
     /// The version that encrypts.
     pub latest: Version,
     /// Older versions do not decrypt.
@@ -101,6 +140,8 @@ impl OpenRing {
             key_type: ring.key_type,
             derived: ring.derived,
             convergent: ring.convergent,
+            kdf: ring.kdf,
+            soft_deleted: ring.soft_deleted,
             latest: ring.latest,
             min_decryption: ring.policy.min_decryption,
             min_encryption: ring.policy.min_encryption,
@@ -137,7 +178,7 @@ impl OpenRing {
             let mut next = if opened.len() < Self::MAX_OPENED {
                 Opened::clone(opened)
             } else {
-                opened.kept(|number| number == self.latest)
+                opened.kept(|version| version.version == self.latest)
             };
             next.add(&version);
             next
@@ -145,15 +186,16 @@ impl OpenRing {
         self.opened(number).unwrap_or(version)
     }
 
-    /// Takes over the opened versions of an earlier snapshot of the same ring that may still be used.
+    /// Takes over the opened versions of an earlier snapshot of the same ring that may still be used. A version of which
+    /// only the public half is there is opened anew: the private half may have come.
     pub fn adopt(&self, earlier: &Self) {
         if earlier.id != self.id {
             return;
         }
-        let kept = earlier
-            .opened
-            .load()
-            .kept(|version| version >= self.min_decryption && version <= self.latest);
+        let kept = earlier.opened.load().kept(|version| {
+            let number = version.version;
+            number >= self.min_decryption && number <= self.latest && !version.is_only_public()
+        });
         self.opened.store(Arc::new(kept));
     }
 
@@ -165,12 +207,15 @@ impl OpenRing {
         if asked < 0 {
             return Err(ItemError::VersionNegative);
         }
+        let above_latest = ItemError::VersionAboveLatest {
+            latest: self.latest,
+        };
         let asked = u32::try_from(asked)
             .ok()
             .and_then(Version::new)
-            .ok_or(ItemError::VersionAboveLatest)?;
+            .ok_or(above_latest)?;
         if asked > self.latest {
-            return Err(ItemError::VersionAboveLatest);
+            return Err(above_latest);
         }
         if self.min_encryption.is_some_and(|minimum| asked < minimum) {
             return Err(ItemError::VersionBelowMinimum);
@@ -234,11 +279,11 @@ impl Opened {
         }
     }
 
-    /// Only the versions whose numbers are wanted.
-    fn kept(&self, wanted: impl Fn(Version) -> bool) -> Self {
+    /// Only the versions that are wanted.
+    fn kept(&self, wanted: impl Fn(&OpenVersion) -> bool) -> Self {
         let mut kept = Self::default();
         let all = self.newest.iter().chain(self.older.values());
-        for version in all.filter(|version| wanted(version.version)) {
+        for version in all.filter(|version| wanted(version)) {
             kept.add(version);
         }
         kept

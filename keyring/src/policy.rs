@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use crate::algorithm::KeyType;
 use crate::history::SettingChange;
+use crate::name::KeyName;
 use crate::version::Version;
 
 /// A ring's settings.
@@ -31,6 +33,27 @@ pub enum RuleViolation {
     /// Convergent without derived.
     #[error("convergent encryption requires derivation to be enabled")]
     ConvergentNeedsDerived,
+    /// Derived, or convergent, with keys that nothing is derived from.
+    #[error("key derivation and convergent encryption not supported for keys of type {0}")]
+    DerivationNotSupported(KeyType),
+    /// Convergent with keys that derive and do not encrypt.
+    #[error("convergent encryption not supported for keys of type {0}")]
+    ConvergenceNotSupported(KeyType),
+    /// A key size for a type whose keys have one size.
+    #[error("key_size is not valid for algorithm {0}")]
+    KeySizeNotTaken(KeyType),
+    /// A key size outside of what a key of type `hmac` may have.
+    #[error("invalid key_size {0}")]
+    KeySizeOutOfRange(i64),
+    /// A ring of type `hmac` without a size.
+    #[error("invalid key size for HMAC key, must be between 32 and 512 bytes")]
+    KeySizeMissing,
+    /// The ring is set aside.
+    #[error("refusing to use soft-deleted key")]
+    SoftDeleted,
+    /// A ring whose keys were brought by a caller, who did not allow others beside them.
+    #[error("imported key {0} does not allow rotation within Vault")]
+    ImportedNotRotated(KeyName),
     /// The `if_version` of the request is not the latest version.
     #[error("if_version does not match: latest key version is {latest}")]
     IfVersion {

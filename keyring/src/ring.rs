@@ -26,6 +26,10 @@ pub struct StoredRing {
     pub derived: bool,
     /// Whether equal plaintexts under one context give equal ciphertexts.
     pub convergent: bool,
+    /// How keys for contexts are derived.
+    pub kdf: Kdf,
+    /// How long each version's key is, in bytes, where that is the ring's own choice: for the type `hmac`.
+    pub key_size: Option<u32>,
     /// When it was created.
     pub created_at: Timestamp,
     /// How often it was changed.
@@ -36,6 +40,10 @@ pub struct StoredRing {
     pub min_available: Option<Version>,
     /// Its settings.
     pub policy: RingPolicy,
+    /// Whether it is set aside: it keeps everything and serves nothing.
+    pub soft_deleted: bool,
+    /// Where its keys came from and went to.
+    pub journey: Journey,
     /// When the timer rotates it. Outside the row's MAC: it follows from the settings.
     pub due_at: Option<Timestamp>,
     /// MAC of all the above but `due_at`, under the store's row-MAC key.
@@ -43,10 +51,66 @@ pub struct StoredRing {
 }
 
 impl StoredRing {
+    /// Whether a version may be added by a rotation: not while the ring is set aside, and not if its owner brought its
+    /// keys and wants no others beside them.
+    pub const fn may_rotate(&self) -> bool {
+        !self.soft_deleted && (!self.journey.imported || self.journey.allow_rotation)
+    }
+
     /// The oldest version that exists.
     pub fn oldest(&self) -> Version {
         self.min_available.unwrap_or(Version::FIRST)
     }
+}
+
+/// How a ring derives keys for contexts. The numbers are Vault's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kdf {
+    /// HMAC-SHA256 in counter mode: very old rings of Vault's, and those it imported.
+    Counter,
+    /// HKDF-SHA256 (RFC 5869).
+    Hkdf,
+}
+
+impl Kdf {
+    /// The number in stored rows and backups.
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::Counter => 0,
+            Self::Hkdf => 1,
+        }
+    }
+
+    /// The function with this stored number.
+    pub const fn from_number(number: u32) -> Option<Self> {
+        match number {
+            0 => Some(Self::Counter),
+            1 => Some(Self::Hkdf),
+            _ => None,
+        }
+    }
+}
+
+/// Where a ring's keys came from and went to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Journey {
+    /// Whether the latest version was brought by a caller.
+    pub imported: bool,
+    /// Whether such a ring may be rotated here.
+    pub allow_rotation: bool,
+    /// The last backup that was made of it.
+    pub backed_up: Option<Moment>,
+    /// The backup it was made from: when.
+    pub restored: Option<Moment>,
+}
+
+/// When something happened, and what the latest version was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// When.
+    pub at: Timestamp,
+    /// The latest version then.
+    pub version: Version,
 }
 
 /// One version's row.
@@ -66,6 +130,10 @@ pub struct StoredVersion {
     pub material: Vec<u8>,
     /// When it was made.
     pub created_at: Timestamp,
+    /// The public half of a key pair, a DER `SubjectPublicKeyInfo` (RFC 5280); absent for other types.
+    pub public_key: Option<Vec<u8>>,
+    /// The certificates of the public half, leaf first, in PEM (RFC 7468).
+    pub certificate_chain: Option<String>,
     /// MAC of all the above, under the store's row-MAC key.
     pub mac: [u8; 32],
 }
@@ -90,10 +158,15 @@ impl StoredRing {
     pub fn rotated(&self, now: Timestamp, jitter: Jitter) -> Result<Self, RuleViolation> {
         let latest = self.latest.next().ok_or(RuleViolation::VersionsExhausted)?;
         let due_at = due_at(self.policy.auto_rotate_period, now, jitter);
+        let changed = self.changed();
         Ok(Self {
             latest,
             due_at,
-            ..self.changed()
+            journey: Journey {
+                imported: false,
+                ..changed.journey
+            },
+            ..changed
         })
     }
 
@@ -105,7 +178,9 @@ impl StoredRing {
         latest_made_at: Timestamp,
         jitter: Jitter,
     ) -> Self {
-        let due_at = if policy.auto_rotate_period == self.policy.auto_rotate_period {
+        let due_at = if !self.may_rotate() {
+            None
+        } else if policy.auto_rotate_period == self.policy.auto_rotate_period {
             self.due_at
         } else {
             due_at(policy.auto_rotate_period, latest_made_at, jitter)
@@ -126,7 +201,41 @@ impl StoredRing {
         }
     }
 
-    fn changed(&self) -> Self {
+    /// The ring set aside, where no timer rotates it.
+    #[must_use]
+    pub fn set_aside(&self) -> Self {
+        Self {
+            soft_deleted: true,
+            due_at: None,
+            ..self.changed()
+        }
+    }
+
+    /// The ring brought back. `latest_made_at` is when its latest version was made.
+    #[must_use]
+    pub fn brought_back(&self, latest_made_at: Timestamp, jitter: Jitter) -> Self {
+        let mut next = Self {
+            soft_deleted: false,
+            ..self.changed()
+        };
+        if next.may_rotate() {
+            next.due_at = due_at(self.policy.auto_rotate_period, latest_made_at, jitter);
+        }
+        next
+    }
+
+    /// The ring with another journey.
+    #[must_use]
+    pub fn travelled(&self, journey: Journey) -> Self {
+        Self {
+            journey,
+            ..self.changed()
+        }
+    }
+
+    /// The same ring, of which something other than its own row changed.
+    #[must_use]
+    pub fn changed(&self) -> Self {
         Self {
             generation: self.generation.next(),
             ..self.clone()

@@ -4,7 +4,7 @@ use aws_lc_rs::hmac;
 
 use crate::binding::push_field;
 use crate::policy::RingPolicy;
-use crate::ring::{StoredRing, StoredVersion};
+use crate::ring::{Journey, Kdf, Moment, StoredRing, StoredVersion};
 use crate::version::Version;
 
 /// HMAC-SHA256 over a row's fields, each behind its length, under a key of the store.
@@ -65,11 +65,15 @@ fn ring_fields(ring: &StoredRing) -> Vec<u8> {
         key_type,
         derived,
         convergent,
+        kdf,
+        key_size,
         created_at,
         generation,
         latest,
         min_available,
         policy,
+        soft_deleted,
+        journey,
         due_at: _, // follows from the settings; moved without a new generation
         mac: _,
     } = ring;
@@ -85,7 +89,63 @@ fn ring_fields(ring: &StoredRing) -> Vec<u8> {
     push_field(&mut out, &latest.number().to_be_bytes());
     push_field(&mut out, &number(*min_available));
     push_policy(&mut out, policy);
+    let later = Later {
+        kdf: *kdf,
+        key_size: *key_size,
+        soft_deleted: *soft_deleted,
+        journey,
+    };
+    push_later(&mut out, &later);
     out
+}
+
+/// What rings have had since the second format.
+#[derive(PartialEq)]
+struct Later<'a> {
+    kdf: Kdf,
+    key_size: Option<u32>,
+    soft_deleted: bool,
+    journey: &'a Journey,
+}
+
+/// A ring that has none of it is covered as it was before, so that rows of earlier releases keep their MACs. No row
+/// of one format can pass for one of the other: the number of fields differs.
+fn push_later(out: &mut Vec<u8>, later: &Later<'_>) {
+    let none = Later {
+        kdf: Kdf::Hkdf,
+        key_size: None,
+        soft_deleted: false,
+        journey: &Journey::default(),
+    };
+    if *later == none {
+        return;
+    }
+    let Journey {
+        imported,
+        allow_rotation,
+        backed_up,
+        restored,
+    } = later.journey;
+    push_field(out, b"sealring-ring-row-2");
+    push_field(out, &later.kdf.number().to_be_bytes());
+    push_field(out, &later.key_size.unwrap_or_default().to_be_bytes());
+    push_field(
+        out,
+        &[
+            u8::from(later.soft_deleted),
+            u8::from(*imported),
+            u8::from(*allow_rotation),
+        ],
+    );
+    for moment in [backed_up, restored] {
+        push_field(out, &moment.map_or_else(Vec::new, moment_bytes));
+    }
+}
+
+fn moment_bytes(moment: Moment) -> Vec<u8> {
+    let mut bytes = moment.at.micros().to_be_bytes().to_vec();
+    bytes.extend_from_slice(&moment.version.number().to_be_bytes());
+    bytes
 }
 
 fn push_policy(out: &mut Vec<u8>, policy: &RingPolicy) {
@@ -124,6 +184,8 @@ fn version_fields(row: &StoredVersion) -> Vec<u8> {
         wrapped,
         material,
         created_at,
+        public_key,
+        certificate_chain,
         mac: _,
     } = row;
     let mut out = Vec::with_capacity(384);
@@ -135,6 +197,13 @@ fn version_fields(row: &StoredVersion) -> Vec<u8> {
     push_field(&mut out, wrapped.as_bytes());
     push_field(&mut out, material);
     push_field(&mut out, &created_at.micros().to_be_bytes());
+    // As with rings: a version that has neither is covered as it was before.
+    if public_key.is_some() || certificate_chain.is_some() {
+        push_field(&mut out, b"sealring-version-row-2");
+        push_field(&mut out, public_key.as_deref().unwrap_or_default());
+        let chain = certificate_chain.as_deref().unwrap_or_default();
+        push_field(&mut out, chain.as_bytes());
+    }
     out
 }
 

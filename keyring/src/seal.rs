@@ -6,14 +6,16 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::aead::{Cipher, bind_associated_data};
-use crate::algorithm::{KeyType, TAG_LEN};
+use crate::algorithm::{CipherType, TAG_LEN};
 use crate::base64::{encode_append, encoded_len};
 use crate::ciphertext::{self, CiphertextError};
-use crate::derive::{ConvergentKeys, subkey};
+use crate::derive::{ConvergentKeys, counter_subkey, subkey};
 use crate::error::ItemError;
 use crate::job::{Chunk, ChunkOutcome, Item, Parts};
 use crate::opened::{OpenKey, OpenRing, OpenVersion};
-use crate::secret::{WipedBytes, WipedText};
+use crate::pair::{OaepHash, Pair};
+use crate::ring::Kdf;
+use crate::secret::{SecretBytes, WipedBytes, WipedText};
 use crate::version::Version;
 
 /// What to do with each item.
@@ -33,7 +35,7 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    fn version(&self, number: Version) -> Result<&OpenVersion, ItemError> {
+    pub(crate) fn version(&self, number: Version) -> Result<&OpenVersion, ItemError> {
         let version = self
             .place(number)
             .and_then(|place| self.versions.get(place));
@@ -52,8 +54,8 @@ impl Keys {
 pub(crate) fn run(verb: Verb, keys: &Keys, chunk: &mut Chunk, nonces: &[u8]) -> ChunkOutcome {
     let mut work = Work {
         keys,
-        nonces: nonces.chunks_exact(keys.ring.key_type.nonce_len()),
-        text: WipedBytes::with_capacity(text_bound(chunk)),
+        nonces: nonces.chunks_exact(nonce_len(&keys.ring).max(1)),
+        text: WipedBytes::with_capacity(text_bound(chunk, &keys.ring)),
         scratch: Vec::with_capacity(SCRATCH),
     };
     let Chunk {
@@ -74,13 +76,22 @@ pub(crate) fn run(verb: Verb, keys: &Keys, chunk: &mut Chunk, nonces: &[u8]) -> 
 }
 
 /// The texts of a chunk in at most this many bytes, so that the buffer never grows and leaves no copy.
-fn text_bound(chunk: &Chunk) -> usize {
+fn text_bound(chunk: &Chunk, ring: &OpenRing) -> usize {
+    let overhead = match ring.key_type.cipher() {
+        Some(_) => TEXT_OVERHEAD,
+        None => TEXT_OVERHEAD + LONGEST_RSA_BLOCK,
+    };
     let bodies = chunk
         .items
         .iter()
         .flatten()
-        .map(|item| encoded_len(item.body.len() + TEXT_OVERHEAD));
+        .map(|item| encoded_len(item.body.len() + overhead));
     bodies.sum()
+}
+
+/// Length of the nonces that the ring's ciphertexts begin with; RSA has none.
+pub(crate) fn nonce_len(ring: &OpenRing) -> usize {
+    ring.key_type.cipher().map_or(0, CipherType::nonce_len)
 }
 
 struct Work<'a> {
@@ -97,13 +108,16 @@ impl Work<'_> {
         item: &Item,
         mut parts: Parts<'_>,
     ) -> Result<Version, ItemError> {
+        let Some(cipher) = self.keys.ring.key_type.cipher() else {
+            return self.item_by_pair(verb, item, &parts);
+        };
         match verb {
             Verb::Encrypt => {
                 let body = 0..parts.body_len;
-                self.seal(item, &mut parts, body)
+                self.seal(cipher, item, &mut parts, body)
             }
             Verb::Decrypt => {
-                let (version, plaintext) = self.open(item, &mut parts)?;
+                let (version, plaintext) = self.open(cipher, item, &mut parts)?;
                 encode_append(
                     parts.body_and_tag.get(plaintext).unwrap_or_default(),
                     &mut self.text,
@@ -113,9 +127,9 @@ impl Work<'_> {
             Verb::Rewrap => {
                 // Before opening: an item that cannot be sealed again must not be opened.
                 self.keys.ring.sealing_version(item.seal_with)?;
-                let (_, plaintext) = self.open(item, &mut parts)?;
+                let (_, plaintext) = self.open(cipher, item, &mut parts)?;
                 parts.associated_data = parts.new_associated_data;
-                self.seal(item, &mut parts, plaintext)
+                self.seal(cipher, item, &mut parts, plaintext)
             }
         }
     }
@@ -123,6 +137,7 @@ impl Work<'_> {
     /// Seals the plaintext at `body`, in place, and appends the ciphertext's text.
     fn seal(
         &mut self,
+        cipher: CipherType,
         item: &Item,
         parts: &mut Parts<'_>,
         body: std::ops::Range<usize>,
@@ -130,7 +145,7 @@ impl Work<'_> {
         let ring = &self.keys.ring;
         let number = ring.sealing_version(item.seal_with)?;
         let version = self.keys.version(number)?;
-        let key = ItemKey::of(ring, version, parts.context)?;
+        let key = ItemKey::of(ring, cipher, version, parts.context)?;
         let tag_end = body.end + TAG_LEN;
         let sealed = parts
             .body_and_tag
@@ -139,7 +154,7 @@ impl Work<'_> {
         let (text, tag_place) = sealed.split_at_mut(body.len());
         let mut nonce = [0; LONGEST_NONCE];
         let nonce = nonce
-            .get_mut(..ring.key_type.nonce_len())
+            .get_mut(..cipher.nonce_len())
             .ok_or(ItemError::TooLong)?;
         match &key {
             ItemKey::Convergent(keys, _) => keys.nonce(text, parts.associated_data, nonce),
@@ -148,7 +163,7 @@ impl Work<'_> {
             }
         }
         let bound = bind_associated_data(
-            ring.key_type,
+            cipher,
             &version.seal_id,
             number,
             parts.associated_data,
@@ -166,31 +181,82 @@ impl Work<'_> {
     /// Opens the ciphertext in place and answers where the plaintext is.
     fn open(
         &mut self,
+        cipher: CipherType,
         item: &Item,
         parts: &mut Parts<'_>,
     ) -> Result<(Version, std::ops::Range<usize>), ItemError> {
         let ring = &self.keys.ring;
         let number = ring.opening_version(item.sealed_with.ok_or(ItemError::MissingCiphertext)?)?;
         let version = self.keys.version(number)?;
-        let key = ItemKey::of(ring, version, parts.context)?;
+        let key = ItemKey::of(ring, cipher, version, parts.context)?;
         let body = parts
             .body_and_tag
             .get_mut(..parts.body_len)
             .ok_or(ItemError::TooLong)?;
-        let nonce_len = ring.key_type.nonce_len();
+        let nonce_len = cipher.nonce_len();
         let (nonce, sealed) = body
             .split_at_mut_checked(nonce_len)
             .ok_or(CiphertextError::TooShort)?;
         let bound = bind_associated_data(
-            ring.key_type,
+            cipher,
             &version.seal_id,
             number,
             parts.associated_data,
             &mut self.scratch,
         );
         let opened = key.cipher().open(nonce, bound, sealed);
-        let length = opened.map_err(|_| ItemError::Authentication(ring.key_type))?;
+        let length = opened.map_err(|_| ItemError::Authentication(cipher))?;
         Ok((number, nonce_len..nonce_len + length))
+    }
+}
+
+/// RSA encrypts and decrypts whole blocks, so nothing can be done in place.
+impl Work<'_> {
+    fn item_by_pair(
+        &mut self,
+        verb: Verb,
+        item: &Item,
+        parts: &Parts<'_>,
+    ) -> Result<Version, ItemError> {
+        if !(parts.associated_data.is_empty() && parts.new_associated_data.is_empty()) {
+            return Err(ItemError::NotAead(self.keys.ring.key_type));
+        }
+        let body = parts.body_and_tag.get(..parts.body_len).unwrap_or_default();
+        match verb {
+            Verb::Encrypt => self.seal_block(item, body),
+            Verb::Decrypt => {
+                let (version, plaintext) = self.open_block(item, body)?;
+                encode_append(plaintext.expose_secret(), &mut self.text);
+                Ok(version)
+            }
+            Verb::Rewrap => {
+                self.keys.ring.sealing_version(item.seal_with)?;
+                let (_, plaintext) = self.open_block(item, body)?;
+                self.seal_block(item, plaintext.expose_secret())
+            }
+        }
+    }
+
+    fn seal_block(&mut self, item: &Item, plaintext: &[u8]) -> Result<Version, ItemError> {
+        let number = self.keys.ring.sealing_version(item.seal_with)?;
+        let sealed = self.pair(number)?.oaep_encrypt(plaintext, OaepHash::Sha256);
+        let sealed = sealed.map_err(ItemError::Oaep)?;
+        ciphertext::write(number, &[], &sealed, &mut self.text);
+        Ok(number)
+    }
+
+    fn open_block(&self, item: &Item, sealed: &[u8]) -> Result<(Version, SecretBytes), ItemError> {
+        let named = item.sealed_with.ok_or(ItemError::MissingCiphertext)?;
+        let number = self.keys.ring.opening_version(named)?;
+        let plaintext = self.pair(number)?.oaep_decrypt(sealed, OaepHash::Sha256);
+        Ok((number, plaintext.map_err(ItemError::Oaep)?))
+    }
+
+    fn pair(&self, number: Version) -> Result<&Pair, ItemError> {
+        match &self.keys.version(number)?.key {
+            OpenKey::Pair(pair) => Ok(pair),
+            OpenKey::Hmac | OpenKey::Ready(_) | OpenKey::Root(_) => Err(ItemError::NoSuchVersion),
+        }
     }
 }
 
@@ -202,25 +268,34 @@ enum ItemKey<'a> {
 }
 
 impl<'a> ItemKey<'a> {
-    fn of(ring: &OpenRing, version: &'a OpenVersion, context: &[u8]) -> Result<Self, ItemError> {
+    fn of(
+        ring: &OpenRing,
+        cipher_type: CipherType,
+        version: &'a OpenVersion,
+        context: &[u8],
+    ) -> Result<Self, ItemError> {
         let root = match &version.key {
             OpenKey::Ready(cipher) => return Ok(Self::Shared(cipher)),
             OpenKey::Root(root) => root.expose_secret(),
+            OpenKey::Hmac | OpenKey::Pair(_) => return Err(ItemError::NoSuchVersion),
         };
         if context.is_empty() {
             return Err(ItemError::MissingContext);
         }
         if ring.convergent {
-            let keys = ConvergentKeys::derive(root, context, ring.key_type.key_len());
-            let cipher = cipher(ring.key_type, keys.cipher_key());
+            let keys = ConvergentKeys::derive(root, context, cipher_type.key_len());
+            let cipher = cipher(cipher_type, keys.cipher_key());
             return Ok(Self::Convergent(keys, cipher));
         }
         let mut derived = Zeroizing::new([0; LONGEST_KEY]);
         let derived = derived
-            .get_mut(..ring.key_type.key_len())
+            .get_mut(..cipher_type.key_len())
             .ok_or(ItemError::TooLong)?;
-        subkey(root, context, derived);
-        Ok(Self::Derived(cipher(ring.key_type, derived)))
+        match ring.kdf {
+            Kdf::Counter => counter_subkey(root, context, derived),
+            Kdf::Hkdf => subkey(root, context, derived),
+        }
+        Ok(Self::Derived(cipher(cipher_type, derived)))
     }
 
     fn cipher(&self) -> &Cipher {
@@ -231,12 +306,14 @@ impl<'a> ItemKey<'a> {
     }
 }
 
-fn cipher(key_type: KeyType, key: &[u8]) -> Cipher {
-    Cipher::new(key_type, key).expect("the key was derived with the type's length")
+fn cipher(cipher_type: CipherType, key: &[u8]) -> Cipher {
+    Cipher::new(cipher_type, key).expect("the key was derived with the type's length")
 }
 
 const LONGEST_NONCE: usize = 24;
 const LONGEST_KEY: usize = 32;
+/// The ciphertext of the longest RSA key, in bytes.
+const LONGEST_RSA_BLOCK: usize = 512;
 /// `vault:v4294967295:`, a nonce and a tag.
 const TEXT_OVERHEAD: usize = 18 + LONGEST_NONCE + TAG_LEN;
 /// Enough for what is bound into a ciphertext whose caller brings little or no associated data.

@@ -77,19 +77,39 @@ pub struct RingChange {
     pub ring: StoredRing,
     /// A version to add.
     pub added: Option<StoredVersion>,
+    /// A version to put in the place of the one with its number.
+    pub replaced: Option<StoredVersion>,
     /// Versions below this one are destroyed.
     pub trimmed_below: Option<Version>,
     /// What the history says of it.
     pub event: HistoryEvent,
 }
 
-/// When a version was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A ring to write, with all its versions.
+#[derive(Clone, Debug)]
+pub struct RingCreation {
+    /// The ring.
+    pub ring: StoredRing,
+    /// Its versions, in order; at least one.
+    pub versions: Vec<StoredVersion>,
+    /// What the history says of it.
+    pub event: HistoryEvent,
+    /// A ring of the same name to be destroyed in the same transaction, as a deletion would, if it is still at this
+    /// generation.
+    pub replaces: Option<(RingId, Generation)>,
+}
+
+/// What may be shown of a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VersionSummary {
     /// The version.
     pub version: Version,
     /// When it was made.
     pub created_at: Timestamp,
+    /// The public half of a key pair, a DER `SubjectPublicKeyInfo`.
+    pub public_key: Option<Vec<u8>>,
+    /// Its certificates, in PEM.
+    pub certificate_chain: Option<String>,
 }
 
 /// A ring whose rotation is due.
@@ -108,15 +128,10 @@ pub struct DueRing {
 /// Rings with their versions and history.
 #[async_trait]
 pub trait RingStore: Send + Sync + fmt::Debug {
-    /// Writes a new ring with its first version and history event.
+    /// Writes a new ring with its versions and history event.
     /// [`StoreError::Exists`] if the mount has a ring of that name, [`StoreError::NotFound`] if the mount is
-    /// gone or disabled.
-    async fn create_ring(
-        &self,
-        ring: &StoredRing,
-        first: &StoredVersion,
-        event: &HistoryEvent,
-    ) -> Result<(), StoreError>;
+    /// gone or disabled, [`StoreError::Conflict`] if the ring it replaces is no longer what was read.
+    async fn create_ring(&self, new: &RingCreation) -> Result<(), StoreError>;
 
     /// One read: the ring and one of its versions, or `None` if there is no such ring.
     async fn load_ring(
@@ -139,7 +154,7 @@ pub trait RingStore: Send + Sync + fmt::Debug {
         event: &HistoryEvent,
     ) -> Result<(), StoreError>;
 
-    /// Names on a mount in byte order, from the first one after `after`; at most `limit`.
+    /// Names on a mount in byte order, from the first one after `after`; at most `limit`. Reserved names are not told.
     async fn list_rings(
         &self,
         mount: MountId,
@@ -147,12 +162,19 @@ pub trait RingStore: Send + Sync + fmt::Debug {
         limit: u32,
     ) -> Result<Vec<KeyName>, StoreError>;
 
-    /// When each version from this one on was made, in order.
+    /// What may be shown of each version from this one on, in order.
     async fn versions(
         &self,
         ring: RingId,
         from: Version,
     ) -> Result<Vec<VersionSummary>, StoreError>;
+
+    /// Each version from this one on, in order.
+    async fn version_rows(
+        &self,
+        ring: RingId,
+        from: Version,
+    ) -> Result<Vec<StoredVersion>, StoreError>;
 
     /// Events of a name in order, from the first one with a sequence above `after`; at most `limit`.
     async fn history(

@@ -7,12 +7,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::algorithm::KeyType;
+use crate::algorithm::{CipherType, KeyType};
 use crate::audit_keys::AuditKeys;
 use crate::clock::Clock;
 use crate::data::DataPath;
 use crate::entropy::Entropy;
-use crate::error::Error;
+use crate::error::{Error, ItemError};
+use crate::hash::HashAlgorithm;
 use crate::history::{Provenance, RecordedEvent};
 use crate::identity_keys::IdentityKeys;
 use crate::ids::MountId;
@@ -31,6 +32,7 @@ pub use crate::root_tokens::RootToken;
 use crate::root_tokens::RootTokens;
 use crate::seal::Verb;
 use crate::secret::SecretBytes;
+use crate::signing::{CheckJob, Tag, TagJob};
 use crate::store::{KeyStore, StoreError, VersionSummary};
 use crate::version::Version;
 use crate::witness::{ChangeWitness, Unwitnessed};
@@ -68,7 +70,7 @@ pub struct Settings {
     /// The shortest rotation period a ring may have.
     pub shortest_period: Duration,
     /// The type of rings created without one, where the mount has none either.
-    pub default_key_type: KeyType,
+    pub default_key_type: CipherType,
     /// Uses of a version at which a ring with a limit is rotated.
     pub rotate_at_uses: u64,
     /// Uses of a version at which a ring with a limit refuses to encrypt.
@@ -98,7 +100,7 @@ impl Default for Settings {
             decrypt_coast: Duration::from_mins(10),
             poll_interval: Duration::from_millis(250),
             shortest_period: Duration::from_hours(1),
-            default_key_type: KeyType::Aes256GcmSiv,
+            default_key_type: CipherType::Aes256GcmSiv,
             rotate_at_uses: 1 << 31,
             refuse_at_uses: 1 << 32,
             inline_items: 1024,
@@ -138,6 +140,8 @@ pub struct NewRing {
     pub allow_plaintext_backup: bool,
     /// How long a version encrypts before the timer adds the next one; zero for ever.
     pub auto_rotate_period: Duration,
+    /// How long each version's key is, in bytes; for the type `hmac`, which needs it.
+    pub key_size: Option<i64>,
 }
 
 /// A ring as a caller may see it.
@@ -145,8 +149,6 @@ pub struct NewRing {
 pub struct Description {
     /// Its row.
     pub ring: StoredRing,
-    /// Whether its newest version was brought by a caller.
-    pub imported: bool,
     /// The versions that decrypt, in order.
     pub versions: Vec<VersionSummary>,
     /// How often each version has been used, booked uses included; versions without uses are left out.
@@ -261,10 +263,13 @@ impl Transit {
         by: &Provenance,
     ) -> Result<Description, Error> {
         let mount = self.mounts.find(at.mount).ok_or(Error::NotFound)?;
-        let key_type = new
-            .key_type
-            .or(mount.settings.default_key_type)
-            .unwrap_or(self.settings.default_key_type);
+        let key_type = new.key_type.unwrap_or_else(|| {
+            mount
+                .settings
+                .default_key_type
+                .unwrap_or(self.settings.default_key_type)
+                .into()
+        });
         let (at, new, by) = (at.clone(), new.clone(), by.clone());
         self.task(|life| async move { life.create(&at, &new, key_type, &by).await })
             .await
@@ -376,6 +381,24 @@ impl Transit {
         self.data.run(Verb::Rewrap, at, job)
     }
 
+    /// Signs every input of the job, or makes its HMAC.
+    pub async fn tag(
+        &self,
+        at: &Address,
+        job: TagJob,
+    ) -> Result<Vec<Result<Tag, ItemError>>, Error> {
+        self.data.tag(at, job).await
+    }
+
+    /// Checks every signature or HMAC of the job.
+    pub async fn check(
+        &self,
+        at: &Address,
+        job: CheckJob,
+    ) -> Result<Vec<Result<bool, ItemError>>, Error> {
+        self.data.check(at, job).await
+    }
+
     /// Whether there is such a ring. A warm one is known without asking the store.
     pub async fn is_there(&self, at: &Address) -> Result<bool, Error> {
         self.data.is_there(at).await
@@ -384,6 +407,17 @@ impl Transit {
     /// Makes a data key.
     pub async fn data_key(&self, at: &Address, new: NewDataKey<'_>) -> Result<DataKey, Error> {
         self.data.data_key(at, new).await
+    }
+
+    /// This many random bytes, from where the engine has its keys from.
+    pub fn random(&self, length: usize) -> Result<SecretBytes, Error> {
+        let entropy = self.loader.keys.entropy.as_ref();
+        Ok(SecretBytes::generate(length, entropy)?)
+    }
+
+    /// The hash of this input; that of a long one is worked out on the worker threads.
+    pub async fn hash(&self, hash: HashAlgorithm, input: SecretBytes) -> Result<Vec<u8>, Error> {
+        self.data.hash(hash, input).await
     }
 
     /// The root token this text is, if it is one. Touches neither store nor KEK; one that was revoked or replaced is

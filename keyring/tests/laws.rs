@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
-use keyring::algorithm::KeyType;
+use keyring::algorithm::CipherType;
 use keyring::base64::decode_append;
 use keyring::ciphertext::CiphertextError;
 use keyring::clock::SystemClock;
@@ -35,11 +35,13 @@ impl Message {
 
 fn any_ring() -> impl Strategy<Value = NewRing> {
     let kinds = vec![(false, false), (true, false), (true, true)];
-    (select(&KeyType::ALL), select(kinds)).prop_map(|(key_type, (derived, convergent))| NewRing {
-        key_type: Some(key_type),
-        derived,
-        convergent,
-        ..NewRing::default()
+    (select(&CipherType::ALL), select(kinds)).prop_map(|(key_type, (derived, convergent))| {
+        NewRing {
+            key_type: Some(key_type.into()),
+            derived,
+            convergent,
+            ..NewRing::default()
+        }
     })
 }
 
@@ -299,14 +301,14 @@ proptest! {
 
     #[test]
     fn equal_convergent_input_gives_equal_ciphertext_and_other_associated_data_another_nonce(
-        key_type in select(&KeyType::ALL),
+        key_type in select(&CipherType::ALL),
         message in any_message(),
         other in vec(any::<u8>(), 1..40),
     ) {
         run(async {
             let engine = TestEngine::in_memory().await;
             let new = NewRing {
-                key_type: Some(key_type),
+                key_type: Some(key_type.into()),
                 derived: true,
                 convergent: true,
                 ..NewRing::default()
@@ -359,7 +361,7 @@ fn texts(outcomes: &Outcomes) -> Vec<Result<String, ItemError>> {
         .collect()
 }
 
-fn nonce(key_type: KeyType, ciphertext: &str) -> Vec<u8> {
+fn nonce(key_type: CipherType, ciphertext: &str) -> Vec<u8> {
     let (_, payload) = ciphertext.rsplit_once(':').expect("a ciphertext");
     let mut bytes = Vec::new();
     decode_append(payload.as_bytes(), &mut bytes).expect("base64");
@@ -445,9 +447,9 @@ fn a_large_batch_on_the_pool_gives_what_small_ones_give_where_the_request_is() {
 fn one_large_plaintext_goes_to_the_pool_and_comes_back() {
     run(async {
         let engine = TestEngine::in_memory().await;
-        for key_type in KeyType::ALL {
+        for key_type in CipherType::ALL {
             let new = NewRing {
-                key_type: Some(key_type),
+                key_type: Some(key_type.into()),
                 ..NewRing::default()
             };
             let at = engine.create(key_type.name(), &new).await;
@@ -513,15 +515,15 @@ fn convergent_ciphertexts_are_the_published_vectors() {
         let engine = TestEngine::with_entropy(store, kek, clock, entropy, quick()).await;
         let vectors = [
             (
-                KeyType::Aes256Gcm96,
+                CipherType::Aes256Gcm96,
                 "Fe9pARQ9J9e6i2jrGaJTydaXAJt0vwHdtUw9TzJ/vzYX8+0tfmR33z9fVXcJLl0=",
             ),
             (
-                KeyType::ChaCha20Poly1305,
+                CipherType::ChaCha20Poly1305,
                 "Fe9pARQ9J9e6i2jrBdlaJDLPL0hNA4exOrpDeRNtGpwOa79ijbLVUSc9+YNbFy4=",
             ),
             (
-                KeyType::Aes128Gcm96,
+                CipherType::Aes128Gcm96,
                 "XbIdmyYHaIMeGpK4WIXZTMk+/y1k1am3AvL1b3FCMkibw+pz4mJbb0FXdFwGoQA=",
             ),
         ];
@@ -532,7 +534,7 @@ fn convergent_ciphertexts_are_the_published_vectors() {
         };
         for (key_type, payload) in vectors {
             let new = NewRing {
-                key_type: Some(key_type),
+                key_type: Some(key_type.into()),
                 derived: true,
                 convergent: true,
                 ..NewRing::default()
@@ -550,7 +552,7 @@ fn convergent_ciphertexts_are_the_published_vectors() {
         }
         // Vault's ciphertext of the same with associated data "aad" has another nonce and still opens.
         let new = NewRing {
-            key_type: Some(KeyType::Aes256Gcm96),
+            key_type: Some(CipherType::Aes256Gcm96.into()),
             derived: true,
             convergent: true,
             ..NewRing::default()
@@ -570,9 +572,9 @@ fn convergent_ciphertexts_are_the_published_vectors() {
 fn ciphertexts_of_vaults_types_open_with_a_plain_cipher_under_the_raw_key() {
     run(async {
         let ciphers = [
-            (KeyType::Aes128Gcm96, &aead::AES_128_GCM),
-            (KeyType::Aes256Gcm96, &aead::AES_256_GCM),
-            (KeyType::ChaCha20Poly1305, &aead::CHACHA20_POLY1305),
+            (CipherType::Aes128Gcm96, &aead::AES_128_GCM),
+            (CipherType::Aes256Gcm96, &aead::AES_256_GCM),
+            (CipherType::ChaCha20Poly1305, &aead::CHACHA20_POLY1305),
         ];
         for (key_type, cipher) in ciphers {
             let (store, kek) = (Arc::new(MemoryStore::new()), Arc::new(MemoryKek::new()));
@@ -581,7 +583,7 @@ fn ciphertexts_of_vaults_types_open_with_a_plain_cipher_under_the_raw_key() {
             let engine =
                 TestEngine::with_entropy(store, kek, clock, entropy.clone(), quick()).await;
             let new = NewRing {
-                key_type: Some(key_type),
+                key_type: Some(key_type.into()),
                 ..NewRing::default()
             };
             let at = engine.create("ring", &new).await;
@@ -618,9 +620,9 @@ fn open_plainly(key: &LessSafeKey, ciphertext: &str, associated_data: &[u8]) -> 
 fn a_ciphertext_shorter_than_its_nonce_or_tag_is_refused_and_an_empty_plaintext_is_not() {
     run(async {
         let engine = TestEngine::in_memory().await;
-        for key_type in KeyType::ALL {
+        for key_type in CipherType::ALL {
             let new = NewRing {
-                key_type: Some(key_type),
+                key_type: Some(key_type.into()),
                 ..NewRing::default()
             };
             let at = engine.create(key_type.name(), &new).await;

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyring::algorithm::KeyType;
+use keyring::algorithm::CipherType;
 use keyring::clock::SystemClock;
 use keyring::mount::MountSettings;
 use keyring::name::{KeyName, MountPath};
@@ -101,9 +101,9 @@ async fn gone(what: &str, masked: &[u8]) {
 }
 
 fn kinds() -> impl Iterator<Item = NewRing> {
-    KeyType::ALL.into_iter().flat_map(|key_type| {
+    CipherType::ALL.into_iter().flat_map(|key_type| {
         [false, true].map(|derived| NewRing {
-            key_type: Some(key_type),
+            key_type: Some(key_type.into()),
             derived,
             convergent: derived,
             ..NewRing::default()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyring::algorithm::KeyType;
+use keyring::algorithm::CipherType;
 use keyring::binding::Origin;
 use keyring::clock::{SystemClock, Timestamp};
 use keyring::derive::material_key;
@@ -409,7 +409,7 @@ fn changed_identities(row: &StoredRing) -> Vec<(&'static str, StoredRing)> {
             add("name", &|row| row.name = name.clone());
         }
     }
-    for key_type in KeyType::ALL
+    for key_type in CipherType::ALL
         .into_iter()
         .filter(|other| *other != row.key_type)
     {

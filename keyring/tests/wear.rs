@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use keyring::algorithm::KeyType;
+use keyring::algorithm::CipherType;
 use keyring::clock::SystemClock;
 use keyring::error::{Error, ItemError};
 use keyring::history::Cause;
@@ -14,9 +14,9 @@ use keyring::test_support::faulty_store::{FaultyStore, Moment};
 use keyring::transit::{Address, NewRing, Settings};
 use tokio::task::JoinSet;
 
-fn of_type(key_type: KeyType) -> NewRing {
+fn of_type(key_type: CipherType) -> NewRing {
     NewRing {
-        key_type: Some(key_type),
+        key_type: Some(key_type.into()),
         ..NewRing::default()
     }
 }
@@ -38,7 +38,7 @@ fn worn_at(rotate_at_uses: u64, refuse_at_uses: u64) -> Settings {
 async fn a_version_that_is_worn_is_replaced_and_one_that_does_not_wear_is_not() {
     let store = Arc::new(MemoryStore::new());
     let node = TestEngine::on(store, worn_at(20_000, 10_000_000)).await;
-    for key_type in KeyType::ALL {
+    for key_type in CipherType::ALL {
         let at = node.create(key_type.name(), &of_type(key_type)).await;
         for _ in 0..30 {
             node.encrypt_many(&at, 1000).await.unwrap();
@@ -73,7 +73,7 @@ async fn a_version_that_cannot_be_replaced_refuses_at_the_cap_and_goes_on_when_i
         ));
     }
     let at = nodes[0]
-        .create("ring", &of_type(KeyType::Aes256Gcm96))
+        .create("ring", &of_type(CipherType::Aes256Gcm96))
         .await;
     for node in &nodes {
         node.encrypt(&at, b"x").await.unwrap();
@@ -214,7 +214,7 @@ async fn what_is_left_of_a_ring_that_leaves_the_cache_is_given_back() {
 async fn uses_made_while_the_store_was_away_are_booked_when_it_is_back() {
     let store = Arc::new(FaultyStore::over(Arc::new(MemoryStore::new())));
     let node = TestEngine::on(store.clone(), quick()).await;
-    let at = node.create("ring", &of_type(KeyType::Aes256Gcm96)).await;
+    let at = node.create("ring", &of_type(CipherType::Aes256Gcm96)).await;
     node.encrypt_many(&at, 10).await.unwrap();
     store.set_away(true);
     for _ in 0..10 {
@@ -239,7 +239,7 @@ async fn the_uses_of_a_ring_that_left_memory_while_the_store_was_away_are_booked
         ..quick()
     };
     let node = TestEngine::on(store.clone(), settings).await;
-    let at = node.create("ring", &of_type(KeyType::Aes256Gcm96)).await;
+    let at = node.create("ring", &of_type(CipherType::Aes256Gcm96)).await;
     node.encrypt_many(&at, 10).await.unwrap();
     store.set_away(true);
     for _ in 0..5 {

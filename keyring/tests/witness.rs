@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use keyring::algorithm::KeyType;
+use keyring::algorithm::CipherType;
 use keyring::history::{Action, Cause};
 use keyring::store::memory::MemoryStore;
 use keyring::test_support::engine::{ManualClock, MemoryKek, TestEngine, eventually, quick};
@@ -175,7 +175,7 @@ async fn a_rotation_by_usage_is_recorded_too() {
     };
     let scene = Scene::with(settings).await;
     let counted = NewRing {
-        key_type: Some(KeyType::Aes256Gcm96),
+        key_type: Some(CipherType::Aes256Gcm96.into()),
         ..NewRing::default()
     };
     let at = scene.engine.create("ring", &counted).await;

@@ -34,6 +34,7 @@ mod sliced;
 mod strict;
 mod sys;
 mod text;
+mod tools;
 mod trail;
 mod view;
 pub(crate) mod weak;
@@ -115,7 +116,7 @@ impl Limits {
     pub(crate) fn body_bytes_of(&self, operation: Operation, by_stranger: bool) -> usize {
         if by_stranger {
             self.body_bytes.min(Self::STRANGERS_BODY_BYTES)
-        } else if operation.takes_items() {
+        } else if operation.takes_much() {
             self.body_bytes
         } else {
             self.body_bytes.min(Self::PLAIN_BODY_BYTES)

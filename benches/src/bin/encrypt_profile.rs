@@ -5,14 +5,14 @@
 use std::time::Duration;
 
 use benches::{Fixture, plaintext};
-use keyring::algorithm::KeyType;
+use keyring::algorithm::CipherType;
 
 fn main() {
     let times = std::env::args().nth(1).map_or(1_000_000, |times| {
         times.parse().expect("how many times, as a number")
     });
     let fixture = Fixture::new();
-    let at = fixture.ring(KeyType::Aes256GcmSiv);
+    let at = fixture.ring(CipherType::Aes256GcmSiv);
     let took = fixture.time_seals(times, &at, &plaintext(64), 1);
     let each = |took: Duration| took.as_nanos() / u128::from(times.max(1));
     println!(

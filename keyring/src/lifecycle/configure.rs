@@ -40,6 +40,7 @@ impl Lifecycle {
                 read_at,
                 ring: next,
                 added: None,
+                replaced: None,
                 trimmed_below: None,
                 event,
             }))
@@ -72,6 +73,7 @@ impl Lifecycle {
                 read_at: ring.generation,
                 ring: next,
                 added: None,
+                replaced: None,
                 trimmed_below,
                 event,
             }))

@@ -2,14 +2,14 @@
 
 use super::Lifecycle;
 use super::event::{What, event};
-use crate::algorithm::KeyType;
+use crate::algorithm::{KeyType, LONGEST_HMAC_KEY, SHORTEST_HMAC_KEY};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::history::{Action, Provenance};
 use crate::ids::{RingId, SealId};
 use crate::policy::{RingPolicy, RuleViolation, checked_period};
-use crate::ring::{StoredRing, due_at};
-use crate::store::{LoadedRing, StoreError, With};
+use crate::ring::{Journey, Kdf, StoredRing, due_at};
+use crate::store::{LoadedRing, RingCreation, StoreError, With};
 use crate::transit::{Address, Description, NewRing};
 use crate::version::{Generation, Version};
 
@@ -21,10 +21,8 @@ impl Lifecycle {
         key_type: KeyType,
         by: &Provenance,
     ) -> Result<Description, Error> {
-        if new.convergent && !new.derived {
-            return Err(RuleViolation::ConvergentNeedsDerived.into());
-        }
         checked_period(new.auto_rotate_period, self.settings.shortest_period)?;
+        let key_size = checked_kind(new, key_type)?;
         if let Some(existing) = self
             .store
             .load_ring(at.mount, &at.name, With::Latest)
@@ -34,7 +32,7 @@ impl Lifecycle {
         }
         let place = self.place(at);
         let now = self.keys.clock.now();
-        let ring = self.new_ring(at, new, key_type, now)?;
+        let ring = self.new_ring(at, new, (key_type, key_size), now)?;
         let seal_id = SealId::generate(self.entropy())?;
         let (version, material) = self
             .keys
@@ -46,8 +44,14 @@ impl Lifecycle {
             settings: &[],
         };
         let event = event(&ring, now, by, what);
+        let creation = RingCreation {
+            ring,
+            versions: vec![version],
+            event,
+            replaces: None,
+        };
         let began = self.keys.clock.uptime();
-        match self.store.create_ring(&ring, &version, &event).await {
+        match self.store.create_ring(&creation).await {
             Ok(()) => {}
             // Somebody else created it meanwhile: theirs stands.
             Err(StoreError::Exists) => return self.describe(at).await,
@@ -58,23 +62,17 @@ impl Lifecycle {
             Err(error) => return Err(error.into()),
         }
         self.done(Action::Create, by.cause);
-        let opened = Some((Version::FIRST, material));
-        self.publish(&place, &ring, began, opened);
-        self.described(
-            at,
-            LoadedRing {
-                ring,
-                version: Some(version),
-            },
-        )
-        .await
+        let RingCreation { ring, versions, .. } = creation;
+        let version = versions.into_iter().next();
+        self.publish(&place, &ring, began, version.as_ref().zip(Some(material)));
+        self.described(at, LoadedRing { ring, version }).await
     }
 
-    fn new_ring(
+    pub(super) fn new_ring(
         &self,
         at: &Address,
         new: &NewRing,
-        key_type: KeyType,
+        (key_type, key_size): (KeyType, Option<u32>),
         now: Timestamp,
     ) -> Result<StoredRing, Error> {
         let period = checked_period(new.auto_rotate_period, self.settings.shortest_period)?;
@@ -85,6 +83,8 @@ impl Lifecycle {
             key_type,
             derived: new.derived,
             convergent: new.convergent,
+            kdf: Kdf::Hkdf,
+            key_size,
             created_at: now,
             generation: Generation::FIRST,
             latest: Version::FIRST,
@@ -97,9 +97,43 @@ impl Lifecycle {
                 allow_plaintext_backup: new.allow_plaintext_backup,
                 auto_rotate_period: period,
             },
+            soft_deleted: false,
+            journey: Journey::default(),
             due_at: due_at(period, now, self.jitter()?),
             mac: [0; 32],
         };
         Ok(self.keys.store.rows.signed_ring(ring))
+    }
+}
+
+/// Whether keys of this type can be what is asked of them; the length of a key that has no fixed one.
+pub(super) fn checked_kind(new: &NewRing, key_type: KeyType) -> Result<Option<u32>, RuleViolation> {
+    if new.convergent && !new.derived {
+        return Err(RuleViolation::ConvergentNeedsDerived);
+    }
+    let size = checked_size(new.key_size.unwrap_or_default(), key_type)?;
+    if new.derived && !key_type.derives() {
+        return Err(RuleViolation::DerivationNotSupported(key_type));
+    }
+    if new.convergent && key_type.cipher().is_none() {
+        return Err(RuleViolation::ConvergenceNotSupported(key_type));
+    }
+    Ok(size)
+}
+
+fn checked_size(asked: i64, key_type: KeyType) -> Result<Option<u32>, RuleViolation> {
+    match (key_type, asked) {
+        (KeyType::Cipher(_) | KeyType::Pair(_), 0) => Ok(None),
+        (KeyType::Cipher(_) | KeyType::Pair(_), _) => Err(RuleViolation::KeySizeNotTaken(key_type)),
+        (KeyType::Hmac, 0) => Err(RuleViolation::KeySizeMissing),
+        (KeyType::Hmac, asked) => {
+            let fits = |size: &u32| {
+                let range = SHORTEST_HMAC_KEY..=LONGEST_HMAC_KEY;
+                usize::try_from(*size).is_ok_and(|size| range.contains(&size))
+            };
+            let size = u32::try_from(asked).ok().filter(fits);
+            size.map(Some)
+                .ok_or(RuleViolation::KeySizeOutOfRange(asked))
+        }
     }
 }

@@ -1,7 +1,6 @@
 //! Describes rings, always as the store has them.
 
 use super::Lifecycle;
-use crate::binding::Origin;
 use crate::error::Error;
 use crate::store::LoadedRing;
 use crate::transit::{Address, Description};
@@ -30,7 +29,7 @@ impl Lifecycle {
         loaded: LoadedRing,
     ) -> Result<Description, Error> {
         self.keys.check_ring(at, &loaded.ring)?;
-        let imported = self.latest(&loaded)?.origin == Origin::Imported;
+        self.latest(&loaded)?;
         let ring = loaded.ring;
         let from = ring.policy.min_decryption;
         let (mut versions, usage) = tokio::try_join!(
@@ -41,7 +40,6 @@ impl Lifecycle {
         versions.retain(|version| version.version <= ring.latest);
         Ok(Description {
             ring,
-            imported,
             versions,
             usage,
         })

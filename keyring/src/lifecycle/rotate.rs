@@ -5,6 +5,7 @@ use super::{ATTEMPTS, Lifecycle, Place};
 use crate::error::Error;
 use crate::history::{Action, Provenance};
 use crate::policy::RuleViolation;
+use crate::ring::StoredRing;
 use crate::store::{LoadedRing, RingChange, StoreError};
 use crate::transit::Address;
 use crate::version::{Generation, Version};
@@ -33,6 +34,7 @@ impl Lifecycle {
         let _turn = place.slot.changing.lock().await;
         for _ in 0..ATTEMPTS {
             let loaded = self.read(at).await?;
+            may_rotate(&loaded.ring)?;
             match which {
                 RotateIf::Always => {}
                 RotateIf::Version(asked) if asked == i64::from(loaded.ring.latest.number()) => {}
@@ -80,10 +82,22 @@ impl Lifecycle {
             read_at: ring.generation,
             ring: next,
             added: Some(version),
+            replaced: None,
             trimmed_below: None,
             event,
         };
         self.commit(place, change, by, Some(material)).await?;
         Ok(span)
     }
+}
+
+/// A ring that is set aside, or whose owner brought its keys and wants no others, is not rotated.
+fn may_rotate(ring: &StoredRing) -> Result<(), RuleViolation> {
+    if ring.soft_deleted {
+        return Err(RuleViolation::SoftDeleted);
+    }
+    if ring.journey.imported && !ring.journey.allow_rotation {
+        return Err(RuleViolation::ImportedNotRotated(ring.name.clone()));
+    }
+    Ok(())
 }

@@ -8,7 +8,7 @@ pub(super) use header::{HeaderRow, RootTokenRow, SecretRow};
 pub(super) use history::{ChangeRow, CursorRow, EventRow};
 pub(super) use identity::{AccessorRow, CredentialRow, EntryRow, HashRow, of_32, uses};
 pub(super) use mount::MountRow;
-pub(super) use ring::{DueRow, LoadedRow, NameRow, SummaryRow, UsageRow};
+pub(super) use ring::{DueRow, LoadedRow, NameRow, SummaryRow, UsageRow, VersionRow};
 
 mod audit;
 mod header;

@@ -54,11 +54,7 @@ impl SqliteStore {
     #[cfg(feature = "test-support")]
     pub async fn create_rings(
         &self,
-        rings: Vec<(
-            crate::ring::StoredRing,
-            crate::ring::StoredVersion,
-            crate::history::HistoryEvent,
-        )>,
+        rings: Vec<crate::store::RingCreation>,
     ) -> Result<(), crate::store::StoreError> {
         super::sql::rings::create_many(self, rings).await
     }

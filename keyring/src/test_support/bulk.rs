@@ -1,12 +1,13 @@
 //! Fills a store with many rings at once, for measurements that no one ring shows.
 
-use crate::algorithm::KeyType;
+use crate::algorithm::CipherType;
 use crate::error::Error;
 use crate::history::{Action, HistoryEvent};
 use crate::ids::{MountId, RingId, SealId};
 use crate::name::KeyName;
 use crate::policy::RingPolicy;
-use crate::ring::StoredRing;
+use crate::ring::{Journey, Kdf, StoredRing};
+use crate::store::RingCreation;
 use crate::store::sqlite::SqliteStore;
 use crate::test_support::engine::by_hand;
 use crate::transit::Transit;
@@ -28,9 +29,11 @@ pub async fn fill(
             id: RingId::generate(keys.entropy.as_ref())?,
             mount,
             name,
-            key_type: KeyType::Aes256GcmSiv,
+            key_type: CipherType::Aes256GcmSiv.into(),
             derived: false,
             convergent: false,
+            kdf: Kdf::Hkdf,
+            key_size: None,
             created_at: now,
             generation: Generation::FIRST,
             latest: Version::FIRST,
@@ -43,6 +46,8 @@ pub async fn fill(
                 allow_plaintext_backup: false,
                 auto_rotate_period: None,
             },
+            soft_deleted: false,
+            journey: Journey::default(),
             due_at: None,
             mac: [0; 32],
         });
@@ -51,7 +56,12 @@ pub async fn fill(
             .make_version(&ring, Version::FIRST, seal_id, now)
             .await?;
         let event = created(&ring);
-        rings.push((ring, version, event));
+        rings.push(RingCreation {
+            ring,
+            versions: vec![version],
+            event,
+            replaces: None,
+        });
     }
     Ok(store.create_rings(rings).await?)
 }

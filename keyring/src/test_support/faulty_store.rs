@@ -14,12 +14,12 @@ use crate::ids::{MountId, RingId};
 use crate::kek::WrappedDek;
 use crate::mount::{Mount, MountSettings};
 use crate::name::{KeyName, MountPath};
-use crate::ring::{StoredRing, StoredVersion};
+use crate::ring::StoredVersion;
 use crate::store::identity::CredentialHash;
 use crate::store::{
     ChangeFeed, Changes, Cursor, DueRing, HeaderStore, KeyStore, LoadedRing, MountStore,
-    RingChange, RingStore, StoreError, StoreHeader, StoredRootToken, StoredSecret, UsageStore,
-    VersionSummary, With,
+    RingChange, RingCreation, RingStore, StoreError, StoreHeader, StoredRootToken, StoredSecret,
+    UsageStore, VersionSummary, With,
 };
 use crate::version::{Generation, Version};
 
@@ -192,15 +192,10 @@ impl fmt::Debug for FaultyStore {
 
 #[async_trait]
 impl RingStore for FaultyStore {
-    async fn create_ring(
-        &self,
-        ring: &StoredRing,
-        first: &StoredVersion,
-        event: &HistoryEvent,
-    ) -> Result<(), StoreError> {
+    async fn create_ring(&self, new: &RingCreation) -> Result<(), StoreError> {
         self.pass(Moment::BeforeChange).await;
         self.check()?;
-        self.inner.create_ring(ring, first, event).await?;
+        self.inner.create_ring(new).await?;
         self.pass(Moment::AfterChange).await;
         if self.loses_answers.load(Ordering::SeqCst) {
             return Err(StoreError::OutcomeUnknown);
@@ -264,6 +259,15 @@ impl RingStore for FaultyStore {
     ) -> Result<Vec<VersionSummary>, StoreError> {
         self.check()?;
         self.inner.versions(ring, from).await
+    }
+
+    async fn version_rows(
+        &self,
+        ring: RingId,
+        from: Version,
+    ) -> Result<Vec<StoredVersion>, StoreError> {
+        self.check()?;
+        self.inner.version_rows(ring, from).await
     }
 
     async fn history(

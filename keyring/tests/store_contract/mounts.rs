@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use keyring::algorithm::KeyType;
+use keyring::algorithm::CipherType;
 use keyring::ids::MountId;
 use keyring::mount::{Mount, MountSettings};
 use keyring::store::{KeyStore, StoreError, With};
@@ -25,7 +25,7 @@ pub(crate) async fn enabled_mounts_are_listed_by_path(store: Arc<dyn KeyStore>) 
     assert_eq!(store.mounts().await.unwrap(), []);
     let settings = MountSettings {
         description: "für alle".to_owned(),
-        default_key_type: Some(KeyType::Aes256GcmSiv),
+        default_key_type: Some(CipherType::Aes256GcmSiv),
     };
     let tuned = Mount {
         settings,
@@ -72,7 +72,7 @@ pub(crate) async fn tuning_replaces_the_settings_of_an_enabled_mount(store: Arc<
     let before = enabled(&*store, "transit").await;
     let settings = MountSettings {
         description: "x".repeat(1_024),
-        default_key_type: Some(KeyType::ChaCha20Poly1305),
+        default_key_type: Some(CipherType::ChaCha20Poly1305),
     };
     store.tune_mount(before.id, &settings).await.unwrap();
     assert_eq!(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use keyring::algorithm::KeyType;
+use keyring::algorithm::CipherType;
 use keyring::binding::Origin;
 use keyring::history::{Action, Cause, HistoryEvent, Provenance};
 use keyring::ids::{MountId, RingId};
@@ -48,7 +48,7 @@ async fn numbers(store: &dyn KeyStore, ring: &StoredRing) -> Vec<u32> {
 
 fn full_ring(sparse: StoredRing) -> StoredRing {
     StoredRing {
-        key_type: KeyType::XChaCha20Poly1305,
+        key_type: CipherType::XChaCha20Poly1305.into(),
         derived: true,
         convergent: true,
         latest: version(7),

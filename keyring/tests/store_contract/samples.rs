@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use keyring::algorithm::KeyType;
+use keyring::algorithm::CipherType;
 use keyring::binding::Origin;
 use keyring::clock::Timestamp;
 use keyring::history::{Action, Cause, HistoryEvent, Provenance};
@@ -11,11 +11,13 @@ use keyring::kek::WrappedDek;
 use keyring::mount::{Mount, MountSettings};
 use keyring::name::{KeyName, MountPath};
 use keyring::policy::RingPolicy;
-use keyring::ring::{StoredRing, StoredVersion};
+use keyring::ring::{Journey, Kdf, StoredRing, StoredVersion};
 use keyring::store::identity::{
     CredentialHash, CredentialKind, EntryPlace, StoredCredential, StoredEntry,
 };
-use keyring::store::{KeyStore, RingChange, StoreHeader, StoredRootToken, StoredSecret};
+use keyring::store::{
+    KeyStore, RingChange, RingCreation, StoreHeader, StoredRootToken, StoredSecret,
+};
 use keyring::version::{Generation, Version};
 
 pub(crate) fn id() -> [u8; 16] {
@@ -71,9 +73,11 @@ pub(crate) fn ring(mount: &Mount, called: &str) -> StoredRing {
         id: RingId::from_bytes(id()),
         mount: mount.id,
         name: name(called),
-        key_type: KeyType::Aes256Gcm96,
+        key_type: CipherType::Aes256Gcm96.into(),
         derived: false,
         convergent: false,
+        kdf: Kdf::Hkdf,
+        key_size: None,
         created_at: time(1_700_000_000_000_002),
         generation: Generation::FIRST,
         latest: Version::FIRST,
@@ -86,6 +90,8 @@ pub(crate) fn ring(mount: &Mount, called: &str) -> StoredRing {
             allow_plaintext_backup: false,
             auto_rotate_period: None,
         },
+        soft_deleted: false,
+        journey: Journey::default(),
         due_at: None,
         mac: [1; 32],
     }
@@ -100,6 +106,8 @@ pub(crate) fn version_of(ring: &StoredRing, number: u32) -> StoredVersion {
         wrapped: wrapped(2),
         material: vec![3; 77],
         created_at: time(1_700_000_000_000_000 + i64::from(number)),
+        public_key: None,
+        certificate_chain: None,
         mac: [4; 32],
     }
 }
@@ -127,10 +135,17 @@ pub(crate) async fn created(store: &dyn KeyStore, mount: &Mount, called: &str) -
 }
 
 pub(crate) async fn put(store: &dyn KeyStore, ring: &StoredRing) {
-    store
-        .create_ring(ring, &version_of(ring, 1), &event(ring, Action::Create))
-        .await
-        .unwrap();
+    store.create_ring(&creation(ring)).await.unwrap();
+}
+
+/// The ring with its first version.
+pub(crate) fn creation(ring: &StoredRing) -> RingCreation {
+    RingCreation {
+        ring: ring.clone(),
+        versions: vec![version_of(ring, 1)],
+        event: event(ring, Action::Create),
+        replaces: None,
+    }
 }
 
 /// The rotation that follows the ring as it is given.
@@ -145,6 +160,7 @@ pub(crate) fn rotation(ring: &StoredRing) -> RingChange {
     RingChange {
         read_at: ring.generation,
         added: Some(version_of(ring, latest.number())),
+        replaced: None,
         trimmed_below: None,
         event: event(&after, Action::Rotate),
         ring: after,

@@ -1,7 +1,7 @@
 //! Our own stored formats, fixed by files that later releases must still read, and must still refuse.
 
 use keyring::aead::{Cipher, bind_associated_data};
-use keyring::algorithm::KeyType;
+use keyring::algorithm::CipherType;
 use keyring::binding::{Binding, Origin};
 use keyring::ciphertext;
 use keyring::derive::unlock_copy_key;
@@ -184,8 +184,8 @@ fn open(case: &Case) -> Result<Vec<u8>, String> {
         .to_vec())
 }
 
-fn cipher(case: &Case) -> (Cipher, KeyType) {
-    let key_type = KeyType::from_name(&case.text("type")).expect("a key type");
+fn cipher(case: &Case) -> (Cipher, CipherType) {
+    let key_type = CipherType::from_name(&case.text("type")).expect("a key type");
     (
         Cipher::new(key_type, &case.bytes("key")).expect("a fitting key"),
         key_type,

@@ -4,7 +4,7 @@ use aes_gcm_siv::aead::{Aead, Payload};
 use aes_gcm_siv::{Aes128GcmSiv, Aes256GcmSiv, KeyInit, Nonce};
 use hkdf::Hkdf;
 use keyring::aead::Cipher;
-use keyring::algorithm::{KeyType, TAG_LEN};
+use keyring::algorithm::{CipherType, TAG_LEN};
 use keyring::derive::subkey;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -29,8 +29,8 @@ fn rfc_8452_appendix_c_holds_in_both_implementations() {
         assert_eq!(other, ciphertext, "{}", case.name);
         ran.0 += 1;
         // No key type has the cipher with a key of 16 bytes.
-        if key.len() == KeyType::Aes256GcmSiv.key_len() {
-            let cipher = Cipher::new(KeyType::Aes256GcmSiv, &key).unwrap();
+        if key.len() == CipherType::Aes256GcmSiv.key_len() {
+            let cipher = Cipher::new(CipherType::Aes256GcmSiv, &key).unwrap();
             let mut buffer = plaintext.clone();
             let tag = cipher.seal(&nonce, &associated_data, &mut buffer).unwrap();
             buffer.extend_from_slice(&tag);
@@ -73,7 +73,7 @@ proptest! {
         associated_data in vec(any::<u8>(), 0..80),
         plaintext in vec(any::<u8>(), 0..300),
     ) {
-        let cipher = Cipher::new(KeyType::Aes256GcmSiv, &key).unwrap();
+        let cipher = Cipher::new(CipherType::Aes256GcmSiv, &key).unwrap();
         let mut sealed = plaintext.clone();
         let tag = cipher.seal(&nonce, &associated_data, &mut sealed).unwrap();
         sealed.extend_from_slice(&tag);

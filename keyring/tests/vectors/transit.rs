@@ -1,7 +1,7 @@
 //! Vault's derivations and convergent ciphertexts, our own convergent nonces, and Go's base64.
 
 use keyring::aead::Cipher;
-use keyring::algorithm::KeyType;
+use keyring::algorithm::CipherType;
 use keyring::base64;
 use keyring::ciphertext;
 use keyring::derive::{ConvergentKeys, subkey};
@@ -51,7 +51,7 @@ fn base64_is_gos() {
 }
 
 fn check_convergent(case: &Case) {
-    let key_type = KeyType::from_name(&case.text("type")).expect("a key type");
+    let key_type = CipherType::from_name(&case.text("type")).expect("a key type");
     let keys = ConvergentKeys::derive(
         &case.bytes("key"),
         &case.bytes("context"),

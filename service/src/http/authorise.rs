@@ -138,7 +138,8 @@ fn needs_sudo(route: &Route) -> bool {
         | Target::Method(_)
         | Target::Mount(_)
         | Target::Policy(_)
-        | Target::Quota(_) => false,
+        | Target::Quota(_)
+        | Target::Tool(_) => false,
     }
 }
 

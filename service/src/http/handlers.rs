@@ -12,10 +12,10 @@ use super::operation::Operation;
 use super::reply::Answer;
 use super::request::Request;
 use super::route::identity::{PolicyTarget, TokenCall, Which};
-use super::route::{KeyTarget, MethodTarget, Target};
+use super::route::{KeyTarget, MethodTarget, Target, ToolTarget};
 use super::{
     audit_devices, auth, auth_mounts, capabilities, data, history, keys, mounts, policies, quotas,
-    sealing, sys, wrapping,
+    sealing, sys, tools, wrapping,
 };
 
 impl Request<'_> {
@@ -54,6 +54,7 @@ impl Request<'_> {
             }
             Operation::Decrypt => data::decrypt(self, target.key()?).await,
             Operation::Encrypt => data::encrypt(self, target.key()?).await,
+            Operation::Hash => tools::hash(self, target.tool()?).boxed_local().await,
             Operation::Health => sys::health(self),
             Operation::Initialise => Err(Problem::bad("Vault is already initialized")),
             Operation::InitStatus => Ok(sys::init_status()),
@@ -86,6 +87,7 @@ impl Request<'_> {
             Operation::QuotaList => quotas::list(self).boxed_local().await,
             Operation::QuotaRead => quotas::read(self, target.quota()?).boxed_local().await,
             Operation::QuotaWrite => quotas::write(self, target.quota()?).boxed_local().await,
+            Operation::Random => tools::random(self, target.tool()?),
             Operation::Rewrap => data::rewrap(self, target.key()?).await,
             Operation::Seal => sealing::seal(self).boxed_local().await,
             Operation::SealStatus => Ok(sys::seal_status(self)),
@@ -157,6 +159,13 @@ impl Target {
             return Err(misrouted());
         };
         Ok(token)
+    }
+
+    fn tool(&self) -> Result<&ToolTarget, Problem> {
+        let Self::Tool(tool) = self else {
+            return Err(misrouted());
+        };
+        Ok(tool)
     }
 
     fn which(&self) -> Result<Which, Problem> {

@@ -207,7 +207,7 @@ mod tests {
             r#"{"type":"aes256-gcm96","derived":true,"convergent_encryption":"true","auto_rotate_period":0,"key_size":0}"#,
         );
         let expected = NewRing {
-            key_type: Some(KeyType::Aes256Gcm96),
+            key_type: Some(CipherType::Aes256Gcm96),
             derived: true,
             convergent: true,
             ..NewRing::default()

@@ -165,7 +165,7 @@ mod tests {
     fn read(body: &'static str) -> Result<MountSettings, Problem> {
         let before = MountSettings {
             description: "before".to_owned(),
-            default_key_type: Some(KeyType::Aes128Gcm96),
+            default_key_type: Some(CipherType::Aes128Gcm96),
         };
         settings(&mut Fields::from_json(body.as_bytes()).unwrap(), before)
     }
@@ -178,7 +178,11 @@ mod tests {
             r#"{"config":{"default_key_type":"aes256-gcm96","max_lease_ttl":"0s"}}"#,
         ] {
             let after = read(body).unwrap();
-            assert_eq!(after.default_key_type, Some(KeyType::Aes256Gcm96), "{body}");
+            assert_eq!(
+                after.default_key_type,
+                Some(CipherType::Aes256Gcm96),
+                "{body}"
+            );
             assert_eq!(after.description, "before");
         }
         assert_eq!(
@@ -192,7 +196,7 @@ mod tests {
         let body = r#"{"type":"transit","description":"x","config":{"options":null,"default_lease_ttl":"0s","force_no_cache":false},"options":null,"local":false}"#;
         let after = read(body).unwrap();
         assert_eq!(after.description, "x");
-        assert_eq!(after.default_key_type, Some(KeyType::Aes128Gcm96));
+        assert_eq!(after.default_key_type, Some(CipherType::Aes128Gcm96));
     }
 
     #[test]

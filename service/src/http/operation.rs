@@ -50,6 +50,8 @@ operations! {
     Decrypt => "decrypt",
     /// Seals plaintexts.
     Encrypt => "encrypt",
+    /// Hashes an input.
+    Hash => "hash",
     /// Says whether this node is fit to serve.
     Health => "health",
     /// Asks to initialise a server that is initialised.
@@ -114,6 +116,8 @@ operations! {
     QuotaRead => "quota_read",
     /// Writes a quota.
     QuotaWrite => "quota_write",
+    /// Gives random bytes.
+    Random => "random",
     /// Opens ciphertexts and seals them again.
     Rewrap => "rewrap",
     /// Seals the store.
@@ -153,9 +157,12 @@ impl Operation {
         self as usize
     }
 
-    /// Whether a request may bring many items, and so a long body.
-    pub(super) const fn takes_items(self) -> bool {
-        matches!(self, Self::Decrypt | Self::Encrypt | Self::Rewrap)
+    /// Whether a request may bring many items or a long input, and so a long body.
+    pub(super) const fn takes_much(self) -> bool {
+        matches!(
+            self,
+            Self::Decrypt | Self::Encrypt | Self::Hash | Self::Rewrap
+        )
     }
 
     /// Whether it is answered while the store is sealed.

@@ -133,7 +133,7 @@ mod tests {
                 id: RingId::from_bytes([1; 16]),
                 mount: MountId::from_bytes([2; 16]),
                 name: KeyName::parse("orders").unwrap(),
-                key_type: KeyType::Aes256GcmSiv,
+                key_type: CipherType::Aes256GcmSiv,
                 derived,
                 convergent,
                 created_at: Timestamp::from_micros(0),
@@ -197,7 +197,7 @@ mod tests {
             created_at: Timestamp::from_micros(0),
             settings: MountSettings {
                 description: "x".to_owned(),
-                default_key_type: Some(KeyType::Aes256Gcm96),
+                default_key_type: Some(CipherType::Aes256Gcm96),
             },
         };
         let shown = by_path(std::slice::from_ref(&one));

@@ -7,3 +7,4 @@ mod keys;
 mod mounts;
 mod requests;
 mod sys;
+mod tools;

@@ -10,18 +10,21 @@ use crate::clock::Timestamp;
 use crate::history::{HistoryEvent, RecordedEvent};
 use crate::ids::{MountId, RingId};
 use crate::name::KeyName;
-use crate::ring::{StoredRing, StoredVersion};
-use crate::store::{DueRing, LoadedRing, RingChange, RingStore, StoreError, VersionSummary, With};
+use crate::ring::StoredVersion;
+use crate::store::{
+    DueRing, LoadedRing, RingChange, RingCreation, RingStore, StoreError, VersionSummary, With,
+};
 use crate::version::{Generation, Version};
 
 #[async_trait]
 impl RingStore for MemoryStore {
-    async fn create_ring(
-        &self,
-        ring: &StoredRing,
-        first: &StoredVersion,
-        event: &HistoryEvent,
-    ) -> Result<(), StoreError> {
+    async fn create_ring(&self, new: &RingCreation) -> Result<(), StoreError> {
+        let RingCreation {
+            ring,
+            versions,
+            event,
+            replaces,
+        } = new;
         let mut state = self.state();
         if !state.is_enabled(ring.mount) {
             return Err(StoreError::NotFound);
@@ -30,10 +33,17 @@ impl RingStore for MemoryStore {
             return Err(StoreError::Exists);
         }
         let rings = state.rings.entry(ring.mount).or_default();
-        if rings.contains_key(&ring.name) {
-            return Err(StoreError::Exists);
+        let there = rings.get(&ring.name).map(|entry| &entry.ring);
+        match (there.map(|ring| (ring.id, ring.generation)), replaces) {
+            (None, None) => {}
+            (Some(_), None) => return Err(StoreError::Exists),
+            (there, replaces) if there == *replaces => {}
+            (_, Some(_)) => return Err(StoreError::Conflict),
         }
-        let versions = BTreeMap::from([(first.version, first.clone())]);
+        let versions = versions
+            .iter()
+            .map(|version| (version.version, version.clone()))
+            .collect();
         rings.insert(
             ring.name.clone(),
             RingEntry {
@@ -88,6 +98,7 @@ impl RingStore for MemoryStore {
             change
                 .added
                 .iter()
+                .chain(&change.replaced)
                 .map(|added| (added.version, added.clone())),
         );
         if let Some(oldest) = change.trimmed_below {
@@ -129,6 +140,7 @@ impl RingStore for MemoryStore {
         let first = after.map_or(Bound::Unbounded, Bound::Excluded);
         let names = rings
             .range::<str, _>((first, Bound::Unbounded))
+            .filter(|(name, _)| !name.is_reserved())
             .map(|(name, _)| name.clone());
         Ok(names.take(count(limit)).collect())
     }
@@ -147,8 +159,23 @@ impl RingStore for MemoryStore {
             .map(|(version, row)| VersionSummary {
                 version: *version,
                 created_at: row.created_at,
+                public_key: row.public_key.clone(),
+                certificate_chain: row.certificate_chain.clone(),
             })
             .collect())
+    }
+
+    async fn version_rows(
+        &self,
+        ring: RingId,
+        from: Version,
+    ) -> Result<Vec<StoredVersion>, StoreError> {
+        let state = self.state();
+        let versions = state
+            .by_id(ring)
+            .into_iter()
+            .flat_map(|entry| entry.versions.range(from..));
+        Ok(versions.map(|(_, row)| row.clone()).collect())
     }
 
     async fn history(

@@ -52,7 +52,7 @@ impl TryFrom<EventRow> for RecordedEvent {
                 MountId::try_from(&*row.mount_id).ok(),
                 "ring_history.mount_id",
             )?,
-            name: known(KeyName::parse(&row.name), "ring_history.name")?,
+            name: known(KeyName::of_row(&row.name), "ring_history.name")?,
             ring: known(RingId::try_from(&*row.ring_id).ok(), "ring_history.ring_id")?,
             generation: generation(row.generation, "ring_history.generation")?,
             action: known(Action::from_word(&row.action), "ring_history.action")?,
@@ -145,7 +145,7 @@ impl TryFrom<ChangedRingRow> for Option<ChangedRing> {
         Ok(Some(ChangedRing {
             mount: known(mount, "ring_history.mount_id")?,
             name: known(
-                row.name.as_deref().and_then(KeyName::parse),
+                row.name.as_deref().and_then(KeyName::of_row),
                 "ring_history.name",
             )?,
             ring: known(RingId::try_from(&*ring).ok(), "ring_history.ring_id")?,

@@ -22,9 +22,10 @@ impl TryFrom<MountRow> for Mount {
     type Error = StoreError;
 
     fn try_from(row: MountRow) -> Result<Self, StoreError> {
-        let default_key_type = row
-            .default_key_type
-            .map(|number| key_type(number, "mounts.default_key_type"));
+        let default_key_type = row.default_key_type.map(|number| {
+            let column = "mounts.default_key_type";
+            known(key_type(number, column)?.cipher(), column)
+        });
         Ok(Self {
             id: known(MountId::try_from(&*row.id).ok(), "mounts.id")?,
             path: known(MountPath::parse(&row.path), "mounts.path")?,

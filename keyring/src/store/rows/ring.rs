@@ -11,7 +11,7 @@ use crate::ids::{KekId, MountId, RingId};
 use crate::kek::WrappedDek;
 use crate::name::KeyName;
 use crate::policy::RingPolicy;
-use crate::ring::{StoredRing, StoredVersion};
+use crate::ring::{Journey, Kdf, Moment, StoredRing, StoredVersion};
 use crate::store::{DueRing, LoadedRing, StoreError, VersionSummary};
 use crate::version::Version;
 
@@ -21,7 +21,7 @@ pub(in crate::store) struct LoadedRow {
     #[sqlx(flatten)]
     ring: RingRow,
     #[sqlx(flatten)]
-    version: VersionColumns,
+    version: VersionRow,
 }
 
 impl TryFrom<LoadedRow> for LoadedRing {
@@ -46,6 +46,8 @@ struct RingRow {
     key_type: i64,
     derived: bool,
     convergent: bool,
+    kdf: i64,
+    key_size: Option<i64>,
     created_at: i64,
     generation: i64,
     latest: i64,
@@ -57,6 +59,13 @@ struct RingRow {
     allow_plaintext_backup: bool,
     auto_rotate_seconds: Option<i64>,
     due_at: Option<i64>,
+    soft_deleted: bool,
+    imported: bool,
+    allow_rotation: bool,
+    backed_up_at: Option<i64>,
+    backed_up_version: Option<i64>,
+    restored_at: Option<i64>,
+    restored_version: Option<i64>,
     mac: Vec<u8>,
 }
 
@@ -81,38 +90,64 @@ impl TryFrom<RingRow> for StoredRing {
         let min_available = row
             .min_available
             .map(|number| version(number, "rings.min_available"));
+        let kdf = u32::try_from(row.kdf).ok().and_then(Kdf::from_number);
+        let key_size = row
+            .key_size
+            .map(|size| known(u32::try_from(size).ok(), "rings.key_size"));
+        let journey = Journey {
+            imported: row.imported,
+            allow_rotation: row.allow_rotation,
+            backed_up: moment(row.backed_up_at, row.backed_up_version)?,
+            restored: moment(row.restored_at, row.restored_version)?,
+        };
         Ok(Self {
             id: known(RingId::try_from(&*row.id).ok(), "rings.id")?,
             mount: known(MountId::try_from(&*row.mount_id).ok(), "rings.mount_id")?,
-            name: known(KeyName::parse(&row.name), "rings.name")?,
+            name: known(KeyName::of_row(&row.name), "rings.name")?,
             key_type: key_type(row.key_type, "rings.key_type")?,
             derived: row.derived,
             convergent: row.convergent,
+            kdf: known(kdf, "rings.kdf")?,
+            key_size: key_size.transpose()?,
             created_at: Timestamp::from_micros(row.created_at),
             generation: generation(row.generation, "rings.generation")?,
             latest: version(row.latest, "rings.latest")?,
             min_available: min_available.transpose()?,
             policy,
+            soft_deleted: row.soft_deleted,
+            journey,
             due_at: row.due_at.map(Timestamp::from_micros),
             mac: known(row.mac.try_into().ok(), "rings.mac")?,
         })
     }
 }
 
-/// A version's columns in the join: all of them absent if there is no such version.
+fn moment(at: Option<i64>, number: Option<i64>) -> Result<Option<Moment>, StoreError> {
+    let Some(at) = at.map(Timestamp::from_micros) else {
+        return Ok(None);
+    };
+    let column = "rings.backed_up_version, rings.restored_version";
+    let version = version(known(number, column)?, column)?;
+    Ok(Some(Moment { at, version }))
+}
+
+/// A version's columns, as in the join: all of them absent if there is no such version.
 #[derive(FromRow)]
-struct VersionColumns {
+pub(in crate::store) struct VersionRow {
     version: Option<i64>,
     origin: Option<i64>,
     kek: Option<String>,
     wrapped: Option<Vec<u8>>,
     material: Option<Vec<u8>>,
     version_created_at: Option<i64>,
+    public_key: Option<Vec<u8>>,
+    certificate_chain: Option<String>,
     version_mac: Option<Vec<u8>>,
 }
 
-impl VersionColumns {
-    fn of(self, ring: RingId) -> Result<Option<StoredVersion>, StoreError> {
+impl VersionRow {
+    /// The version of the ring with this id.
+    pub(in crate::store) fn of(self, ring: RingId) -> Result<Option<StoredVersion>, StoreError> {
         let Some(number) = self.version else {
             return Ok(None);
         };
@@ -135,6 +170,8 @@ impl VersionColumns {
             )?,
             material: known(self.material, "ring_versions.material")?,
             created_at: known(created_at, "ring_versions.created_at")?,
+            public_key: self.public_key,
+            certificate_chain: self.certificate_chain,
             mac: known(
                 self.version_mac.and_then(|mac| mac.try_into().ok()),
                 "ring_versions.mac",
@@ -147,6 +184,8 @@ impl VersionColumns {
 pub(in crate::store) struct SummaryRow {
     version: i64,
     created_at: i64,
+    public_key: Option<Vec<u8>>,
+    certificate_chain: Option<String>,
 }
 
 impl TryFrom<SummaryRow> for VersionSummary {
@@ -156,6 +195,8 @@ impl TryFrom<SummaryRow> for VersionSummary {
         Ok(Self {
             version: version(row.version, "ring_versions.version")?,
             created_at: Timestamp::from_micros(row.created_at),
+            public_key: row.public_key,
+            certificate_chain: row.certificate_chain,
         })
     }
 }
@@ -187,7 +228,7 @@ impl TryFrom<DueRow> for DueRing {
     fn try_from(row: DueRow) -> Result<Self, StoreError> {
         Ok(Self {
             mount: known(MountId::try_from(&*row.mount_id).ok(), "rings.mount_id")?,
-            name: known(KeyName::parse(&row.name), "rings.name")?,
+            name: known(KeyName::of_row(&row.name), "rings.name")?,
             generation: generation(row.generation, "rings.generation")?,
             due_at: Timestamp::from_micros(row.due_at),
         })

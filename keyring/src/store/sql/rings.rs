@@ -12,24 +12,16 @@ use crate::history::{HistoryEvent, RecordedEvent};
 use crate::ids::{MountId, RingId};
 use crate::name::KeyName;
 use crate::ring::{StoredRing, StoredVersion};
-use crate::store::rows::{DueRow, EventRow, LoadedRow, NameRow, SummaryRow, values};
-use crate::store::{DueRing, LoadedRing, RingChange, RingStore, StoreError, VersionSummary, With};
+use crate::store::rows::{DueRow, EventRow, LoadedRow, NameRow, SummaryRow, VersionRow, values};
+use crate::store::{
+    DueRing, LoadedRing, RingChange, RingCreation, RingStore, StoreError, VersionSummary, With,
+};
 use crate::version::{Generation, Version};
 
 #[async_trait]
 impl<S: SqlStore> RingStore for S {
-    async fn create_ring(
-        &self,
-        ring: &StoredRing,
-        first: &StoredVersion,
-        event: &HistoryEvent,
-    ) -> Result<(), StoreError> {
-        let new = NewRing {
-            ring: ring.clone(),
-            first: first.clone(),
-            event: event.clone(),
-        };
-        transaction(self, new, |db, new| Box::pin(create::<S>(db, new))).await
+    async fn create_ring(&self, new: &RingCreation) -> Result<(), StoreError> {
+        transaction(self, new.clone(), |db, new| Box::pin(create::<S>(db, new))).await
     }
 
     async fn load_ring(
@@ -90,6 +82,16 @@ impl<S: SqlStore> RingStore for S {
         values(query::<_, SummaryRow>(self, VERSIONS, params![&ring, from]).await?)
     }
 
+    async fn version_rows(
+        &self,
+        ring: RingId,
+        from: Version,
+    ) -> Result<Vec<StoredVersion>, StoreError> {
+        let rows: Vec<VersionRow> = query(self, VERSION_ROWS, params![&ring, from]).await?;
+        let versions = rows.into_iter().filter_map(|row| row.of(ring).transpose());
+        versions.collect()
+    }
+
     async fn history(
         &self,
         mount: MountId,
@@ -116,13 +118,7 @@ impl<S: SqlStore> RingStore for S {
     }
 }
 
-struct NewRing {
-    ring: StoredRing,
-    first: StoredVersion,
-    event: HistoryEvent,
-}
-
-async fn create<S: SqlStore>(db: &mut Connection<S>, new: &NewRing) -> Result<(), Failure> {
+async fn create<S: SqlStore>(db: &mut Connection<S>, new: &RingCreation) -> Result<(), Failure> {
     if db
         .row::<(i64,)>(S::HOLD_MOUNT, params![&new.ring.mount])
         .await?
@@ -130,8 +126,15 @@ async fn create<S: SqlStore>(db: &mut Connection<S>, new: &NewRing) -> Result<()
     {
         return Err(StoreError::NotFound.into());
     }
+    if let Some((replaced, read_at)) = new.replaces
+        && db.change(DELETE_RING, params![&replaced, read_at]).await? == 0
+    {
+        return Err(StoreError::Conflict.into());
+    }
     if_taken(insert_ring(db, &new.ring).await, StoreError::Exists)?;
-    insert_version(db, &new.first).await?;
+    for version in &new.versions {
+        insert_version(db, version).await?;
+    }
     Ok(record::<S>(db, &new.event).await?)
 }
 
@@ -139,12 +142,9 @@ async fn create<S: SqlStore>(db: &mut Connection<S>, new: &NewRing) -> Result<()
 #[cfg(feature = "test-support")]
 pub(in crate::store) async fn create_many<S: SqlStore>(
     store: &S,
-    rings: Vec<(StoredRing, StoredVersion, HistoryEvent)>,
+    rings: Vec<RingCreation>,
 ) -> Result<(), StoreError> {
-    let rings = rings
-        .into_iter()
-        .map(|(ring, first, event)| NewRing { ring, first, event });
-    transaction(store, rings.collect::<Vec<_>>(), |db, rings| {
+    transaction(store, rings, |db, rings| {
         Box::pin(async move {
             for new in rings {
                 create::<S>(db, new).await?;
@@ -161,6 +161,11 @@ async fn apply<S: SqlStore>(db: &mut Connection<S>, change: &RingChange) -> Resu
     }
     if let Some(added) = &change.added {
         if_taken(insert_version(db, added).await, StoreError::Conflict)?;
+    }
+    if let Some(replaced) = &change.replaced
+        && update_version(db, replaced).await? == 0
+    {
+        return Err(StoreError::Conflict.into());
     }
     if let Some(oldest) = change.trimmed_below {
         db.change(TRIM_VERSIONS, params![&change.ring.id, oldest])
@@ -201,7 +206,7 @@ async fn update_ring<C: Statements>(
 }
 
 fn ring_params(ring: &StoredRing) -> Vec<Param<'_>> {
-    let policy = &ring.policy;
+    let (policy, journey) = (&ring.policy, &ring.journey);
     let params: &[Param<'_>] = params![
         &ring.id,
         &ring.mount,
@@ -221,6 +226,15 @@ fn ring_params(ring: &StoredRing) -> Vec<Param<'_>> {
         policy.auto_rotate_period.as_ref().map(Duration::as_secs),
         ring.due_at,
         &ring.mac,
+        ring.kdf.number(),
+        ring.key_size,
+        ring.soft_deleted,
+        journey.imported,
+        journey.allow_rotation,
+        journey.backed_up.map(|moment| moment.at),
+        journey.backed_up.map(|moment| moment.version),
+        journey.restored.map(|moment| moment.at),
+        journey.restored.map(|moment| moment.version),
     ];
     params.to_vec()
 }
@@ -229,7 +243,18 @@ async fn insert_version<C: Statements>(
     db: &mut C,
     version: &StoredVersion,
 ) -> Result<u64, sqlx::Error> {
-    let params = params![
+    db.change(INSERT_VERSION, &version_params(version)).await
+}
+
+async fn update_version<C: Statements>(
+    db: &mut C,
+    version: &StoredVersion,
+) -> Result<u64, sqlx::Error> {
+    db.change(UPDATE_VERSION, &version_params(version)).await
+}
+
+fn version_params(version: &StoredVersion) -> Vec<Param<'_>> {
+    let params: &[Param<'_>] = params![
         &version.ring,
         version.version,
         u32::from(version.origin.number()),
@@ -238,8 +263,10 @@ async fn insert_version<C: Statements>(
         &version.material,
         version.created_at,
         &version.mac,
+        &version.public_key,
+        &version.certificate_chain,
     ];
-    db.change(INSERT_VERSION, params).await
+    params.to_vec()
 }
 
 /// Writes the event and lets other processes know.
@@ -271,21 +298,32 @@ const INSERT_RING: &str = "
     INSERT INTO rings (
         id, mount_id, name, key_type, derived, convergent, created_at, generation, latest, min_available,
         min_decryption, min_encryption, deletion_allowed, exportable, allow_plaintext_backup, auto_rotate_seconds,
-        due_at, mac
-    ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
+        due_at, mac, kdf, key_size, soft_deleted, imported, allow_rotation, backed_up_at, backed_up_version,
+        restored_at, restored_version
+    ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+        $23, $24, $25, $26, $27)";
 
 const UPDATE_RING: &str = "
     UPDATE rings SET
         key_type = $4, derived = $5, convergent = $6, created_at = $7, generation = $8, latest = $9,
         min_available = $10, min_decryption = $11, min_encryption = $12, deletion_allowed = $13, exportable = $14,
-        allow_plaintext_backup = $15, auto_rotate_seconds = $16, due_at = $17, mac = $18
-    WHERE id = $1 AND mount_id = $2 AND name = $3 AND generation = $19";
+        allow_plaintext_backup = $15, auto_rotate_seconds = $16, due_at = $17, mac = $18,
+        kdf = $19, key_size = $20, soft_deleted = $21, imported = $22, allow_rotation = $23, backed_up_at = $24,
+        backed_up_version = $25, restored_at = $26, restored_version = $27
+    WHERE id = $1 AND mount_id = $2 AND name = $3 AND generation = $28";
 
 const DELETE_RING: &str = "DELETE FROM rings WHERE id = $1 AND generation = $2";
 
 const INSERT_VERSION: &str = "
-    INSERT INTO ring_versions (ring_id, version, origin, kek, wrapped, material, created_at, mac)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    INSERT INTO ring_versions (
+        ring_id, version, origin, kek, wrapped, material, created_at, mac, public_key, certificate_chain
+    ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+
+const UPDATE_VERSION: &str = "
+    UPDATE ring_versions SET
+        origin = $3, kek = $4, wrapped = $5, material = $6, created_at = $7, mac = $8, public_key = $9,
+        certificate_chain = $10
+    WHERE ring_id = $1 AND version = $2";
 
 const TRIM_VERSIONS: &str = "DELETE FROM ring_versions WHERE ring_id = $1 AND version < $2";
 
@@ -298,17 +336,26 @@ const INSERT_EVENT: &str = "
 const LOAD_RING: &str = "
     SELECT r.id, r.mount_id, r.name, r.key_type, r.derived, r.convergent, r.created_at, r.generation, r.latest,
         r.min_available, r.min_decryption, r.min_encryption, r.deletion_allowed, r.exportable,
-        r.allow_plaintext_backup, r.auto_rotate_seconds, r.due_at, r.mac,
+        r.allow_plaintext_backup, r.auto_rotate_seconds, r.due_at, r.mac, r.kdf, r.key_size, r.soft_deleted,
+        r.imported, r.allow_rotation, r.backed_up_at, r.backed_up_version, r.restored_at, r.restored_version,
         v.version, v.origin, v.kek, v.wrapped, v.material, v.created_at AS version_created_at,
-        v.mac AS version_mac
+        v.public_key, v.certificate_chain, v.mac AS version_mac
     FROM rings r LEFT JOIN ring_versions v ON v.ring_id = r.id AND v.version = COALESCE($3, r.latest)
     WHERE r.mount_id = $1 AND r.name = $2";
 
-const LIST_RINGS: &str =
-    "SELECT name FROM rings WHERE mount_id = $1 AND name > $2 ORDER BY name LIMIT $3";
+// The name left out is the reserved one.
+const LIST_RINGS: &str = "
+    SELECT name FROM rings WHERE mount_id = $1 AND name > $2 AND name <> 'import/wrapping-key'
+    ORDER BY name LIMIT $3";
 
 const VERSIONS: &str = "
-    SELECT version, created_at FROM ring_versions WHERE ring_id = $1 AND version >= $2 ORDER BY version";
+    SELECT version, created_at, public_key, certificate_chain
+    FROM ring_versions WHERE ring_id = $1 AND version >= $2 ORDER BY version";
+
+const VERSION_ROWS: &str = "
+    SELECT version, origin, kek, wrapped, material, created_at AS version_created_at, public_key,
+        certificate_chain, mac AS version_mac
+    FROM ring_versions WHERE ring_id = $1 AND version >= $2 ORDER BY version";
 
 const HISTORY: &str = "
     SELECT sequence, at, mount_id, name, ring_id, generation, action, from_version, to_version, settings, actor,
@@ -341,6 +388,8 @@ mod tests {
             LOAD_RING,
             LIST_RINGS,
             VERSIONS,
+            VERSION_ROWS,
+            UPDATE_VERSION,
             HISTORY,
             EVENTS_OF_REQUEST,
             DUE_RINGS,

@@ -5,7 +5,7 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Arguments, FromRow, PgConnection, SqliteConnection};
 
-use crate::algorithm::KeyType;
+use crate::algorithm::{CipherType, KeyType};
 use crate::clock::Timestamp;
 use crate::ids::{KekId, MountId, RingId, StoreId};
 use crate::kek::WrappedDek;
@@ -140,7 +140,7 @@ param_from! {
     u64: value => Self::Int(Some(integer(value)));
     Option<u64>: value => Self::Int(value.map(integer));
     KeyType: value => value.number().into();
-    Option<KeyType>: value => Self::Int(value.map(|value| value.number().into()));
+    Option<CipherType>: value => Self::Int(value.map(|value| KeyType::from(value).number().into()));
     Version: value => value.number().into();
     Option<Version>: value => Self::Int(value.map(|value| value.number().into()));
     Generation: value => value.0.into();
@@ -159,6 +159,7 @@ param_from! {
     &'a KekId: value => value.as_str().into();
     &'a [u8]: value => Self::Bytes(Some(value));
     &'a Vec<u8>: value => Self::Bytes(Some(value));
+    &'a Option<Vec<u8>>: value => Self::Bytes(value.as_deref());
     &'a [u8; 32]: value => Self::Bytes(Some(value));
     &'a StoreId: value => Self::Bytes(Some(value.as_bytes()));
     &'a MountId: value => Self::Bytes(Some(value.as_bytes()));

@@ -68,6 +68,7 @@ impl Problem {
             | Operation::AuthMountTune
             | Operation::AuthMountTuneRead
             | Operation::Capabilities
+            | Operation::Hash
             | Operation::Health
             | Operation::Initialise
             | Operation::InitStatus
@@ -96,6 +97,7 @@ impl Problem {
             | Operation::QuotaList
             | Operation::QuotaRead
             | Operation::QuotaWrite
+            | Operation::Random
             | Operation::AuditDeviceChange
             | Operation::AuditDevices
             | Operation::AuditHash

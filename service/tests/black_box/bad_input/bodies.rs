@@ -23,6 +23,8 @@ fn writes(key: &str) -> Vec<String> {
         "sys/mounts/never-mounted",
         "sys/mounts/transit/tune",
         "sys/capabilities-self",
+        "sys/tools/hash",
+        "transit/random",
     ];
     let server = server.map(str::to_owned);
     of(key)

@@ -7,7 +7,7 @@ use crate::app::TestApp;
 /// Stands in fields of every kind. Contains what base64 has and what a name cannot have.
 const CANARY: &str = "Q0FOQVJZ+Q0FOQVJZ/Q0FOQVJZ=";
 
-const FIELDS: [(&str, &[&str]); 10] = [
+const FIELDS: [(&str, &[&str]); 12] = [
     (
         "transit/keys/canary-new",
         &[
@@ -85,6 +85,11 @@ const FIELDS: [(&str, &[&str]); 10] = [
             "plaintext",
         ],
     ),
+    (
+        "transit/hash",
+        &["input", "algorithm", "format", "urlalgorithm"],
+    ),
+    ("transit/random", &["bytes", "format", "source", "urlbytes"]),
     (
         "sys/mounts/canary-mount",
         &[
