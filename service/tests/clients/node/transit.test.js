@@ -11,7 +11,7 @@
 
 const assert = require('node:assert/strict');
 const crypto = require('node:crypto');
-const { before, test } = require('node:test');
+const { after, before, test } = require('node:test');
 
 const vault = require('node-vault');
 
@@ -24,7 +24,7 @@ let made = 0;
 // A name that nobody else uses.
 function fresh(word) {
     made += 1;
-    return `${word}-${made}`;
+    return `${word}-${process.pid}-${made}`;
 }
 
 function encoded(data) {
@@ -77,6 +77,8 @@ before(async () => {
         mount_point: MOUNT, type: 'transit', default_key_type: 'aes256-gcm96',
     });
 });
+
+after(() => root.unmount({ mount_point: MOUNT }));
 
 test('the generated functions make, read, list and delete a key', async () => {
     const name = fresh('generated');
@@ -262,7 +264,8 @@ test('signatures are believed by the platform', async () => {
         const name = await key({ type });
         const { signature } = await write(`sign/${name}`, { input: HELLO, ...options });
         const public_key = (await read(`keys/${name}`)).keys['1'].public_key;
-        const bytes = Buffer.from(signature.split(':')[2], options.marshaling_algorithm ? 'base64url' : 'base64');
+        const encoding = options.marshaling_algorithm ? 'base64url' : 'base64';
+        const bytes = Buffer.from(signature.split(':')[2], encoding);
         const known = { key: public_key, ...checked };
         assert.ok(crypto.verify(digest, Buffer.from('hello'), known, bytes), type);
         const fields = { input: HELLO, signature, ...options };
@@ -284,7 +287,8 @@ test('keys are exported', async () => {
     const name = await key({ type: 'rsa-2048', exportable: true });
     const { keys } = await read(`export/encryption-key/${name}/latest`);
     const { ciphertext } = await write(`encrypt/${name}`, { plaintext: HELLO });
-    const opened = crypto.privateDecrypt({ key: keys['1'], oaepHash: 'sha256' }, payload(ciphertext));
+    const known = { key: keys['1'], oaepHash: 'sha256' };
+    const opened = crypto.privateDecrypt(known, payload(ciphertext));
     assert.equal(opened.toString(), 'hello');
     await refused(400, 'not exportable', async () => read(`export/hmac-key/${await key()}`));
     await refused(404, 'Status 404', () => read(`export/hmac-key/${fresh('key')}`));
@@ -306,7 +310,8 @@ test('a key is imported', async () => {
     const ephemeral = crypto.randomBytes(32);
     const material = crypto.randomBytes(32);
     const outer = crypto.publicEncrypt({ key: wrapping, oaepHash: 'sha256' }, ephemeral);
-    const wrap = crypto.createCipheriv('id-aes256-wrap-pad', ephemeral, Buffer.from('a65959a6', 'hex'));
+    const iv = Buffer.from('a65959a6', 'hex');
+    const wrap = crypto.createCipheriv('id-aes256-wrap-pad', ephemeral, iv);
     const inner = Buffer.concat([wrap.update(material), wrap.final()]);
     const ciphertext = Buffer.concat([outer, inner]).toString('base64');
     const name = fresh('imported');
