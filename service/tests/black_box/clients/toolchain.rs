@@ -63,8 +63,7 @@ pub(super) fn kept(
         // Another run may be making the same: whoever is first puts it in its place, whole.
         let unfinished = finished.with_extension(std::process::id().to_string());
         let _ = fs::remove_dir_all(&unfinished);
-        let made = make(&unfinished);
-        let moved = made.map(|()| fs::rename(&unfinished, &finished));
+        let moved = make(&unfinished).map(|()| fs::rename(&unfinished, &finished));
         let _ = fs::remove_dir_all(&unfinished);
         match moved? {
             Err(error) if !finished.exists() => return Err(error.to_string()),
