@@ -76,12 +76,12 @@ fn hvac_drives_transit_data() {
 
 #[test]
 fn hvac_drives_transit_signatures() {
-    run("transit_signatures", 29);
+    run("transit_signatures", 30);
 }
 
 #[test]
 fn hvac_drives_transit_material_out_and_in() {
-    run("transit_transfer", 35);
+    run("transit_transfer", 36);
 }
 
 #[test]
