@@ -309,13 +309,13 @@ class SealringsOwn(SignatureTest):
     """What no other server of the protocol does."""
 
     def test_ml_dsa_signs_for_a_library_that_knows_only_fips_204(self):
-        for kind, known in (
-            ("ml-dsa-44", mldsa.MLDSA44PublicKey),
-            ("ml-dsa-65", mldsa.MLDSA65PublicKey),
-            ("ml-dsa-87", mldsa.MLDSA87PublicKey),
+        for parameters, known in (
+            ("44", mldsa.MLDSA44PublicKey),
+            ("65", mldsa.MLDSA65PublicKey),
+            ("87", mldsa.MLDSA87PublicKey),
         ):
             name = fresh("key")
-            self.write(f"keys/{name}", type=kind)
+            self.write(f"keys/{name}", type="ml-dsa", parameter_set=parameters)
             signature = self.sign(name)
             public = self.public(name)
             self.assertIsInstance(public, known)
