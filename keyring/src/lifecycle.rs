@@ -18,10 +18,13 @@ use crate::transit::{Address, Settings};
 
 use event::{What, event};
 
+mod aside;
 mod configure;
 mod create;
 mod describe;
 mod event;
+mod export;
+mod import;
 mod rotate;
 
 pub(crate) use rotate::RotateIf;

@@ -2,7 +2,10 @@
 //! store, no clock. Inside, a pair's private key is always PKCS#8 DER and its public key always PKIX DER.
 
 pub mod agreement;
+pub mod backup;
 pub mod byok;
+pub mod certificate;
+mod error;
 pub mod export;
 mod form;
 pub mod private_key;
@@ -10,4 +13,5 @@ pub mod public_key;
 #[cfg(test)]
 mod samples;
 
-pub use form::pair_name;
+pub use error::TransferError;
+pub use form::{ReadKeyError, pair_name};

@@ -18,6 +18,7 @@ mod json;
 mod keys;
 #[cfg(test)]
 mod laws;
+mod mount_settings;
 mod mounts;
 mod open;
 mod operation;
@@ -36,6 +37,7 @@ mod sys;
 mod text;
 mod tools;
 mod trail;
+mod upsert;
 mod view;
 pub(crate) mod weak;
 mod wrapping;

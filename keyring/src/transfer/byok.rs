@@ -218,10 +218,13 @@ mod tests {
     fn a_published_wrapping_is_reproduced() {
         let (kek, material) = (secret(&[0x2c; 32]), secret(&[0x2a; 32]));
         let wrapped = wrap_material(&kek, &material).unwrap();
-        let hex: String = wrapped.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(
-            hex,
-            "18d61f078b367277a15f90764cb4be76a2c91d8394814f94d5753524d6f885093b4cbe7b2056bab8"
+            wrapped,
+            [
+                0x18, 0xd6, 0x1f, 0x07, 0x8b, 0x36, 0x72, 0x77, 0xa1, 0x5f, 0x90, 0x76, 0x4c, 0xb4,
+                0xbe, 0x76, 0xa2, 0xc9, 0x1d, 0x83, 0x94, 0x81, 0x4f, 0x94, 0xd5, 0x75, 0x35, 0x24,
+                0xd6, 0xf8, 0x85, 0x09, 0x3b, 0x4c, 0xbe, 0x7b, 0x20, 0x56, 0xba, 0xb8,
+            ]
         );
         let unwrapped = unwrap_material(&kek, &wrapped).unwrap();
         assert_eq!(unwrapped.expose_secret(), material.expose_secret());

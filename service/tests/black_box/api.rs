@@ -8,3 +8,4 @@ mod mounts;
 mod requests;
 mod sys;
 mod tools;
+mod upsert;

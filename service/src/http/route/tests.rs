@@ -114,6 +114,31 @@ const ROWS: &[(Verb, &str, Operation)] = &[
         "/v1/sys/tools/random/platform/32",
         Operation::Random,
     ),
+    (
+        Verb::Read,
+        "/v1/transit/cache-config",
+        Operation::CacheConfigRead,
+    ),
+    (
+        Verb::Write,
+        "/v1/transit/cache-config",
+        Operation::CacheConfigWrite,
+    ),
+    (
+        Verb::Read,
+        "/v1/transit/config/keys",
+        Operation::KeysConfigRead,
+    ),
+    (
+        Verb::Write,
+        "/v1/transit/config/keys",
+        Operation::KeysConfigWrite,
+    ),
+    (
+        Verb::Write,
+        "/v1/sys/plugins/reload/backend",
+        Operation::PluginReload,
+    ),
     (Verb::List, "/v1/transit/keys", Operation::KeyList),
     (Verb::List, "/v1/transit/keys/", Operation::KeyList),
     (Verb::Read, "/v1/transit/keys/k", Operation::KeyRead),

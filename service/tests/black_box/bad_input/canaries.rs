@@ -7,7 +7,7 @@ use crate::app::TestApp;
 /// Stands in fields of every kind. Contains what base64 has and what a name cannot have.
 const CANARY: &str = "Q0FOQVJZ+Q0FOQVJZ/Q0FOQVJZ=";
 
-const FIELDS: [(&str, &[&str]); 12] = [
+const FIELDS: [(&str, &[&str]); 15] = [
     (
         "transit/keys/canary-new",
         &[
@@ -85,6 +85,9 @@ const FIELDS: [(&str, &[&str]); 12] = [
             "plaintext",
         ],
     ),
+    ("transit/config/keys", &["disable_upsert"]),
+    ("transit/cache-config", &["size"]),
+    ("sys/plugins/reload/backend", &["plugin", "mounts", "scope"]),
     (
         "transit/hash",
         &["input", "algorithm", "format", "urlalgorithm"],
@@ -98,6 +101,9 @@ const FIELDS: [(&str, &[&str]); 12] = [
             "config",
             "options",
             "default_key_type",
+            "default_lease_ttl",
+            "max_lease_ttl",
+            "listing_visibility",
             "local",
         ],
     ),
