@@ -14,8 +14,8 @@ use super::request::Request;
 use super::route::identity::{PolicyTarget, TokenCall, Which};
 use super::route::{KeyTarget, MethodTarget, Target, ToolTarget};
 use super::{
-    audit_devices, auth, auth_mounts, capabilities, certificates, data, history, import, keys, mount_settings, mounts,
-    policies, quotas, sealing, signing, sys, tools, transfer, wrapping,
+    audit_devices, auth, auth_mounts, capabilities, certificates, data, history, import, keys,
+    mount_settings, mounts, policies, quotas, sealing, signing, sys, tools, transfer, wrapping,
 };
 
 impl Request<'_> {
@@ -45,7 +45,11 @@ impl Request<'_> {
             Operation::AuthMountTune => auth_mounts::tune(self, target.path()?).boxed_local().await,
             Operation::AuthMountTuneRead => auth_mounts::tune_read(self, target.path()?),
             Operation::Backup => transfer::back_up(self, target.key()?).boxed_local().await,
-            Operation::ByokExport => transfer::byok_export(self, target.key()?).boxed_local().await,
+            Operation::ByokExport => {
+                transfer::byok_export(self, target.key()?)
+                    .boxed_local()
+                    .await
+            }
             Operation::CacheConfigRead => Ok(mount_settings::read_cache(self, target.mount()?)),
             Operation::CacheConfigWrite => {
                 mount_settings::write_cache(self, target.mount()?)
@@ -57,7 +61,11 @@ impl Request<'_> {
                     .boxed_local()
                     .await
             }
-            Operation::CertificateRequest => certificates::request(self, target.key()?).boxed_local().await,
+            Operation::CertificateRequest => {
+                certificates::request(self, target.key()?)
+                    .boxed_local()
+                    .await
+            }
             Operation::CertificateSet => certificates::set(self, target.key()?).boxed_local().await,
             Operation::DataKeyPlaintext | Operation::DataKeyWrapped => {
                 data::data_key(self, target.key()?).boxed_local().await
@@ -70,7 +78,9 @@ impl Request<'_> {
             Operation::Health => sys::health(self),
             Operation::Hmac => signing::hmac(self, target.key()?).boxed_local().await,
             Operation::Import => import::create(self, target.key()?).boxed_local().await,
-            Operation::ImportVersion => import::add_version(self, target.key()?).boxed_local().await,
+            Operation::ImportVersion => {
+                import::add_version(self, target.key()?).boxed_local().await
+            }
             Operation::Initialise => Err(Problem::bad("Vault is already initialized")),
             Operation::InitStatus => Ok(sys::init_status()),
             Operation::KeyConfigure => keys::configure(self, target.key()?).boxed_local().await,
@@ -81,7 +91,9 @@ impl Request<'_> {
             Operation::KeyRead => keys::read(self, target.key()?).boxed_local().await,
             Operation::KeyRotate => keys::rotate(self, target.key()?).boxed_local().await,
             Operation::KeySoftDelete => keys::soft_delete(self, target.key()?).boxed_local().await,
-            Operation::KeySoftRestore => keys::soft_restore(self, target.key()?).boxed_local().await,
+            Operation::KeySoftRestore => {
+                keys::soft_restore(self, target.key()?).boxed_local().await
+            }
             Operation::KeyTrim => keys::trim(self, target.key()?).boxed_local().await,
             Operation::KeysConfigRead => Ok(mount_settings::read_keys(self, target.mount()?)),
             Operation::KeysConfigWrite => {
@@ -133,7 +145,11 @@ impl Request<'_> {
             Operation::Verify => signing::verify(self, target.key()?).boxed_local().await,
             Operation::Wrap => wrapping::echo(self),
             Operation::WrapLookUp => wrapping::look_up(self).boxed_local().await,
-            Operation::WrappingKey => import::wrapping_key(self, target.mount()?).boxed_local().await,
+            Operation::WrappingKey => {
+                import::wrapping_key(self, target.mount()?)
+                    .boxed_local()
+                    .await
+            }
             Operation::WrapRenew => wrapping::rewrap(self).boxed_local().await,
         }
     }
@@ -154,7 +170,7 @@ impl Target {
         Ok(method)
     }
 
-    fn mount(&self) -> Result<&Mount, Problem> {
+    pub(super) fn mount(&self) -> Result<&Mount, Problem> {
         let Self::Mount(mount) = self else {
             return Err(misrouted());
         };

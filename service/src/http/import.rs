@@ -22,11 +22,13 @@ use super::text::Text;
 pub(super) async fn wrapping_key(request: &Request<'_>, mount: &Mount) -> Answer {
     let engine = std::sync::Arc::clone(request.transit()?);
     let id = mount.id;
-    let key = request.front.detached.run(async move { engine.wrapping_key(id).await });
+    let key = request
+        .front
+        .detached
+        .run(async move { engine.wrapping_key(id).await });
     let key = key.await?;
-    let key = key.map_err(|error| {
-        Problem::engine(request.operation, mount.path.as_str(), error)
-    })?;
+    let key =
+        key.map_err(|error| Problem::engine(request.operation, mount.path.as_str(), error))?;
     let pem = public_key_text(PairType::Rsa4096, &key);
     let pem = pem.map_err(|_| Problem::internal("the wrapping key cannot be shown"))?;
     Ok(Reply::data(request.id, &json!({"public_key": pem}), &[]))

@@ -9,13 +9,13 @@ use keyring::version::Version;
 use serde_json::{Map, Value, json};
 
 use self::fields::{Notes, check_job, tag_job};
+use super::authorise;
 use super::body::work_on;
 use super::data::room;
 use super::errors::{Problem, TagWork};
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::route::KeyTarget;
-use super::authorise;
 
 /// `POST sign/:name(/:algorithm)`
 pub(super) async fn sign(request: &Request<'_>, key: &KeyTarget) -> Answer {
@@ -35,17 +35,26 @@ async fn make(request: &Request<'_>, key: &KeyTarget, work: TagWork) -> Answer {
     authorise::count_items(request, job.items.len())?;
     let made = request.transit()?.tag(&key.address, job).await;
     let made = made.map_err(|error| request.failed(key, error))?;
-    let used = used(made.iter().map(|made| made.as_ref().ok().map(|tag| tag.version)));
+    let used = used(
+        made.iter()
+            .map(|made| made.as_ref().ok().map(|tag| tag.version)),
+    );
     let data = match &notes.references {
         None => {
-            let tag = made.into_iter().next().ok_or(Problem::internal(NO_OUTCOME))?;
-            json!(shown_tag(tag.map_err(|item| Problem::tag(work, item))?, work, false))
+            let tag = made
+                .into_iter()
+                .next()
+                .ok_or(Problem::internal(NO_OUTCOME))?;
+            json!(shown_tag(
+                tag.map_err(|item| Problem::tag(work, item))?,
+                work,
+                false
+            ))
         }
         Some(references) => {
             let items = made.into_iter().zip(references);
-            let shown = items.map(|(made, reference)| {
-                with_reference(batched_tag(made, work), reference)
-            });
+            let shown =
+                items.map(|(made, reference)| with_reference(batched_tag(made, work), reference));
             json!({"batch_results": shown.collect::<Vec<_>>()})
         }
     };
@@ -72,9 +81,8 @@ pub(super) async fn verify(request: &Request<'_>, key: &KeyTarget) -> Answer {
         }
         Some(references) => {
             let items = checked.into_iter().zip(references);
-            let shown = items.map(|(valid, reference)| {
-                with_reference(batched_check(valid, work), reference)
-            });
+            let shown = items
+                .map(|(valid, reference)| with_reference(batched_check(valid, work), reference));
             json!({"batch_results": shown.collect::<Vec<_>>()})
         }
     };

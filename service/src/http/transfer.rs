@@ -17,7 +17,10 @@ use super::route::{KeyTarget, Target};
 
 /// `GET export/:type/:name(/:version)`
 pub(super) async fn export(request: &Request<'_>, key: &KeyTarget) -> Answer {
-    let (kind, version) = key.rest.split_first().ok_or_else(super::handlers::misrouted)?;
+    let (kind, version) = key
+        .rest
+        .split_first()
+        .ok_or_else(super::handlers::misrouted)?;
     let kind = ExportKind::from_name(kind).ok_or_else(|| Problem::bad("invalid export type"))?;
     let format = request.query_fields().text("format")?.unwrap_or_default();
     let format = ExportFormat::from_name(format.as_str());
@@ -33,7 +36,10 @@ pub(super) async fn export(request: &Request<'_>, key: &KeyTarget) -> Answer {
 
 /// `GET byok-export/:destination/:source(/:version)`
 pub(super) async fn byok_export(request: &Request<'_>, key: &KeyTarget) -> Answer {
-    let (name, version) = key.rest.split_first().ok_or_else(super::handlers::misrouted)?;
+    let (name, version) = key
+        .rest
+        .split_first()
+        .ok_or_else(super::handlers::misrouted)?;
     let destination = Address {
         mount: key.address.mount,
         name: KeyName::parse(name)
@@ -45,7 +51,10 @@ pub(super) async fn byok_export(request: &Request<'_>, key: &KeyTarget) -> Answe
     let choice = choice(&version.join("/"))?;
     let found = destination.clone();
     let is_there = request
-        .on_ring(key, |engine, _| async move { engine.is_there(&found).await })
+        .on_ring(
+            key,
+            |engine, _| async move { engine.is_there(&found).await },
+        )
         .await?;
     if !is_there {
         return Err(Problem::multi("no such destination key to export to"));
@@ -73,7 +82,11 @@ fn choice(text: &str) -> Result<VersionChoice, Problem> {
 
 /// Written straight into the answer: no copy of a key is left behind.
 fn shown(request: &Request<'_>, key: &KeyTarget, exported: &Exported) -> Reply {
-    let room: usize = exported.keys.iter().map(|(_, text)| 2 * text.len() + 32).sum();
+    let room: usize = exported
+        .keys
+        .iter()
+        .map(|(_, text)| 2 * text.len() + 32)
+        .sum();
     let mut bytes = open_envelope(request.id, room + 512);
     bytes.extend_from_slice(b"{\"keys\":{");
     for (index, (version, text)) in exported.keys.iter().enumerate() {
@@ -105,7 +118,10 @@ fn shown(request: &Request<'_>, key: &KeyTarget, exported: &Exported) -> Reply {
 pub(super) async fn back_up(request: &Request<'_>, key: &KeyTarget) -> Answer {
     let by = request.provenance()?;
     let text = request
-        .on_ring(key, |engine, at| async move { engine.back_up(&at, &by).await })
+        .on_ring(
+            key,
+            |engine, at| async move { engine.back_up(&at, &by).await },
+        )
         .await?;
     let mut bytes = open_envelope(request.id, text.len() + 64);
     bytes.extend_from_slice(b"{\"backup\":\"");

@@ -63,9 +63,7 @@ pub(super) fn ring_with(described: &Description, derived: &[(Version, String)]) 
 fn show_keys(described: &Description, derived: &[(Version, String)], fields: &mut Fields) {
     let versions = described.versions.iter();
     let keys = match described.ring.key_type {
-        KeyType::Cipher(_) => {
-            by_version(versions.map(|it| (it.version, it.created_at.seconds())))
-        }
+        KeyType::Cipher(_) => by_version(versions.map(|it| (it.version, it.created_at.seconds()))),
         KeyType::Hmac => return,
         KeyType::Pair(pair) => by_version(versions.map(|it| {
             let known = derived.iter().find(|(version, _)| *version == it.version);

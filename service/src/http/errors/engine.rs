@@ -58,7 +58,16 @@ impl Problem {
             Operation::DataKeyPlaintext
             | Operation::DataKeyWrapped
             | Operation::Decrypt
+            | Operation::Hmac
             | Operation::Rewrap => Self::bad("encryption key not found"),
+            Operation::Sign => Self::bad("signing key not found"),
+            Operation::Verify => Self::bad(super::tags::NO_SUCH_KEY),
+            Operation::Backup => Self::multi(format!("key \"{name}\" not found")),
+            Operation::ByokExport => Self::multi("no such source key for export"),
+            Operation::CertificateRequest | Operation::CertificateSet => {
+                Self::bad(format!("key with provided name '{name}' not found"))
+            }
+            Operation::DeriveKey => Self::bad("base key not found"),
             Operation::KeyConfigure => {
                 Self::bad(format!("no existing key named {name} could be found"))
             }

@@ -67,7 +67,9 @@ impl Problem {
             }
             ItemError::VersionAboveLatest { .. }
             | ItemError::VersionBelowMinimum
-            | ItemError::VersionNegative => error.to_string().replace("encryption is", "signing is"),
+            | ItemError::VersionNegative => {
+                error.to_string().replace("encryption is", "signing is")
+            }
             ItemError::AssociatedData(_)
             | ItemError::Authentication(_)
             | ItemError::Ciphertext(_)

@@ -31,7 +31,9 @@ impl Problem {
                 | ChainError::OtherType(_)
                 | ChainError::SeveralLeaves => Self::bad(text),
             },
-            TransferError::Byok(keyring::transfer::byok::ByokError::NotSupported) => Self::bad(text),
+            TransferError::Byok(keyring::transfer::byok::ByokError::NotSupported) => {
+                Self::bad(text)
+            }
             TransferError::Agreement(_) => Self::bad(text),
             TransferError::AlreadyPrivate
             | TransferError::AlreadyPublic
@@ -59,5 +61,8 @@ impl Problem {
 }
 
 const fn is_about_certificates(operation: Operation) -> bool {
-    matches!(operation, Operation::CertificateRequest | Operation::CertificateSet)
+    matches!(
+        operation,
+        Operation::CertificateRequest | Operation::CertificateSet
+    )
 }

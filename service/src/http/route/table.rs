@@ -30,9 +30,8 @@ fn fixed_paths<'a>(path: &[&'a str]) -> Option<(Verbs, Option<&'a str>)> {
     use Operation::{
         Backup, CacheConfigRead, CacheConfigWrite, CertificateRequest, CertificateSet,
         DataKeyPlaintext, DataKeyWrapped, Decrypt, DeriveKey, Encrypt, Import, ImportVersion,
-        KeyConfigure, KeyCreate, KeyDelete, KeyHistory, KeyList, KeyRead, KeyRotate,
-        KeySoftDelete, KeySoftRestore, KeyTrim, KeysConfigRead, KeysConfigWrite, Restore, Rewrap,
-        WrappingKey,
+        KeyConfigure, KeyCreate, KeyDelete, KeyHistory, KeyList, KeyRead, KeyRotate, KeySoftDelete,
+        KeySoftRestore, KeyTrim, KeysConfigRead, KeysConfigWrite, Restore, Rewrap, WrappingKey,
     };
     use Verb::{Delete, List, Read, Write};
     Some(match *path {

@@ -103,10 +103,7 @@ pub(super) fn check_job(
 }
 
 /// The inputs, and whether they came as a batch. The single one may leave out the input where that signs nothing.
-fn entries<'a>(
-    fields: &mut Fields<'a>,
-    work: TagWork,
-) -> Result<(Vec<Entry<'a>>, bool), Problem> {
+fn entries<'a>(fields: &mut Fields<'a>, work: TagWork) -> Result<(Vec<Entry<'a>>, bool), Problem> {
     let batch = strict::items(fields.take("batch_input"), Entry::read)?;
     let input = fields.text("input")?;
     let context = fields.text("context")?.unwrap_or_default();
@@ -131,7 +128,9 @@ fn entries<'a>(
 }
 
 fn notes(entries: &[Entry<'_>], is_batch: bool, fields: Fields<'_>) -> Notes {
-    let references = entries.iter().map(|entry| entry.reference.as_str().to_owned());
+    let references = entries
+        .iter()
+        .map(|entry| entry.reference.as_str().to_owned());
     Notes {
         references: is_batch.then(|| references.collect()),
         warnings: fields.warnings(),
@@ -140,7 +139,10 @@ fn notes(entries: &[Entry<'_>], is_batch: bool, fields: Fields<'_>) -> Notes {
 
 /// Whether signatures are to be checked or HMACs: one of the two, for all items.
 fn brought(entries: &[Entry<'_>], is_batch: bool) -> Result<TagWork, Problem> {
-    let signatures = entries.iter().filter(|entry| entry.signature.is_some()).count();
+    let signatures = entries
+        .iter()
+        .filter(|entry| entry.signature.is_some())
+        .count();
     let hmacs = entries.iter().filter(|entry| entry.hmac.is_some()).count();
     let text = match (is_batch, signatures, hmacs) {
         (_, all, 0) if all == entries.len() => return Ok(TagWork::Verify),
@@ -178,7 +180,9 @@ fn hmac_hash(name: &str) -> Result<HashAlgorithm, Problem> {
 fn signature_kind(fields: &mut Fields<'_>, in_path: &str) -> Result<TagKind, Problem> {
     let (hash, old) = (fields.text("hash_algorithm")?, fields.text("algorithm")?);
     // The field has a default, so the old one counts only if it is sent, and empty.
-    let old = old.as_ref().filter(|_| hash.as_ref().is_some_and(|hash| hash.as_str().is_empty()));
+    let old = old
+        .as_ref()
+        .filter(|_| hash.as_ref().is_some_and(|hash| hash.as_str().is_empty()));
     let name = chosen(in_path, [hash.as_ref(), old]);
     let prehashed = fields.boolean("prehashed")?.unwrap_or_default();
     let scheme = scheme(fields.text("signature_algorithm")?.as_ref());
@@ -190,7 +194,10 @@ fn signature_kind(fields: &mut Fields<'_>, in_path: &str) -> Result<TagKind, Pro
             Some(known.ok_or_else(|| Problem::bad("invalid hash algorithm"))?)
         }
     };
-    if fields.text("signature_context")?.is_some_and(|context| !context.as_str().is_empty()) {
+    if fields
+        .text("signature_context")?
+        .is_some_and(|context| !context.as_str().is_empty())
+    {
         return Err(Problem::bad("signature_context is not supported"));
     }
     Ok(TagKind::Signature(SignatureOptions {
@@ -205,7 +212,10 @@ fn signature_kind(fields: &mut Fields<'_>, in_path: &str) -> Result<TagKind, Pro
 /// The first name that is given.
 fn chosen<'n, const N: usize>(in_path: &'n str, in_body: [Option<&'n Text<'_>>; N]) -> &'n str {
     let in_body = in_body.into_iter().flatten().map(Text::as_str);
-    let given = [in_path].into_iter().chain(in_body).find(|name| !name.is_empty());
+    let given = [in_path]
+        .into_iter()
+        .chain(in_body)
+        .find(|name| !name.is_empty());
     given.unwrap_or(HashAlgorithm::Sha2_256.name())
 }
 
@@ -285,8 +295,16 @@ mod tests {
         for (in_path, body, expected) in [
             ("", "{}", Sha2_256),
             ("", r#"{"algorithm":"sha2-512"}"#, Sha2_256),
-            ("", r#"{"algorithm":"sha2-512","hash_algorithm":""}"#, Sha2_512),
-            ("", r#"{"hash_algorithm":"sha2-384","algorithm":"sha1"}"#, Sha2_384),
+            (
+                "",
+                r#"{"algorithm":"sha2-512","hash_algorithm":""}"#,
+                Sha2_512,
+            ),
+            (
+                "",
+                r#"{"hash_algorithm":"sha2-384","algorithm":"sha1"}"#,
+                Sha2_384,
+            ),
             ("sha3-256", r#"{"hash_algorithm":"sha2-384"}"#, Sha3_256),
         ] {
             assert_eq!(hash(in_path, body), Some(expected), "{in_path} {body}");
@@ -300,7 +318,10 @@ mod tests {
         for (body, expected) in [
             ("{}", HashAlgorithm::Sha2_256),
             (r#"{"algorithm":"sha2-512"}"#, HashAlgorithm::Sha2_512),
-            (r#"{"hash_algorithm":"sha2-384","algorithm":"sha2-512"}"#, HashAlgorithm::Sha2_384),
+            (
+                r#"{"hash_algorithm":"sha2-384","algorithm":"sha2-512"}"#,
+                HashAlgorithm::Sha2_384,
+            ),
         ] {
             let read = checked_hmac_kind(&mut fields(body), "");
             assert_eq!(read, Ok(TagKind::Hmac(expected)), "{body}");
@@ -311,12 +332,22 @@ mod tests {
     fn what_nobody_knows_is_refused_without_repeating_it() {
         for (body, expected) in [
             (r#"{"hash_algorithm":"c2Vj"}"#, "invalid hash algorithm"),
-            (r#"{"marshaling_algorithm":"c2Vj"}"#, "invalid marshaling type"),
-            (r#"{"salt_length":"c2Vj"}"#, "salt length neither 'auto', 'hash', nor an int"),
+            (
+                r#"{"marshaling_algorithm":"c2Vj"}"#,
+                "invalid marshaling type",
+            ),
+            (
+                r#"{"salt_length":"c2Vj"}"#,
+                "salt length neither 'auto', 'hash', nor an int",
+            ),
             (r#"{"salt_length":"-2"}"#, "salt length is invalid"),
             (r#"{"hash_algorithm":"none"}"#, NONE_NEEDS),
         ] {
-            assert_eq!(refusal(signature_kind(&mut fields(body), "")), expected, "{body}");
+            assert_eq!(
+                refusal(signature_kind(&mut fields(body), "")),
+                expected,
+                "{body}"
+            );
         }
         for (salt_length, expected) in [
             ("auto", SaltLength::Auto),
@@ -333,10 +364,19 @@ mod tests {
     #[test]
     fn one_of_signature_and_hmac_is_checked_for_all_items() {
         for (body, expected) in [
-            ("{}", "neither a 'signature' nor an 'hmac' were given to verify"),
-            (r#"{"signature":"a","hmac":"b"}"#, "provide one of 'signature' or 'hmac'"),
+            (
+                "{}",
+                "neither a 'signature' nor an 'hmac' were given to verify",
+            ),
+            (
+                r#"{"signature":"a","hmac":"b"}"#,
+                "provide one of 'signature' or 'hmac'",
+            ),
             (r#"{"batch_input":[]}"#, batch::BATCH_EMPTY),
-            (r#"{"batch_input":[{}]}"#, "no batch_input elements have 'signature' or 'hmac'"),
+            (
+                r#"{"batch_input":[{}]}"#,
+                "no batch_input elements have 'signature' or 'hmac'",
+            ),
             (
                 r#"{"batch_input":[{"signature":"a"},{}]}"#,
                 "some elements of batch_input are missing 'signature'",
