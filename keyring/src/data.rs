@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use crate::base64::encode_append;
 use crate::entropy::Entropy;
 use crate::error::{Error, ItemError};
+use crate::hash::HashAlgorithm;
 use crate::job::{Chunk, Item, Job, Outcomes, SealInput};
 use crate::load::{Loader, Want};
 use crate::opened::{OpenRing, OpenVersion};
@@ -89,6 +90,20 @@ impl DataPath {
             ciphertext: done.text.to_owned(),
             version: done.version,
         })
+    }
+
+    pub(crate) async fn hash(
+        &self,
+        hash: HashAlgorithm,
+        input: SecretBytes,
+    ) -> Result<Vec<u8>, Error> {
+        let is_short = input.len() <= self.settings.inline_bytes;
+        let task = move || hash.digest(input.expose_secret());
+        if is_short {
+            Ok(task())
+        } else {
+            self.workers.run(task).await
+        }
     }
 
     /// The ring with every version open that the job may use.

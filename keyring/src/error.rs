@@ -8,6 +8,7 @@ use crate::kek::KekError;
 use crate::pair::{OaepError, PairError, SignError, VerifyError};
 use crate::policy::RuleViolation;
 use crate::store::StoreError;
+use crate::transfer::TransferError;
 use crate::version::Version;
 
 /// Why a whole request failed.
@@ -43,6 +44,9 @@ pub enum Error {
     /// The store cannot be reached; nothing was changed.
     #[error("the store is unavailable")]
     StoreUnavailable(#[source] StoreError),
+    /// A key was not brought in or given out.
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
     /// The ring's keys are of a type that cannot do this.
     #[error("keys of type {0} cannot do this")]
     Unsupported(KeyType),

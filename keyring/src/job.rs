@@ -86,6 +86,25 @@ impl Job {
         self.chunks.is_empty()
     }
 
+    /// What comes of the items where a ring that were made for them, with its first version only, could seal none of
+    /// them; `None` if it could seal any.
+    pub fn refused_by_new_ring(&self, derived: bool) -> Option<Outcomes> {
+        let refused = |chunk: &Chunk| {
+            let errors = chunk.items.iter().map(|item| match item {
+                Ok(item) => item.refused_by_new_ring(derived).map(Err),
+                Err(error) => Some(Err(*error)),
+            });
+            Some(ChunkOutcome {
+                text: WipedText::new(WipedBytes::with_capacity(0))?,
+                items: errors.collect::<Option<_>>()?,
+            })
+        };
+        let chunks = self.chunks.iter().map(refused);
+        Some(Outcomes {
+            chunks: chunks.collect::<Option<_>>()?,
+        })
+    }
+
     /// How many bytes the items hold.
     pub(crate) fn bytes(&self) -> usize {
         self.chunks.iter().map(|chunk| chunk.arena.len()).sum()
@@ -138,6 +157,23 @@ pub(crate) struct Item {
     pub(crate) sealed_with: Option<Version>,
     /// The version a caller asks for; 0 for the latest.
     pub(crate) seal_with: i64,
+}
+
+impl Item {
+    /// Why a ring with its first version only would not seal it.
+    fn refused_by_new_ring(&self, derived: bool) -> Option<ItemError> {
+        if self.seal_with < 0 {
+            Some(ItemError::VersionNegative)
+        } else if self.seal_with > i64::from(Version::FIRST.number()) {
+            Some(ItemError::VersionAboveLatest {
+                latest: Version::FIRST,
+            })
+        } else if derived && self.context.is_empty() {
+            Some(ItemError::MissingContext)
+        } else {
+            None
+        }
+    }
 }
 
 impl Chunk {
@@ -336,3 +372,60 @@ fn decoded_bound(text: &str) -> usize {
 const CHUNK_ITEMS: usize = 128;
 /// Bytes in one chunk beyond the first, unless an item is larger.
 const CHUNK_BYTES: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(items: &[(&str, &str, i64)]) -> Job {
+        let mut job = Job::new();
+        for (plaintext, context, key_version) in items.iter().copied() {
+            job.push_plaintext(&SealInput {
+                plaintext,
+                context,
+                associated_data: "",
+                key_version,
+            });
+        }
+        job
+    }
+
+    #[test]
+    fn a_new_ring_refuses_only_jobs_of_which_it_could_seal_nothing() {
+        let bad = ("*", "", 0);
+        for (items, derived) in [
+            (vec![("YQ==", "", 0)], false),
+            (vec![("YQ==", "", 1)], false),
+            (vec![bad, ("", "Yg==", 0), bad], true),
+        ] {
+            assert!(
+                job(&items).refused_by_new_ring(derived).is_none(),
+                "{items:?}"
+            );
+        }
+        let items = [bad, ("", "", -1), ("", "", 2), ("", "", 0), ("", "*", 0)];
+        let refused = job(&items).refused_by_new_ring(true).unwrap();
+        let errors: Vec<_> = refused.iter().map(Result::unwrap_err).collect();
+        assert!(
+            matches!(
+                errors.as_slice(),
+                [
+                    ItemError::Plaintext(_),
+                    ItemError::VersionNegative,
+                    ItemError::VersionAboveLatest {
+                        latest: Version::FIRST,
+                    },
+                    ItemError::MissingContext,
+                    ItemError::Context(_),
+                ]
+            ),
+            "{errors:?}"
+        );
+    }
+
+    #[test]
+    fn every_item_of_a_long_refused_job_keeps_its_place() {
+        let items = vec![("*", "", 0); 1000];
+        assert_eq!(job(&items).refused_by_new_ring(false).unwrap().len(), 1000);
+    }
+}

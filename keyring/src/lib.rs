@@ -44,6 +44,7 @@ pub mod store;
 pub mod store_keys;
 #[cfg(feature = "test-support")]
 pub mod test_support;
+pub mod transfer;
 pub mod transit;
 pub mod usage;
 pub mod version;

@@ -18,10 +18,15 @@ use crate::transit::{Address, Settings};
 
 use event::{What, event};
 
+mod aside;
+mod backup;
+mod certify;
 mod configure;
 mod create;
 mod describe;
 mod event;
+mod export;
+mod import;
 mod rotate;
 
 pub(crate) use rotate::RotateIf;

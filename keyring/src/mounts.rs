@@ -83,14 +83,30 @@ impl MountTable {
         Ok(self.refresh_after_change().await)
     }
 
-    /// Replaces a mount's settings; answers all mounts that are gone.
-    pub(crate) async fn tune(
+    /// Edits a mount's settings: again if somebody else has changed them since they were read. Answers the settings as
+    /// they are now, or why the edit refused, and all mounts that are gone.
+    pub(crate) async fn tune<E>(
         &self,
         mount: MountId,
-        settings: &MountSettings,
-    ) -> Result<HashSet<MountId>, MountError> {
-        self.store.tune_mount(mount, settings).await?;
-        Ok(self.refresh_after_change().await)
+        edit: impl Fn(MountSettings) -> Result<MountSettings, E>,
+    ) -> Result<(Result<MountSettings, E>, HashSet<MountId>), MountError> {
+        let mut gone = HashSet::new();
+        for _ in 0..ATTEMPTS {
+            let before = self.find(mount).ok_or(MountError::NotFound)?.settings;
+            let after = match edit(before.clone()) {
+                Ok(after) => after,
+                Err(refused) => return Ok((Err(refused), gone)),
+            };
+            match self.store.tune_mount(mount, &before, &after).await {
+                Ok(()) => {
+                    gone.extend(self.refresh_after_change().await);
+                    return Ok((Ok(after), gone));
+                }
+                Err(StoreError::Conflict) => gone.extend(self.refresh().await?),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::Conflict.into())
     }
 
     /// Whether there was one, and all mounts that are gone.
@@ -125,6 +141,9 @@ impl From<StoreError> for MountError {
         }
     }
 }
+
+/// How often settings are edited again after losing to another change.
+const ATTEMPTS: usize = 64;
 
 /// How long the rings of a disabled mount are kept for an operator to bring back.
 pub(crate) const DISABLED_MOUNT_KEPT: Duration = Duration::from_hours(30 * 24);

@@ -39,6 +39,9 @@ pub enum RuleViolation {
     /// Convergent with keys that derive and do not encrypt.
     #[error("convergent encryption not supported for keys of type {0}")]
     ConvergenceNotSupported(KeyType),
+    /// A certificate for keys that are derived.
+    #[error("operation not supported for keys with derivation enabled")]
+    DerivedNotCertified,
     /// A key size for a type whose keys have one size.
     #[error("key_size is not valid for algorithm {0}")]
     KeySizeNotTaken(KeyType),

@@ -205,8 +205,14 @@ pub trait MountStore: Send + Sync + fmt::Debug {
     /// Adds a mount. [`StoreError::Exists`] if an enabled mount has this path, or one path would contain the other.
     async fn enable_mount(&self, mount: &Mount) -> Result<(), StoreError>;
 
-    /// Replaces the settings of an enabled mount; [`StoreError::NotFound`] if there is none.
-    async fn tune_mount(&self, mount: MountId, settings: &MountSettings) -> Result<(), StoreError>;
+    /// Replaces the settings of an enabled mount; [`StoreError::NotFound`] if there is none, [`StoreError::Conflict`] if
+    /// its settings are no longer those that were read before.
+    async fn tune_mount(
+        &self,
+        mount: MountId,
+        before: &MountSettings,
+        after: &MountSettings,
+    ) -> Result<(), StoreError>;
 
     /// Takes the mount at this path out of service and keeps its rings. `false` if there is none.
     async fn disable_mount(&self, path: &MountPath, at: Timestamp) -> Result<bool, StoreError>;

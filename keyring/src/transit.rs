@@ -9,13 +9,15 @@ use tokio::task::JoinHandle;
 
 use crate::algorithm::{CipherType, KeyType};
 use crate::audit_keys::AuditKeys;
+use crate::binding::Origin;
 use crate::clock::Clock;
 use crate::data::DataPath;
 use crate::entropy::Entropy;
 use crate::error::{Error, ItemError};
+use crate::hash::HashAlgorithm;
 use crate::history::{Provenance, RecordedEvent};
 use crate::identity_keys::IdentityKeys;
-use crate::ids::MountId;
+use crate::ids::{MountId, SealId};
 use crate::job::{Job, Outcomes};
 use crate::kek::Kek;
 use crate::lifecycle::{Lifecycle, RotateIf};
@@ -33,6 +35,8 @@ use crate::seal::Verb;
 use crate::secret::SecretBytes;
 use crate::signing::{CheckJob, Tag, TagJob};
 use crate::store::{KeyStore, StoreError, VersionSummary};
+use crate::transfer::byok::ImportHash;
+use crate::transfer::export::{ExportFormat, ExportKind};
 use crate::version::Version;
 use crate::witness::{ChangeWitness, Unwitnessed};
 
@@ -143,6 +147,85 @@ pub struct NewRing {
     pub key_size: Option<i64>,
 }
 
+/// A key from elsewhere.
+#[derive(Debug)]
+pub enum KeySource {
+    /// Wrapped for the mount's wrapping key.
+    Private {
+        /// Base64 of the blob.
+        ciphertext: String,
+        /// The hash of its OAEP.
+        hash: ImportHash,
+    },
+    /// Only the public half, in PEM.
+    Public(String),
+}
+
+/// A ring to be made of a key from elsewhere.
+#[derive(Debug)]
+pub struct NewImport {
+    /// What the ring is to be. Its own type and key size are not looked at.
+    pub new: NewRing,
+    /// The key's type.
+    pub key_type: KeyType,
+    /// How the key came to be, seen from here.
+    pub origin: Origin,
+    /// The key.
+    pub source: KeySource,
+    /// Whether the ring may be rotated here.
+    pub allow_rotation: bool,
+    /// The seal id that its `aes256-gcm-siv` ciphertexts are bound to; absent for a new one.
+    pub seal_id: Option<[u8; 16]>,
+}
+
+impl Default for NewImport {
+    fn default() -> Self {
+        Self {
+            new: NewRing::default(),
+            key_type: CipherType::Aes256Gcm96.into(),
+            origin: Origin::Imported,
+            source: KeySource::Public(String::new()),
+            allow_rotation: false,
+            seal_id: None,
+        }
+    }
+}
+
+/// What two parties make a key of, by ECDH (SP 800-56A) and HKDF-SHA256.
+#[derive(Debug)]
+pub struct Agreement {
+    /// The ring, on the same mount, whose private key takes part.
+    pub base: KeyName,
+    /// Its version; 0 for the latest.
+    pub base_version: i64,
+    /// The peer's public key, in PEM.
+    pub peer_public_key: String,
+    /// What the agreed key is for.
+    pub key_type: CipherType,
+}
+
+/// Which versions are to be given out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VersionChoice {
+    /// Those that decrypt.
+    All,
+    /// The latest.
+    Latest,
+    /// This one.
+    One(i64),
+}
+
+/// Keys as they are given out.
+#[derive(Debug)]
+pub struct Exported {
+    /// Their type.
+    pub key_type: KeyType,
+    /// The text of each, in order.
+    pub keys: Vec<(Version, SecretBytes)>,
+    /// What ciphertexts of the type `aes256-gcm-siv` are bound to besides.
+    pub seal_id: Option<SealId>,
+}
+
 /// A ring as a caller may see it.
 #[derive(Clone, Debug)]
 pub struct Description {
@@ -228,17 +311,18 @@ impl Transit {
         .await
     }
 
-    /// Replaces a mount's settings.
-    pub async fn tune_mount(
+    /// Edits a mount's settings, more than once if others change them meanwhile. Answers the settings as they are then, or
+    /// why the edit refused.
+    pub async fn tune_mount<E: Send + 'static>(
         &self,
         mount: MountId,
-        settings: MountSettings,
-    ) -> Result<(), MountError> {
+        edit: impl Fn(MountSettings) -> Result<MountSettings, E> + Send + Sync + 'static,
+    ) -> Result<Result<MountSettings, E>, MountError> {
         let (mounts, loader) = (Arc::clone(&self.mounts), Arc::clone(&self.loader));
         self.mount_task(async move {
-            let gone = mounts.tune(mount, &settings).await?;
+            let (tuned, gone) = mounts.tune(mount, edit).await?;
             loader.cache.remove_mounts(&gone);
-            Ok(())
+            Ok(tuned)
         })
         .await
     }
@@ -351,6 +435,141 @@ impl Transit {
         .await
     }
 
+    /// Sets a ring aside, where it keeps everything and serves nothing, or brings it back. The ring, and whether it was
+    /// not so already.
+    pub async fn set_aside(
+        &self,
+        at: &Address,
+        aside: bool,
+        by: &Provenance,
+    ) -> Result<(Description, bool), Error> {
+        let (at, by) = (at.clone(), by.clone());
+        self.task(|life| async move {
+            let changed = life.set_aside(&at, aside, &by).await?;
+            Ok((life.describe_change(&at).await?, changed))
+        })
+        .await
+    }
+
+    /// The public half of a mount's wrapping key, a DER `SubjectPublicKeyInfo`; made on first use.
+    pub async fn wrapping_key(&self, mount: MountId) -> Result<Vec<u8>, Error> {
+        self.task(|life| async move { life.wrapping_public_key(mount).await })
+            .await
+    }
+
+    /// Makes a ring of a key from elsewhere.
+    pub async fn import(
+        &self,
+        at: &Address,
+        import: NewImport,
+        by: &Provenance,
+    ) -> Result<(), Error> {
+        let (at, by) = (at.clone(), by.clone());
+        self.task(|life| async move { life.import(&at, &import, &by).await })
+            .await
+    }
+
+    /// Adds a key from elsewhere to a ring of such keys, or gives a version that is only public its private half:
+    /// the one named, or the latest if it is its own.
+    pub async fn import_version(
+        &self,
+        at: &Address,
+        source: KeySource,
+        version: Option<i64>,
+        by: &Provenance,
+    ) -> Result<(), Error> {
+        let (at, by) = (at.clone(), by.clone());
+        self.task(|life| async move { life.import_version(&at, &source, version, &by).await })
+            .await
+    }
+
+    /// Makes a key of what two parties agree on, and puts it into a ring, which is made if it is not there.
+    pub async fn agree(
+        &self,
+        at: &Address,
+        agreement: Agreement,
+        by: &Provenance,
+    ) -> Result<(), Error> {
+        let (at, by) = (at.clone(), by.clone());
+        self.task(|life| async move { life.agree(&at, &agreement, &by).await })
+            .await
+    }
+
+    /// The ring in the clear, as the text of a backup.
+    pub async fn back_up(&self, at: &Address, by: &Provenance) -> Result<SecretBytes, Error> {
+        let (at, by) = (at.clone(), by.clone());
+        self.task(|life| async move { life.back_up(&at, &by).await })
+            .await
+    }
+
+    /// Makes a ring of a backup, under this name or its own. With `force` it replaces a ring of that name.
+    pub async fn restore(
+        &self,
+        (mount, name): (MountId, Option<KeyName>),
+        backup: SecretBytes,
+        force: bool,
+        by: &Provenance,
+    ) -> Result<(), Error> {
+        let by = by.clone();
+        self.task(|life| async move {
+            let text = std::str::from_utf8(backup.expose_secret()).unwrap_or_default();
+            life.restore((mount, name.as_ref()), text, force, &by).await
+        })
+        .await
+    }
+
+    /// A certification request (RFC 2986) for a version's key, in PEM, after a template; 0 is the latest version.
+    pub async fn request_certificate(
+        &self,
+        at: &Address,
+        version: i64,
+        template: String,
+    ) -> Result<String, Error> {
+        let at = at.clone();
+        self.task(|life| async move { life.request_certificate(&at, (version, &template)).await })
+            .await
+    }
+
+    /// Keeps the certificates of a version's key, the leaf first, in PEM; 0 is the latest version.
+    pub async fn set_certificate(
+        &self,
+        at: &Address,
+        (version, pems): (i64, String),
+        by: &Provenance,
+    ) -> Result<(), Error> {
+        let (at, by) = (at.clone(), by.clone());
+        self.task(|life| async move { life.set_certificate(&at, (version, &pems), &by).await })
+            .await
+    }
+
+    /// Gives keys out in the clear, or their public halves.
+    pub async fn export(
+        &self,
+        at: &Address,
+        what: (ExportKind, ExportFormat),
+        choice: VersionChoice,
+    ) -> Result<Exported, Error> {
+        let at = at.clone();
+        self.task(|life| async move { life.export(&at, what, choice).await })
+            .await
+    }
+
+    /// Gives the keys of one ring out, wrapped for the RSA key of another.
+    pub async fn byok_export(
+        &self,
+        source: &Address,
+        destination: &Address,
+        choice: VersionChoice,
+        hash: ImportHash,
+    ) -> Result<Exported, Error> {
+        let (source, destination) = (source.clone(), destination.clone());
+        self.task(|life| async move {
+            life.byok_export((&source, &destination), choice, hash)
+                .await
+        })
+        .await
+    }
+
     /// A name's history after this sequence number, at most `limit` events; also of deleted rings.
     pub async fn history(
         &self,
@@ -406,6 +625,17 @@ impl Transit {
     /// Makes a data key.
     pub async fn data_key(&self, at: &Address, new: NewDataKey<'_>) -> Result<DataKey, Error> {
         self.data.data_key(at, new).await
+    }
+
+    /// This many random bytes, from where the engine has its keys from.
+    pub fn random(&self, length: usize) -> Result<SecretBytes, Error> {
+        let entropy = self.loader.keys.entropy.as_ref();
+        Ok(SecretBytes::generate(length, entropy)?)
+    }
+
+    /// The hash of this input; that of a long one is worked out on the worker threads.
+    pub async fn hash(&self, hash: HashAlgorithm, input: SecretBytes) -> Result<Vec<u8>, Error> {
+        self.data.hash(hash, input).await
     }
 
     /// The root token this text is, if it is one. Touches neither store nor KEK; one that was revoked or replaced is

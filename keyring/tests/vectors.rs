@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 
 #[path = "vectors/formats.rs"]
 mod formats;
+#[path = "vectors/pairs.rs"]
+mod pairs;
 #[path = "vectors/rfc.rs"]
 mod rfc;
 #[path = "vectors/transit.rs"]
 mod transit;
+#[path = "vectors/wycheproof_pairs.rs"]
+mod wycheproof_pairs;
 #[path = "vectors/wycheproof.rs"]
 mod wycheproof_sets;
 

@@ -18,6 +18,7 @@ mod json;
 mod keys;
 #[cfg(test)]
 mod laws;
+mod mount_settings;
 mod mounts;
 mod open;
 mod operation;
@@ -34,7 +35,9 @@ mod sliced;
 mod strict;
 mod sys;
 mod text;
+mod tools;
 mod trail;
+mod upsert;
 mod view;
 pub(crate) mod weak;
 mod wrapping;
@@ -115,7 +118,7 @@ impl Limits {
     pub(crate) fn body_bytes_of(&self, operation: Operation, by_stranger: bool) -> usize {
         if by_stranger {
             self.body_bytes.min(Self::STRANGERS_BODY_BYTES)
-        } else if operation.takes_items() {
+        } else if operation.takes_much() {
             self.body_bytes
         } else {
             self.body_bytes.min(Self::PLAIN_BODY_BYTES)

@@ -4,11 +4,12 @@ use super::event::{What, event};
 use super::{ATTEMPTS, Lifecycle};
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::history::{Action, Provenance};
+use crate::history::{Action, HistoryEvent, Provenance};
 use crate::policy::{PolicyChange, Versions};
 use crate::ring::StoredRing;
 use crate::store::{LoadedRing, RingChange, StoreError};
 use crate::transit::Address;
+use crate::version::Generation;
 
 impl Lifecycle {
     pub(crate) async fn configure(
@@ -35,15 +36,7 @@ impl Lifecycle {
                 settings: &differences,
             };
             let event = event(&next, now, by, what);
-            let read_at = ring.generation;
-            Ok(Some(RingChange {
-                read_at,
-                ring: next,
-                added: None,
-                replaced: None,
-                trimmed_below: None,
-                event,
-            }))
+            Ok(Some(unadorned(ring.generation, next, event)))
         })
         .await
     }
@@ -82,7 +75,7 @@ impl Lifecycle {
     }
 
     /// Makes a change that needs no new version; `plan` says what it is, or that nothing changes.
-    async fn change(
+    pub(super) async fn change(
         &self,
         at: &Address,
         by: &Provenance,
@@ -101,6 +94,18 @@ impl Lifecycle {
             }
         }
         Err(Error::Busy)
+    }
+}
+
+/// A change of nothing but the ring's own row.
+pub(super) fn unadorned(read_at: Generation, ring: StoredRing, event: HistoryEvent) -> RingChange {
+    RingChange {
+        read_at,
+        ring,
+        added: None,
+        replaced: None,
+        trimmed_below: None,
+        event,
     }
 }
 

@@ -310,9 +310,14 @@ impl MountStore for FaultyStore {
         self.inner.enable_mount(mount).await
     }
 
-    async fn tune_mount(&self, mount: MountId, settings: &MountSettings) -> Result<(), StoreError> {
+    async fn tune_mount(
+        &self,
+        mount: MountId,
+        before: &MountSettings,
+        after: &MountSettings,
+    ) -> Result<(), StoreError> {
         self.check()?;
-        self.inner.tune_mount(mount, settings).await
+        self.inner.tune_mount(mount, before, after).await
     }
 
     async fn disable_mount(&self, path: &MountPath, at: Timestamp) -> Result<bool, StoreError> {

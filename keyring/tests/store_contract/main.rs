@@ -71,6 +71,7 @@ contracts! {
     mounts::a_path_that_is_taken_or_overlaps_is_refused,
     mounts::of_concurrent_overlapping_mounts_one_is_enabled,
     mounts::tuning_replaces_the_settings_of_an_enabled_mount,
+    mounts::settings_that_were_changed_meanwhile_are_not_replaced,
     mounts::a_disabled_mount_frees_its_path_and_keeps_its_rings,
     mounts::restoring_brings_back_the_mount_disabled_last,
     mounts::restoring_to_a_taken_path_is_refused,

@@ -1,11 +1,12 @@
 //! Mounts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use keyring::algorithm::CipherType;
 use keyring::ids::MountId;
-use keyring::mount::{Mount, MountSettings};
+use keyring::mount::{ListingVisibility, Mount, MountSettings};
 use keyring::store::{KeyStore, StoreError, With};
 use keyring::version::Version;
 
@@ -26,6 +27,11 @@ pub(crate) async fn enabled_mounts_are_listed_by_path(store: Arc<dyn KeyStore>) 
     let settings = MountSettings {
         description: "für alle".to_owned(),
         default_key_type: Some(CipherType::Aes256GcmSiv),
+        upsert: true,
+        cache_size: 123,
+        default_lease_ttl: Duration::from_secs(61),
+        max_lease_ttl: Duration::from_hours(1),
+        listing_visibility: Some(ListingVisibility::Unauthenticated),
     };
     let tuned = Mount {
         settings,
@@ -73,8 +79,17 @@ pub(crate) async fn tuning_replaces_the_settings_of_an_enabled_mount(store: Arc<
     let settings = MountSettings {
         description: "x".repeat(1_024),
         default_key_type: Some(CipherType::ChaCha20Poly1305),
+        upsert: true,
+        cache_size: 10,
+        default_lease_ttl: Duration::from_secs(1),
+        max_lease_ttl: Duration::from_secs(2),
+        listing_visibility: Some(ListingVisibility::Hidden),
     };
-    store.tune_mount(before.id, &settings).await.unwrap();
+    let unset = MountSettings::default();
+    store
+        .tune_mount(before.id, &unset, &settings)
+        .await
+        .unwrap();
     assert_eq!(
         store.mounts().await.unwrap(),
         [Mount {
@@ -83,16 +98,42 @@ pub(crate) async fn tuning_replaces_the_settings_of_an_enabled_mount(store: Arc<
         }]
     );
     store
-        .tune_mount(before.id, &MountSettings::default())
+        .tune_mount(before.id, &settings, &unset)
         .await
         .unwrap();
     assert_eq!(store.mounts().await.unwrap(), std::slice::from_ref(&before));
 
     store.disable_mount(&before.path, time(1)).await.unwrap();
     for nobody in [before.id, MountId::from_bytes(id())] {
-        let outcome = store.tune_mount(nobody, &settings).await;
+        let outcome = store.tune_mount(nobody, &unset, &settings).await;
         assert!(matches!(outcome, Err(StoreError::NotFound)), "{outcome:?}");
     }
+}
+
+pub(crate) async fn settings_that_were_changed_meanwhile_are_not_replaced(
+    store: Arc<dyn KeyStore>,
+) {
+    let mount = enabled(&*store, "transit").await;
+    let read = MountSettings::default();
+    let size = |cache_size| MountSettings {
+        cache_size,
+        ..MountSettings::default()
+    };
+    store.tune_mount(mount.id, &read, &size(10)).await.unwrap();
+    let late = store.tune_mount(mount.id, &read, &size(11)).await;
+    assert!(matches!(late, Err(StoreError::Conflict)), "{late:?}");
+    let now = Mount {
+        settings: size(10),
+        ..mount.clone()
+    };
+    assert_eq!(store.mounts().await.unwrap(), [now]);
+
+    let tasks = (100..116).map(|number| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move { store.tune_mount(mount.id, &size(10), &size(number)).await })
+    });
+    let outcomes = join_all(tasks).await.into_iter().map(Result::unwrap);
+    assert_eq!(outcomes.flatten().count(), 1);
 }
 
 pub(crate) async fn a_disabled_mount_frees_its_path_and_keeps_its_rings(store: Arc<dyn KeyStore>) {
@@ -226,7 +267,7 @@ pub(crate) async fn every_change_to_a_mount_grows_the_epoch(store: Arc<dyn KeySt
     let mount = enabled(&*store, "transit").await;
     epochs.push(epoch().await);
     store
-        .tune_mount(mount.id, &MountSettings::default())
+        .tune_mount(mount.id, &mount.settings, &mount.settings)
         .await
         .unwrap();
     epochs.push(epoch().await);

@@ -161,7 +161,10 @@ fn configure(config: &mut AuthMountConfig, fields: &mut Fields<'_>) -> Result<()
 }
 
 /// A lifetime; the word `system` stands for the system's, like zero.
-fn lease_ttl(fields: &mut Fields<'_>, name: &'static str) -> Result<Option<Duration>, FieldFault> {
+pub(super) fn lease_ttl(
+    fields: &mut Fields<'_>,
+    name: &'static str,
+) -> Result<Option<Duration>, FieldFault> {
     match fields.take(name) {
         Some(Field::Text(word)) if word == "system" => Ok(Some(Duration::ZERO)),
         Some(value) => Fields::of(name, value).duration(name),

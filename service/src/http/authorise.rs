@@ -113,6 +113,25 @@ async fn encrypt_decision(
     }
 }
 
+/// Whether the caller may create the ring it encrypts with, now that there is none: when the request was let in, there may
+/// have been one.
+pub(super) async fn may_create(
+    request: &Request<'_>,
+    wrap_ttl: Option<Duration>,
+) -> Result<bool, Problem> {
+    let powers = &request.known_caller()?.token.powers;
+    if powers.is_root() {
+        return Ok(true);
+    }
+    let acl = request.identity()?.policies.acl(powers).await?;
+    let asked = Asked {
+        path: request.path,
+        parameters: request,
+        wrap_ttl,
+    };
+    Ok(acl.decide_write(&asked).create.allowed)
+}
+
 fn absent_or(request: &Request<'_>, error: Error) -> Problem {
     Problem::engine(request.operation, "", error)
 }
@@ -138,7 +157,8 @@ fn needs_sudo(route: &Route) -> bool {
         | Target::Method(_)
         | Target::Mount(_)
         | Target::Policy(_)
-        | Target::Quota(_) => false,
+        | Target::Quota(_)
+        | Target::Tool(_) => false,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The data operations: encrypt, decrypt, rewrap, and data keys.
 
+use futures_util::FutureExt as _;
 use keyring::error::Error;
 use keyring::job::{Job, Outcomes, Summary};
 use keyring::transit::NewDataKey;
@@ -14,11 +15,14 @@ use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::route::KeyTarget;
 use super::text::Text;
-use super::{authorise, open, seal};
+use super::{authorise, open, seal, upsert};
 use crate::admission::Held;
 
 /// `POST encrypt/:name`
 pub(super) async fn encrypt(request: &Request<'_>, key: &KeyTarget) -> Answer {
+    if let Some(new) = request.new_ring {
+        upsert::create(request, key, new).boxed_local().await?;
+    }
     let engine = request.transit()?;
     let seal = |job| engine.encrypt(&key.address, job);
     transform(request, key, seal::prepare, seal).await
@@ -52,7 +56,10 @@ where
     let (bytes, format) = (request.body.bytes.clone(), request.body.format);
     let prepared = work_on(bytes.len(), move || prepare(&bytes, format)).await??;
     let _items = room(request, prepared.job.len())?;
-    authorise::count_items(request, prepared.job.len())?;
+    // Where a ring was created first they have been counted, when it was found missing.
+    if request.new_ring.is_none() {
+        authorise::count_items(request, prepared.job.len())?;
+    }
     let outcomes = engine(prepared.job).await;
     let outcomes = outcomes.map_err(|error| request.failed(key, error))?;
     let (operation, id, notes) = (request.operation, request.id, prepared.notes);

@@ -9,6 +9,7 @@ use actix_web::http::header::HeaderMap;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::FutureExt as _;
+use keyring::transit::NewRing;
 use tracing::{Instrument as _, Level, Span};
 
 use super::auth::token;
@@ -18,8 +19,9 @@ use super::operation::Operation;
 use super::path::{self, ApiPath};
 use super::reply::{Answer, Reply, RequestId};
 use super::request::Request;
-use super::route::{Mounted, Route, RouteFault, Verb};
+use super::route::{Mounted, Route, RouteFault, Target, Verb};
 use super::trail::Trail;
+use super::upsert::{self, Upsert};
 use super::{Answered, Front, REQUEST_SPAN, authorise, handlers, head, query, wrapping};
 use crate::caller::Caller;
 use crate::connection::Connection;
@@ -190,6 +192,7 @@ async fn answer(
         wrap_ttl,
         body,
         own: None,
+        new_ring: None,
     };
     // What was opened is looked up again after the body: it may have taken its time, and the store been sealed.
     drop(opened);
@@ -265,6 +268,8 @@ struct Work {
     body: Body,
     /// The caller's own token as it was before this request took its last use.
     own: Option<Found>,
+    /// The ring to be created before it is encrypted with.
+    new_ring: Option<NewRing>,
 }
 
 impl Work {
@@ -281,16 +286,49 @@ impl Work {
         let request = self.request(opened.as_deref(), route);
         authorise::permit(&request, route, self.wrap_ttl).await?;
         if !route.changes_something(self.verb) {
-            return self.handled(opened.as_deref()).await;
+            let problem = match self.handled(opened.as_deref()).await {
+                Err(problem) if problem.lacks_ring => problem,
+                answer => return answer,
+            };
+            let planned = self.upsert(opened.as_deref(), route).boxed_local().await?;
+            match planned {
+                None => return Err(problem),
+                Some(Upsert::Answer(reply)) => return Ok(reply),
+                Some(Upsert::Create(new)) => self.new_ring = Some(new),
+            }
         }
         drop(opened);
         trail.goes_on_alone();
+        self.go_on_alone().await
+    }
+
+    /// Works on a change in a task of its own.
+    async fn go_on_alone(self) -> Answer {
         let span = Span::current();
         let task = actix_web::rt::spawn(self.change().instrument(span));
         task.await.unwrap_or_else(|_| {
             let problem = Problem::internal("the request broke off; a change may have been made");
             Err(problem.alarmed(&"a handler panicked"))
         })
+    }
+
+    /// What becomes of an encrypt whose ring is missing.
+    async fn upsert(
+        &self,
+        opened: Option<&Opened>,
+        route: &Route,
+    ) -> Result<Option<Upsert>, Problem> {
+        let Target::Key(key) = &route.target else {
+            return Ok(None);
+        };
+        let request = self.request(opened, route);
+        match upsert::plan(&request, key, self.wrap_ttl).await? {
+            Some(Upsert::Answer(reply)) => {
+                let reply = self.wrapped(&request, reply).await?;
+                Ok(Some(Upsert::Answer(reply)))
+            }
+            planned @ (None | Some(Upsert::Create(_))) => Ok(planned),
+        }
     }
 
     /// A body may have taken its time, and the token been revoked meanwhile.
@@ -345,13 +383,18 @@ impl Work {
         self.handled(opened).await
     }
 
-    async fn handled(self, opened: Option<&Opened>) -> Answer {
+    async fn handled(&self, opened: Option<&Opened>) -> Answer {
         let route = self.trail.route().ok_or_else(handlers::misrouted)?;
         let request = self.request(opened, route);
         let reply = request.handle(&route.target).await?;
+        self.wrapped(&request, reply).await
+    }
+
+    /// The reply, or what it is wrapped in if its caller wants that.
+    async fn wrapped(&self, request: &Request<'_>, reply: Reply) -> Answer {
         match self.wrap_ttl {
-            Some(ttl) if !route.operation.is_about_wrapping() => {
-                wrapping::wrap(&request, ttl, reply).boxed_local().await
+            Some(ttl) if !request.operation.is_about_wrapping() => {
+                wrapping::wrap(request, ttl, reply).boxed_local().await
             }
             Some(_) | None => Ok(reply),
         }
@@ -373,6 +416,7 @@ impl Work {
             query: self.http.uri().query().unwrap_or_default(),
             body: &self.body,
             own: self.own.as_ref(),
+            new_ring: self.new_ring.as_ref(),
         }
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Problem {
     pub(super) retry_after: Option<u64>,
     /// Whether nobody knows if the change was made.
     pub(super) leaves_unknown: bool,
+    /// Whether a ring to encrypt with is missing, which may be created.
+    pub(super) lacks_ring: bool,
     /// Whether the answer goes out without waiting for its record: the framework drops the connection with the next wait.
     pub(super) is_urgent: bool,
 }
@@ -67,6 +69,7 @@ impl Problem {
             cause: None,
             retry_after: None,
             leaves_unknown: false,
+            lacks_ring: false,
             is_urgent: false,
         }
     }

@@ -12,10 +12,10 @@ use super::operation::Operation;
 use super::reply::Answer;
 use super::request::Request;
 use super::route::identity::{PolicyTarget, TokenCall, Which};
-use super::route::{KeyTarget, MethodTarget, Target};
+use super::route::{KeyTarget, MethodTarget, Target, ToolTarget};
 use super::{
-    audit_devices, auth, auth_mounts, capabilities, data, history, keys, mounts, policies, quotas,
-    sealing, sys, wrapping,
+    audit_devices, auth, auth_mounts, capabilities, data, history, keys, mount_settings, mounts,
+    policies, quotas, sealing, sys, tools, wrapping,
 };
 
 impl Request<'_> {
@@ -44,6 +44,12 @@ impl Request<'_> {
             Operation::AuthMountRead => auth_mounts::read(self, target.path()?),
             Operation::AuthMountTune => auth_mounts::tune(self, target.path()?).boxed_local().await,
             Operation::AuthMountTuneRead => auth_mounts::tune_read(self, target.path()?),
+            Operation::CacheConfigRead => Ok(mount_settings::read_cache(self, target.mount()?)),
+            Operation::CacheConfigWrite => {
+                mount_settings::write_cache(self, target.mount()?)
+                    .boxed_local()
+                    .await
+            }
             Operation::Capabilities => {
                 capabilities::answer(self, target.which()?)
                     .boxed_local()
@@ -54,6 +60,7 @@ impl Request<'_> {
             }
             Operation::Decrypt => data::decrypt(self, target.key()?).await,
             Operation::Encrypt => data::encrypt(self, target.key()?).await,
+            Operation::Hash => tools::hash(self, target.tool()?).boxed_local().await,
             Operation::Health => sys::health(self),
             Operation::Initialise => Err(Problem::bad("Vault is already initialized")),
             Operation::InitStatus => Ok(sys::init_status()),
@@ -65,6 +72,12 @@ impl Request<'_> {
             Operation::KeyRead => keys::read(self, target.key()?).boxed_local().await,
             Operation::KeyRotate => keys::rotate(self, target.key()?).boxed_local().await,
             Operation::KeyTrim => keys::trim(self, target.key()?).boxed_local().await,
+            Operation::KeysConfigRead => Ok(mount_settings::read_keys(self, target.mount()?)),
+            Operation::KeysConfigWrite => {
+                mount_settings::write_keys(self, target.mount()?)
+                    .boxed_local()
+                    .await
+            }
             Operation::Leader => Ok(sys::leader()),
             Operation::Limits => Ok(sys::limits(self)),
             Operation::Metrics => sys::metrics(self),
@@ -76,6 +89,7 @@ impl Request<'_> {
             Operation::MountTune => mounts::tune(self, target.path()?).boxed_local().await,
             Operation::MountTuneRead => mounts::tune_read(self, target.path()?),
             Operation::MountsVisible => mounts::visible(self),
+            Operation::PluginReload => sys::reload_plugins(self),
             Operation::PolicyDelete => policies::delete(self, target.policy()?).boxed_local().await,
             Operation::PolicyList => policies::list(self, target.policy()?).boxed_local().await,
             Operation::PolicyRead => policies::read(self, target.policy()?).boxed_local().await,
@@ -86,6 +100,7 @@ impl Request<'_> {
             Operation::QuotaList => quotas::list(self).boxed_local().await,
             Operation::QuotaRead => quotas::read(self, target.quota()?).boxed_local().await,
             Operation::QuotaWrite => quotas::write(self, target.quota()?).boxed_local().await,
+            Operation::Random => tools::random(self, target.tool()?),
             Operation::Rewrap => data::rewrap(self, target.key()?).await,
             Operation::Seal => sealing::seal(self).boxed_local().await,
             Operation::SealStatus => Ok(sys::seal_status(self)),
@@ -157,6 +172,13 @@ impl Target {
             return Err(misrouted());
         };
         Ok(token)
+    }
+
+    fn tool(&self) -> Result<&ToolTarget, Problem> {
+        let Self::Tool(tool) = self else {
+            return Err(misrouted());
+        };
+        Ok(tool)
     }
 
     fn which(&self) -> Result<Which, Problem> {

@@ -1,21 +1,20 @@
 //! Mounts: list, describe, enable, tune, disable.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use keyring::mount::{Mount, MountSettings};
+use keyring::mount::{ListingVisibility, Mount, MountSettings};
 use keyring::name::MountPath;
 use keyring::transit::{MountError, Transit};
 use serde_json::json;
 
-use super::auth_mounts;
+use super::auth_mounts::{self, lease_ttl};
 use super::errors::Problem;
 use super::fields::Fields;
-use super::json::Value;
 use super::keys;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::route::{RESERVED, mount_of};
-use super::text::Text;
 use super::view;
 
 /// `GET sys/mounts`
@@ -31,11 +30,12 @@ pub(super) fn read(request: &Request<'_>, path: &MountPath) -> Answer {
     Ok(Reply::data_twice(request.id, &view::mount(&mount)))
 }
 
-/// `GET sys/internal/ui/mounts`: all mounts, or to who shows no token those auth methods that are meant for them.
+/// `GET sys/internal/ui/mounts`: all mounts, or to who shows no token those that are meant for them.
 pub(super) fn visible(request: &Request<'_>) -> Answer {
+    let mounts = request.transit()?.mounts();
     let secret = match &request.caller {
-        Some(_) => view::by_path(&request.transit()?.mounts()),
-        None => json!({}),
+        Some(_) => view::by_path(&mounts),
+        None => view::for_strangers(&mounts),
     };
     let data = json!({"auth": auth_mounts::visible(request)?, "secret": secret});
     Ok(Reply::data(request.id, &data, &[]))
@@ -84,12 +84,13 @@ pub(super) fn tune_read(request: &Request<'_>, path: &MountPath) -> Answer {
 /// `POST sys/mounts/:path/tune`
 pub(super) async fn tune(request: &Request<'_>, path: &MountPath) -> Answer {
     let mount = found(request, path)?;
-    let mut fields = request.body.fields()?;
-    let settings = settings(&mut fields, mount.settings)?;
-    change(request, path, move |engine| async move {
-        engine.tune_mount(mount.id, settings).await
-    })
-    .await
+    let body = request.body.copy();
+    let edit = move |before| settings(&mut body.fields()?, before);
+    let engine = Arc::clone(request.transit()?);
+    let work = async move { engine.tune_mount(mount.id, edit).await };
+    let tuned = request.front.detached.run(work).await?;
+    tuned.map_err(|error| Problem::mount(path, error))??;
+    Ok(Reply::nothing())
 }
 
 /// `DELETE sys/mounts/:path`: also fine if there is none.
@@ -124,8 +125,8 @@ fn found(request: &Request<'_>, path: &MountPath) -> Result<Mount, Problem> {
     find(request, path)?.ok_or_else(|| Problem::mount(path, MountError::NotFound))
 }
 
-/// The settings after what the fields say. The default key type may stand at the top, or where clients can only
-/// put it: among the options or in the config. Settings this server has not are passed over.
+/// The settings after what the fields say. They may stand at the top, or where clients put them: in the config when a mount is
+/// enabled, the default key type also among the options. Settings this server has not are passed over.
 fn settings(fields: &mut Fields<'_>, before: MountSettings) -> Result<MountSettings, Problem> {
     let mut after = before;
     if let Some(description) = fields.text("description")? {
@@ -135,30 +136,46 @@ fn settings(fields: &mut Fields<'_>, before: MountSettings) -> Result<MountSetti
         description.as_str().clone_into(&mut after.description);
     }
     for group in ["config", "options"] {
-        if let Some(Value::Object(entries)) = fields.take(group) {
-            let named = entries
-                .into_iter()
-                .find(|(name, _)| name == DEFAULT_KEY_TYPE);
-            match named {
-                None | Some((_, Value::Null)) => {}
-                Some((_, Value::Text(name))) => {
-                    after.default_key_type = keys::key_type(Some(Text(name)))?;
-                }
-                Some(_) => return Err(Problem::bad("unknown key type")),
-            }
+        if let Some(mut inner) = fields.object(group)? {
+            configure(&mut after, &mut inner)?;
         }
     }
-    if let Some(name) = fields.text(DEFAULT_KEY_TYPE)? {
-        after.default_key_type = keys::key_type(Some(name))?;
+    configure(&mut after, fields)?;
+    if after.max_lease_ttl > Duration::ZERO && after.default_lease_ttl > after.max_lease_ttl {
+        return Err(Problem::bad(
+            "given default lease TTL greater than given max lease TTL",
+        ));
     }
     Ok(after)
+}
+
+fn configure(settings: &mut MountSettings, fields: &mut Fields<'_>) -> Result<(), Problem> {
+    if let Some(name) = fields.text(DEFAULT_KEY_TYPE)? {
+        settings.default_key_type = keys::key_type(Some(name))?;
+    }
+    if let Some(ttl) = lease_ttl(fields, "default_lease_ttl")? {
+        settings.default_lease_ttl = ttl;
+    }
+    if let Some(ttl) = lease_ttl(fields, "max_lease_ttl")? {
+        settings.max_lease_ttl = ttl;
+    }
+    if let Some(word) = fields.text("listing_visibility")? {
+        settings.listing_visibility = match word.as_str() {
+            "" => None,
+            word => Some(
+                ListingVisibility::from_word(word)
+                    .ok_or_else(|| Problem::bad("invalid listing_visibility"))?,
+            ),
+        };
+    }
+    Ok(())
 }
 
 const DEFAULT_KEY_TYPE: &str = "default_key_type";
 
 #[cfg(test)]
 mod tests {
-    use keyring::algorithm::KeyType;
+    use keyring::algorithm::CipherType;
 
     use super::*;
 
@@ -166,6 +183,7 @@ mod tests {
         let before = MountSettings {
             description: "before".to_owned(),
             default_key_type: Some(CipherType::Aes128Gcm96),
+            ..MountSettings::default()
         };
         settings(&mut Fields::from_json(body.as_bytes()).unwrap(), before)
     }
@@ -200,12 +218,36 @@ mod tests {
     }
 
     #[test]
+    fn what_terraform_sends_is_kept() {
+        let enabled = read(
+            r#"{"type":"transit","config":{"default_lease_ttl":"3600s","max_lease_ttl":"24h","listing_visibility":"unauth"}}"#,
+        );
+        let enabled = enabled.unwrap();
+        assert_eq!(enabled.default_lease_ttl, Duration::from_hours(1));
+        assert_eq!(enabled.max_lease_ttl, Duration::from_hours(24));
+        assert_eq!(
+            enabled.listing_visibility,
+            Some(ListingVisibility::Unauthenticated)
+        );
+        let mut tuning =
+            Fields::from_json(br#"{"default_lease_ttl":"system","listing_visibility":""}"#)
+                .unwrap();
+        let tuned = settings(&mut tuning, enabled).unwrap();
+        assert_eq!(tuned.default_lease_ttl, Duration::ZERO);
+        assert_eq!(tuned.max_lease_ttl, Duration::from_hours(24));
+        assert_eq!(tuned.listing_visibility, None);
+    }
+
+    #[test]
     fn bad_settings_are_refused_without_repeating_them() {
         for body in [
             r#"{"options":{"default_key_type":"c2VjcmV0"}}"#,
             r#"{"config":{"default_key_type":[]}}"#,
             r#"{"default_key_type":"c2VjcmV0"}"#,
             r#"{"description":{}}"#,
+            r#"{"listing_visibility":"c2VjcmV0"}"#,
+            r#"{"config":{"max_lease_ttl":"c2VjcmV0"}}"#,
+            r#"{"default_lease_ttl":"2h","max_lease_ttl":"1h"}"#,
         ] {
             let problem = format!("{:?}", read(body).unwrap_err());
             assert!(!problem.contains("c2V"), "{problem}");

@@ -40,6 +40,10 @@ operations! {
     AuthMountTune => "auth_mount_tune",
     /// Reads an auth method's settings.
     AuthMountTuneRead => "auth_mount_tune_read",
+    /// Reads the size that clients want a mount's cache to have.
+    CacheConfigRead => "cache_config_read",
+    /// Keeps the size that clients want a mount's cache to have.
+    CacheConfigWrite => "cache_config_write",
     /// Says what a token may do on some paths.
     Capabilities => "capabilities",
     /// Makes a data key and gives it in the clear too.
@@ -50,6 +54,8 @@ operations! {
     Decrypt => "decrypt",
     /// Seals plaintexts.
     Encrypt => "encrypt",
+    /// Hashes an input.
+    Hash => "hash",
     /// Says whether this node is fit to serve.
     Health => "health",
     /// Asks to initialise a server that is initialised.
@@ -72,6 +78,10 @@ operations! {
     KeyRotate => "key_rotate",
     /// Destroys old versions.
     KeyTrim => "key_trim",
+    /// Reads the settings of all rings of a mount.
+    KeysConfigRead => "keys_config_read",
+    /// Changes the settings of all rings of a mount.
+    KeysConfigWrite => "keys_config_write",
     /// Says who leads.
     Leader => "leader",
     /// Publishes the limits on requests.
@@ -94,6 +104,8 @@ operations! {
     MountOfPath => "mount_of_path",
     /// Lists the mounts the caller may see.
     MountsVisible => "mounts_visible",
+    /// Asks to load plugins anew, of which there are none.
+    PluginReload => "plugin_reload",
     /// Deletes a policy.
     PolicyDelete => "policy_delete",
     /// Lists policies.
@@ -114,6 +126,8 @@ operations! {
     QuotaRead => "quota_read",
     /// Writes a quota.
     QuotaWrite => "quota_write",
+    /// Gives random bytes.
+    Random => "random",
     /// Opens ciphertexts and seals them again.
     Rewrap => "rewrap",
     /// Seals the store.
@@ -153,9 +167,12 @@ impl Operation {
         self as usize
     }
 
-    /// Whether a request may bring many items, and so a long body.
-    pub(super) const fn takes_items(self) -> bool {
-        matches!(self, Self::Decrypt | Self::Encrypt | Self::Rewrap)
+    /// Whether a request may bring many items or a long input, and so a long body.
+    pub(super) const fn takes_much(self) -> bool {
+        matches!(
+            self,
+            Self::Decrypt | Self::Encrypt | Self::Hash | Self::Rewrap
+        )
     }
 
     /// Whether it is answered while the store is sealed.
@@ -186,11 +203,13 @@ impl Operation {
             Self::AuthMountDisable
                 | Self::AuthMountEnable
                 | Self::AuthMountTune
+                | Self::CacheConfigWrite
                 | Self::KeyConfigure
                 | Self::KeyCreate
                 | Self::KeyDelete
                 | Self::KeyRotate
                 | Self::KeyTrim
+                | Self::KeysConfigWrite
                 | Self::MountDisable
                 | Self::MountEnable
                 | Self::MountTune

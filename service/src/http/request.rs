@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix_web::http::header::HeaderMap;
 use keyring::error::Error;
 use keyring::history::{self as ring_history, Provenance};
-use keyring::transit::{Address, Transit};
+use keyring::transit::{Address, NewRing, Transit};
 
 use super::body::Body;
 use super::errors::Problem;
@@ -44,6 +44,8 @@ pub(super) struct Request<'r> {
     pub(super) body: &'r Body,
     /// The caller's own token, where this request may have taken its last use.
     pub(super) own: Option<&'r Found>,
+    /// The ring to be created before it is encrypted with.
+    pub(super) new_ring: Option<&'r NewRing>,
 }
 
 impl Request<'_> {

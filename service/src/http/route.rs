@@ -5,6 +5,7 @@ mod mounted;
 mod system;
 mod table;
 mod target;
+mod tools;
 mod verb;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use keyring::transit::Address;
 use self::identity::TokenCall;
 pub(super) use self::mounted::{Mounted, mount_of};
 use self::table::{Verbs, mount_table, server_table};
-pub(crate) use self::target::{KeyTarget, MethodTarget, Target};
+pub(crate) use self::target::{KeyTarget, MethodTarget, Target, ToolTarget};
 pub(super) use self::verb::{Verb, VerbFault};
 use super::operation::Operation;
 use super::path::ApiPath;
@@ -51,7 +52,8 @@ impl Route {
             | Target::Policy(_)
             | Target::Quota(_)
             | Target::Server
-            | Target::Token(_) => !self.operation.needs_token(),
+            | Target::Token(_)
+            | Target::Tool(_) => !self.operation.needs_token(),
         }
     }
 
@@ -86,7 +88,7 @@ impl Route {
                 | TokenCall::RoleDelete(_)
                 | TokenCall::RoleWrite(_) => true,
             },
-            Target::Capabilities(_) => false,
+            Target::Capabilities(_) | Target::Tool(_) => false,
             Target::Key(_) | Target::Mount(_) | Target::Path(_) | Target::Server => {
                 writes && self.operation.changes_something()
             }
@@ -134,7 +136,10 @@ impl Route {
 }
 
 fn server_route(verb: Verb, segments: &[&str]) -> Result<Route, RouteFault> {
-    if let Some(found) = identity::find(verb, segments).or_else(|| system::find(verb, segments)) {
+    let found = identity::find(verb, segments)
+        .or_else(|| system::find(verb, segments))
+        .or_else(|| tools::find_on_server(verb, segments));
+    if let Some(found) = found {
         return found;
     }
     let Some((verbs, at)) = server_table(segments) else {
@@ -176,6 +181,9 @@ fn mount_route(verb: Verb, path: &ApiPath<'_>, mounts: &[Mount]) -> Result<Route
         && mount_table(rest).is_none()
     {
         return Err(RouteFault::DataKeyForm);
+    }
+    if let Some(found) = tools::find(verb, Some(&mount.path), rest) {
+        return found;
     }
     let (verbs, name) = mount_table(rest).ok_or(RouteFault::UnsupportedPath)?;
     if path.trailing_slash && verb != Verb::List {

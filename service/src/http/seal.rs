@@ -1,6 +1,8 @@
 //! Bodies of `encrypt`: read fast where they are plain, leniently where they are not, to the same result.
 
+use keyring::algorithm::KeyType;
 use keyring::job::{Job, SealInput};
+use keyring::transit::NewRing;
 use serde::{Deserialize, Deserializer};
 
 use super::batch::{self, Notes, Prepared, References};
@@ -73,6 +75,39 @@ fn prepare_batch(items: &[SealItem<'_>], notes: Notes) -> Result<Prepared, Probl
     })
 }
 
+/// The ring that a body wants if there is none.
+pub(super) fn new_ring(bytes: &[u8], format: Format) -> Result<NewRing, Problem> {
+    let body = read(bytes, format)?;
+    let derived = match &body.batch_input {
+        Some(items) => items.iter().any(|item| !item.context.as_str().is_empty()),
+        None => !body.context.as_str().is_empty(),
+    };
+    if body.convergent && !derived {
+        return Err(Problem::bad(
+            "convergent encryption requires derivation to be enabled, so context is required",
+        ));
+    }
+    Ok(NewRing {
+        key_type: new_key_type(body.key_type.as_ref())?,
+        derived,
+        convergent: body.convergent,
+        ..NewRing::default()
+    })
+}
+
+/// Only ciphers are created by encrypting. What the field says is not repeated.
+fn new_key_type(name: Option<&Text<'_>>) -> Result<Option<KeyType>, Problem> {
+    match name.map(Text::as_str) {
+        None | Some("") => Ok(None),
+        Some("ecdsa-p256" | "ecdsa-p384" | "ecdsa-p521") => {
+            Err(Problem::bad("key type not supported for this operation"))
+        }
+        Some(name) => KeyType::from_name(name)
+            .map(Some)
+            .ok_or_else(|| Problem::bad("unknown key type")),
+    }
+}
+
 /// The fields of a body. What derives reads is a part of what [`read_leniently`] reads.
 #[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -88,6 +123,11 @@ struct Encrypt<'a> {
     batch_input: Option<Vec<SealItem<'a>>>,
     #[serde(deserialize_with = "number")]
     partial_failure_response_code: Option<i64>,
+    // These two say what ring to create if there is none; a body that has them is read leniently.
+    #[serde(skip)]
+    key_type: Option<Text<'a>>,
+    #[serde(skip)]
+    convergent: bool,
     #[serde(skip)]
     warnings: Vec<String>,
 }
@@ -127,9 +167,8 @@ fn read_fast(bytes: &[u8]) -> Option<Encrypt<'_>> {
 fn read_leniently(bytes: &[u8], format: Format) -> Result<Encrypt<'_>, Problem> {
     let mut fields = body::fields(bytes, format)?;
     fields.captured("name");
-    // They say how to create a key that is not there, which this server does not do.
-    fields.text("type").map_err(unconverted)?;
-    fields
+    let key_type = fields.text("type").map_err(unconverted)?;
+    let convergent = fields
         .boolean("convergent_encryption")
         .map_err(unconverted)?;
     let batch_input = strict::items(fields.take("batch_input"), read_item)?;
@@ -148,6 +187,8 @@ fn read_leniently(bytes: &[u8], format: Format) -> Result<Encrypt<'_>, Problem> 
             .map_err(unconverted)?
             .unwrap_or_default(),
         batch_input,
+        key_type,
+        convergent: convergent.unwrap_or_default(),
         partial_failure_response_code: fields
             .int("partial_failure_response_code")
             .map_err(unconverted)?,
@@ -281,6 +322,40 @@ mod tests {
     fn an_object_is_never_read_from_a_list() {
         assert_eq!(read_fast(br#"["aGk="]"#), None);
         assert_eq!(read_fast(br#"{"batch_input":[["aGk="]]}"#), None);
+    }
+
+    #[test]
+    fn the_ring_a_body_wants_follows_from_its_type_and_its_contexts() {
+        let wanted = |body: &str| new_ring(body.as_bytes(), Format::Json);
+        assert_eq!(wanted(r#"{"plaintext":""}"#), Ok(NewRing::default()));
+        let convergent = NewRing {
+            key_type: KeyType::from_name("aes128-gcm96"),
+            derived: true,
+            convergent: true,
+            ..NewRing::default()
+        };
+        for body in [
+            r#"{"plaintext":"","context":"YQ==","type":"aes128-gcm96","convergent_encryption":true}"#,
+            r#"{"batch_input":[{"plaintext":"","context":"YQ=="}],"type":"aes128-gcm96","convergent_encryption":"1"}"#,
+        ] {
+            assert_eq!(wanted(body), Ok(convergent.clone()), "{body}");
+        }
+        for (body, expected) in [
+            (
+                r#"{"type":"ecdsa-p384"}"#,
+                "key type not supported for this operation",
+            ),
+            (r#"{"type":"rsa-2048"}"#, "unknown key type"),
+            (r#"{"type":"ed25519"}"#, "unknown key type"),
+            (r#"{"type":"c2VjcmV0"}"#, "unknown key type"),
+            (
+                r#"{"convergent_encryption":true}"#,
+                "convergent encryption requires derivation to be enabled, so context is required",
+            ),
+        ] {
+            let expected = Err(Problem::bad(expected));
+            assert_eq!(wanted(body), expected, "{body}");
+        }
     }
 
     #[test]

@@ -127,6 +127,24 @@ pub(super) fn limits(request: &Request<'_>) -> Reply {
     Reply::data(request.id, &data, &[])
 }
 
+/// `POST sys/plugins/reload/backend`: there are no plugins, and nothing is done.
+pub(super) fn reload_plugins(request: &Request<'_>) -> Answer {
+    let mut fields = request.body.fields()?;
+    let has_plugin = fields
+        .text("plugin")?
+        .is_some_and(|plugin| !plugin.as_str().is_empty());
+    let mounts = fields.comma_list("mounts")?.unwrap_or_default();
+    fields.ignore(&["scope"]);
+    match (has_plugin, mounts.is_empty()) {
+        (true, false) => Err(Problem::bad("plugin and mounts cannot be set together")),
+        (false, true) => Err(Problem::bad("plugin or mounts must be provided")),
+        (true, true) | (false, false) => {
+            let data = json!({"reload_id": request.id.to_string()});
+            Ok(Reply::data(request.id, &data, &fields.warnings()))
+        }
+    }
+}
+
 /// `GET sys/metrics?format=prometheus`
 pub(super) fn metrics(request: &Request<'_>) -> Answer {
     let format = request.query_fields().text("format")?;

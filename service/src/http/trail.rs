@@ -112,7 +112,8 @@ impl Trail {
             | Target::Policy(_)
             | Target::Quota(_)
             | Target::Server
-            | Target::Token(_) => None,
+            | Target::Token(_)
+            | Target::Tool(_) => None,
         }
     }
 

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use keyring::clock::Timestamp;
-use keyring::mount::Mount;
+use keyring::mount::{ListingVisibility, Mount};
 use keyring::transit::Description;
 use keyring::version::Version;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::identity::ttl::SYSTEM_TTL;
+use crate::identity::ttl::TtlLimits;
 
 /// A ring as `GET keys/:name` shows it.
 pub(super) fn ring(described: &Description) -> Value {
@@ -56,13 +56,15 @@ fn by_version<T: Into<Value>>(values: impl Iterator<Item = (Version, T)>) -> Val
 pub(super) fn mount(mount: &Mount) -> Value {
     let id = uuid::Uuid::from_bytes(*mount.id.as_bytes());
     let short: String = id.simple().to_string().chars().take(8).collect();
+    let mut config = json!({
+        "default_lease_ttl": mount.settings.default_lease_ttl.as_secs(),
+        "force_no_cache": false,
+        "max_lease_ttl": mount.settings.max_lease_ttl.as_secs(),
+    });
+    show_visibility(mount, &mut config);
     json!({
         "accessor": format!("transit_{short}"),
-        "config": {
-            "default_lease_ttl": 0,
-            "force_no_cache": false,
-            "max_lease_ttl": 0,
-        },
+        "config": config,
         "deprecation_status": "supported",
         "description": mount.settings.description,
         "external_entropy_access": false,
@@ -80,14 +82,41 @@ pub(super) fn mount(mount: &Mount) -> Value {
 /// A mount's settings as `GET sys/mounts/:path/tune` shows them: with the lifetimes that come of them, where `GET sys/mounts`
 /// shows a 0 for what is not set.
 pub(super) fn tuning(mount: &Mount) -> Value {
-    json!({
-        "default_key_type": mount.settings.default_key_type.map(keyring::algorithm::KeyType::name),
-        "default_lease_ttl": SYSTEM_TTL.as_secs(),
-        "description": mount.settings.description,
+    let settings = &mount.settings;
+    let limits = TtlLimits::tuned(settings.default_lease_ttl, settings.max_lease_ttl);
+    let mut shown = json!({
+        "default_key_type": settings.default_key_type.map(keyring::algorithm::CipherType::name),
+        "default_lease_ttl": limits.default.as_secs(),
+        "description": settings.description,
         "force_no_cache": false,
-        "max_lease_ttl": SYSTEM_TTL.as_secs(),
+        "max_lease_ttl": limits.max.as_secs(),
         "options": options(mount),
-    })
+    });
+    show_visibility(mount, &mut shown);
+    shown
+}
+
+fn show_visibility(mount: &Mount, shown: &mut Value) {
+    if let (Some(visibility), Some(fields)) =
+        (mount.settings.listing_visibility, shown.as_object_mut())
+    {
+        fields.insert("listing_visibility".to_owned(), visibility.word().into());
+    }
+}
+
+/// The mounts that who shows no token may see, by path.
+pub(super) fn for_strangers(mounts: &[Mount]) -> Value {
+    let for_all = Some(ListingVisibility::Unauthenticated);
+    let shown = mounts
+        .iter()
+        .filter(|mount| mount.settings.listing_visibility == for_all);
+    let brief = |mount: &Mount| {
+        let description = &mount.settings.description;
+        let brief =
+            json!({"type": "transit", "description": description, "options": options(mount)});
+        (format!("{}/", mount.path), brief)
+    };
+    Value::Object(shown.map(brief).collect())
 }
 
 fn options(mount: &Mount) -> Value {
@@ -112,7 +141,7 @@ pub(super) fn instant(at: Timestamp) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use keyring::algorithm::KeyType;
+    use keyring::algorithm::CipherType;
     use keyring::ids::{MountId, RingId};
     use keyring::mount::MountSettings;
     use keyring::name::{KeyName, MountPath};
@@ -198,6 +227,8 @@ mod tests {
             settings: MountSettings {
                 description: "x".to_owned(),
                 default_key_type: Some(CipherType::Aes256Gcm96),
+                max_lease_ttl: Duration::from_mins(1),
+                ..MountSettings::default()
             },
         };
         let shown = by_path(std::slice::from_ref(&one));
@@ -211,6 +242,10 @@ mod tests {
             tuning(&one).get("default_key_type"),
             Some(&json!("aes256-gcm96"))
         );
+        assert_eq!(entry.pointer("/config/default_lease_ttl"), Some(&json!(0)));
+        assert_eq!(tuning(&one).get("default_lease_ttl"), Some(&json!(60)));
+        assert_eq!(entry.pointer("/config/listing_visibility"), None);
+        assert_eq!(for_strangers(&[one]), json!({}));
     }
 
     #[test]

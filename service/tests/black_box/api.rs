@@ -7,3 +7,5 @@ mod keys;
 mod mounts;
 mod requests;
 mod sys;
+mod tools;
+mod upsert;

@@ -3,4 +3,5 @@
 mod bodies;
 mod canaries;
 mod framing;
+mod generic;
 mod sizes;

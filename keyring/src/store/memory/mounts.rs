@@ -23,13 +23,22 @@ impl MountStore for MemoryStore {
         self.state().add_mount(mount)
     }
 
-    async fn tune_mount(&self, mount: MountId, settings: &MountSettings) -> Result<(), StoreError> {
+    async fn tune_mount(
+        &self,
+        mount: MountId,
+        before: &MountSettings,
+        after: &MountSettings,
+    ) -> Result<(), StoreError> {
         let mut state = self.state();
         let enabled = state
             .mounts
             .iter_mut()
             .find(|entry| entry.mount.id == mount && entry.is_enabled());
-        enabled.ok_or(StoreError::NotFound)?.mount.settings = settings.clone();
+        let settings = &mut enabled.ok_or(StoreError::NotFound)?.mount.settings;
+        if settings != before {
+            return Err(StoreError::Conflict);
+        }
+        *settings = after.clone();
         state.mounts_epoch += 1;
         Ok(())
     }

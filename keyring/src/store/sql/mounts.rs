@@ -8,7 +8,7 @@ use super::statements::{Statements, params};
 use super::{AnyRow, Connection, SqlStore, announce, query, transaction};
 use crate::clock::Timestamp;
 use crate::ids::MountId;
-use crate::mount::{Mount, MountSettings};
+use crate::mount::{ListingVisibility, Mount, MountSettings};
 use crate::name::MountPath;
 use crate::store::overlap::overlap;
 use crate::store::rows::{MountRow, values};
@@ -27,10 +27,15 @@ impl<S: SqlStore> MountStore for S {
         .await
     }
 
-    async fn tune_mount(&self, mount: MountId, settings: &MountSettings) -> Result<(), StoreError> {
-        let tuned = (mount, settings.clone());
-        transaction(self, tuned, |db, (mount, settings)| {
-            Box::pin(tune::<S>(db, *mount, settings))
+    async fn tune_mount(
+        &self,
+        mount: MountId,
+        before: &MountSettings,
+        after: &MountSettings,
+    ) -> Result<(), StoreError> {
+        let tuned = (mount, before.clone(), after.clone());
+        transaction(self, tuned, |db, (mount, before, after)| {
+            Box::pin(tune::<S>(db, *mount, before, after))
         })
         .await
     }
@@ -70,7 +75,12 @@ pub(super) async fn enable<S: SqlStore>(
         &mount.path,
         mount.created_at,
         &settings.description,
-        settings.default_key_type
+        settings.default_key_type,
+        settings.upsert,
+        settings.cache_size,
+        settings.default_lease_ttl.as_secs(),
+        settings.max_lease_ttl.as_secs(),
+        settings.listing_visibility.map(ListingVisibility::word),
     ];
     if_taken(db.change(INSERT_MOUNT, params).await, StoreError::Exists)?;
     Ok(())
@@ -79,14 +89,27 @@ pub(super) async fn enable<S: SqlStore>(
 async fn tune<S: SqlStore>(
     db: &mut Connection<S>,
     mount: MountId,
-    settings: &MountSettings,
+    before: &MountSettings,
+    after: &MountSettings,
 ) -> Result<(), Failure> {
     begin_change::<S>(db).await?;
-    let params = params![&mount, &settings.description, settings.default_key_type];
-    match db.change(TUNE_MOUNT, params).await? {
-        0 => Err(StoreError::NotFound.into()),
-        _ => Ok(()),
+    let row: Option<MountRow> = db.row(ENABLED_MOUNT, params![&mount]).await?;
+    let now = Mount::try_from(row.ok_or(StoreError::NotFound)?)?;
+    if now.settings != *before {
+        return Err(StoreError::Conflict.into());
     }
+    let params = params![
+        &mount,
+        &after.description,
+        after.default_key_type,
+        after.upsert,
+        after.cache_size,
+        after.default_lease_ttl.as_secs(),
+        after.max_lease_ttl.as_secs(),
+        after.listing_visibility.map(ListingVisibility::word),
+    ];
+    db.change(TUNE_MOUNT, params).await?;
+    Ok(())
 }
 
 async fn disable<S: SqlStore>(
@@ -135,18 +158,28 @@ async fn refuse_overlap<C: Statements>(db: &mut C, path: &MountPath) -> Result<(
 }
 
 const MOUNTS: &str = "
-    SELECT id, path, created_at, description, default_key_type
+    SELECT id, path, created_at, description, default_key_type, upsert, cache_size, default_lease_seconds,
+           max_lease_seconds, listing_visibility
     FROM mounts WHERE disabled_at IS NULL ORDER BY path";
+
+const ENABLED_MOUNT: &str = "
+    SELECT id, path, created_at, description, default_key_type, upsert, cache_size, default_lease_seconds,
+           max_lease_seconds, listing_visibility
+    FROM mounts WHERE id = $1 AND disabled_at IS NULL";
 
 const ENABLED_PATHS: &str = "SELECT path FROM mounts WHERE disabled_at IS NULL";
 
 const NEXT_EPOCH: &str = "UPDATE mounts_epoch SET epoch = epoch + 1";
 
 const INSERT_MOUNT: &str = "
-    INSERT INTO mounts (id, path, created_at, description, default_key_type) VALUES ($1, $2, $3, $4, $5)";
+    INSERT INTO mounts (id, path, created_at, description, default_key_type, upsert, cache_size,
+                        default_lease_seconds, max_lease_seconds, listing_visibility)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
 const TUNE_MOUNT: &str = "
-    UPDATE mounts SET description = $2, default_key_type = $3 WHERE id = $1 AND disabled_at IS NULL";
+    UPDATE mounts SET description = $2, default_key_type = $3, upsert = $4, cache_size = $5,
+                      default_lease_seconds = $6, max_lease_seconds = $7, listing_visibility = $8
+    WHERE id = $1";
 
 const DISABLE_MOUNT: &str =
     "UPDATE mounts SET disabled_at = $2 WHERE path = $1 AND disabled_at IS NULL";

@@ -152,6 +152,7 @@ param_from! {
     &'a Option<CredentialHash>: value => Self::Bytes(value.as_ref().map(|hash| hash.0.as_slice()));
     &'a [u8; 16]: value => Self::Bytes(Some(value));
     &'a str: value => Self::Text(Some(value));
+    Option<&'a str>: value => Self::Text(value);
     &'a String: value => Self::Text(Some(value));
     &'a Option<String>: value => Self::Text(value.as_deref());
     &'a KeyName: value => value.as_str().into();

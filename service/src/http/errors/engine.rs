@@ -47,10 +47,13 @@ impl Problem {
     #[expect(clippy::too_many_lines, reason = "one row for each operation")]
     fn not_found(operation: Operation, name: &str) -> Self {
         match operation {
+            Operation::Encrypt => Self {
+                lacks_ring: true,
+                ..Self::bad("encryption key not found")
+            },
             Operation::DataKeyPlaintext
             | Operation::DataKeyWrapped
             | Operation::Decrypt
-            | Operation::Encrypt
             | Operation::Rewrap => Self::bad("encryption key not found"),
             Operation::KeyConfigure => {
                 Self::bad(format!("no existing key named {name} could be found"))
@@ -67,7 +70,10 @@ impl Problem {
             | Operation::AuthMountRead
             | Operation::AuthMountTune
             | Operation::AuthMountTuneRead
+            | Operation::CacheConfigRead
+            | Operation::CacheConfigWrite
             | Operation::Capabilities
+            | Operation::Hash
             | Operation::Health
             | Operation::Initialise
             | Operation::InitStatus
@@ -75,6 +81,8 @@ impl Problem {
             | Operation::KeyHistory
             | Operation::KeyList
             | Operation::KeyRead
+            | Operation::KeysConfigRead
+            | Operation::KeysConfigWrite
             | Operation::Leader
             | Operation::Limits
             | Operation::Metrics
@@ -86,6 +94,7 @@ impl Problem {
             | Operation::MountTune
             | Operation::MountTuneRead
             | Operation::MountsVisible
+            | Operation::PluginReload
             | Operation::PolicyDelete
             | Operation::PolicyList
             | Operation::PolicyRead
@@ -96,6 +105,7 @@ impl Problem {
             | Operation::QuotaList
             | Operation::QuotaRead
             | Operation::QuotaWrite
+            | Operation::Random
             | Operation::AuditDeviceChange
             | Operation::AuditDevices
             | Operation::AuditHash

@@ -9,8 +9,9 @@ pub(super) type Verbs = &'static [(Verb, Operation)];
 /// The paths of one mount, and the name in them.
 pub(super) fn mount_table<'a>(path: &[&'a str]) -> Option<(Verbs, Option<&'a str>)> {
     use Operation::{
-        DataKeyPlaintext, DataKeyWrapped, Decrypt, Encrypt, KeyConfigure, KeyCreate, KeyDelete,
-        KeyHistory, KeyList, KeyRead, KeyRotate, KeyTrim, Rewrap,
+        CacheConfigRead, CacheConfigWrite, DataKeyPlaintext, DataKeyWrapped, Decrypt, Encrypt,
+        KeyConfigure, KeyCreate, KeyDelete, KeyHistory, KeyList, KeyRead, KeyRotate, KeyTrim,
+        KeysConfigRead, KeysConfigWrite, Rewrap,
     };
     use Verb::{Delete, List, Read, Write};
     Some(match *path {
@@ -19,6 +20,8 @@ pub(super) fn mount_table<'a>(path: &[&'a str]) -> Option<(Verbs, Option<&'a str
         ["rewrap", name] => (&[(Write, Rewrap)], Some(name)),
         ["datakey", "plaintext", name] => (&[(Write, DataKeyPlaintext)], Some(name)),
         ["datakey", "wrapped", name] => (&[(Write, DataKeyWrapped)], Some(name)),
+        ["cache-config"] => (&[(Read, CacheConfigRead), (Write, CacheConfigWrite)], None),
+        ["config", "keys"] => (&[(Read, KeysConfigRead), (Write, KeysConfigWrite)], None),
         ["keys"] => (&[(List, KeyList)], None),
         ["keys", name] => (
             &[(Read, KeyRead), (Write, KeyCreate), (Delete, KeyDelete)],
@@ -38,7 +41,7 @@ pub(super) fn server_table<'p, 'a>(path: &'p [&'a str]) -> Option<(Verbs, &'p [&
         AuthMountDisable, AuthMountEnable, AuthMountList, AuthMountRead, AuthMountTune,
         AuthMountTuneRead, Health, InitStatus, Initialise, Leader, Limits, Metrics, MountDisable,
         MountEnable, MountList, MountOfPath, MountRead, MountTune, MountTuneRead, MountsVisible,
-        Seal, SealStatus, Unseal, Unwrap, Wrap, WrapLookUp, WrapRenew,
+        PluginReload, Seal, SealStatus, Unseal, Unwrap, Wrap, WrapLookUp, WrapRenew,
     };
     use Verb::{Delete, Read, Write};
     Some(match path {
@@ -76,6 +79,7 @@ pub(super) fn server_table<'p, 'a>(path: &'p [&'a str]) -> Option<(Verbs, &'p [&
             ],
             at,
         ),
+        ["sys", "plugins", "reload", "backend"] => (&[(Write, PluginReload)], &[]),
         ["sys", "wrapping", "wrap"] => (&[(Write, Wrap)], &[]),
         ["sys", "wrapping", "unwrap"] => (&[(Write, Unwrap)], &[]),
         ["sys", "wrapping", "lookup"] => (&[(Write, WrapLookUp), (Read, WrapLookUp)], &[]),

@@ -35,6 +35,8 @@ pub(crate) enum Target {
     Quota(KeyName),
     /// Tokens.
     Token(TokenCall),
+    /// What needs no ring.
+    Tool(ToolTarget),
 }
 
 impl Target {
@@ -63,6 +65,12 @@ impl Target {
                 call.role().and_then(named),
             ),
             Self::Quota(name) => (None, Some(Cow::Borrowed(name.as_str()))),
+            Self::Tool(tool) => (
+                tool.mount
+                    .as_ref()
+                    .map(|mount| Cow::Borrowed(mount.as_str())),
+                None,
+            ),
             Self::Capabilities(_) | Self::Server => (None, None),
         }
     }
@@ -93,7 +101,8 @@ impl Target {
             | Self::Path(_)
             | Self::Quota(_)
             | Self::Server
-            | Self::Token(_) => None,
+            | Self::Token(_)
+            | Self::Tool(_) => None,
         }
     }
 }
@@ -105,6 +114,15 @@ pub(crate) struct KeyTarget {
     pub(crate) mount: MountPath,
     /// The ring's address, for the engine.
     pub(crate) address: Address,
+}
+
+/// A hash or random bytes, with what the path says of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ToolTarget {
+    /// The mount it is asked of; absent below `sys/tools`.
+    pub(crate) mount: Option<MountPath>,
+    /// The segments behind the tool's name, which a caller may leave out.
+    pub(crate) rest: Vec<String>,
 }
 
 /// A path below an auth mount.

@@ -106,6 +106,39 @@ const ROWS: &[(Verb, &str, Operation)] = &[
         "/v1/transit/datakey/wrapped/k",
         Operation::DataKeyWrapped,
     ),
+    (Verb::Write, "/v1/transit/hash", Operation::Hash),
+    (Verb::Write, "/v1/sys/tools/hash/sha2-256", Operation::Hash),
+    (Verb::Write, "/v1/transit/random", Operation::Random),
+    (
+        Verb::Write,
+        "/v1/sys/tools/random/platform/32",
+        Operation::Random,
+    ),
+    (
+        Verb::Read,
+        "/v1/transit/cache-config",
+        Operation::CacheConfigRead,
+    ),
+    (
+        Verb::Write,
+        "/v1/transit/cache-config",
+        Operation::CacheConfigWrite,
+    ),
+    (
+        Verb::Read,
+        "/v1/transit/config/keys",
+        Operation::KeysConfigRead,
+    ),
+    (
+        Verb::Write,
+        "/v1/transit/config/keys",
+        Operation::KeysConfigWrite,
+    ),
+    (
+        Verb::Write,
+        "/v1/sys/plugins/reload/backend",
+        Operation::PluginReload,
+    ),
     (Verb::List, "/v1/transit/keys", Operation::KeyList),
     (Verb::List, "/v1/transit/keys/", Operation::KeyList),
     (Verb::Read, "/v1/transit/keys/k", Operation::KeyRead),
@@ -331,6 +364,28 @@ fn paths_that_lead_nowhere_say_why() {
             assert_eq!(find(verb, path), Err(expected), "{path}");
         }
     }
+}
+
+#[test]
+fn hashes_and_random_bytes_are_asked_for_by_writing_with_what_the_path_leaves_open() {
+    use RouteFault::{TrailingSlash, UnsupportedOperation, UnsupportedPath};
+    for (verb, path, expected) in [
+        (Verb::Read, "/v1/transit/hash", UnsupportedOperation),
+        (Verb::Delete, "/v1/sys/tools/random/5", UnsupportedOperation),
+        (Verb::Write, "/v1/transit/random/", TrailingSlash),
+        (Verb::Write, "/v1/sys/tools", UnsupportedPath),
+        (Verb::Write, "/v1/transit/tools/hash", UnsupportedPath),
+    ] {
+        assert_eq!(find(verb, path), Err(expected), "{path}");
+    }
+    let Target::Tool(tool) = find(Verb::Write, "/v1/team/payments/hash/a%2Fb//c")
+        .unwrap()
+        .target
+    else {
+        panic!("it is a tool");
+    };
+    assert_eq!(tool.mount, MountPath::parse("team/payments"));
+    assert_eq!(tool.rest, ["a", "b", "c"]);
 }
 
 #[test]

@@ -17,6 +17,14 @@ path "sys/capabilities-self" {
     capabilities = ["update"]
 }
 
+# Tokens may have things hashed, which needs no key.
+path "sys/tools/hash" {
+    capabilities = ["update"]
+}
+path "sys/tools/hash/*" {
+    capabilities = ["update"]
+}
+
 # Tokens may wrap values, look up how long wrapping tokens live, and unwrap.
 path "sys/wrapping/wrap" {
     capabilities = ["update"]

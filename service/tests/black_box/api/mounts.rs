@@ -222,3 +222,105 @@ fn a_disabled_mount_answers_no_more_and_is_restored_with_its_keys() {
     let app = config.serve(&token);
     assert_eq!(app.open("orders", &sealed), "aGVsbG8=");
 }
+
+#[test]
+fn settings_kept_for_clients_are_shown_again_also_after_a_restart() {
+    let home = Home::new();
+    let config = home.config(&Store::Sqlite, "");
+    let token = config.init();
+    let app = config.serve(&token);
+    let enabled = app.enable_mount(
+        "kept",
+        json!({
+            "type": "transit",
+            "config": {"default_lease_ttl": "3600s", "max_lease_ttl": "24h", "listing_visibility": "hidden"},
+        }),
+    );
+    assert_eq!(enabled.status, 204, "{}", enabled.text());
+    let cache = || app.get("kept/cache-config").data();
+    assert_eq!(cache(), json!({"size": 0}));
+    for size in [json!(123), json!("10"), json!(0), json!(500)] {
+        let number: u64 = size.to_string().replace('"', "").parse().unwrap();
+        let answer = app.post("kept/cache-config", json!({"size": size}));
+        assert_eq!(answer.data(), json!({"size": number}));
+        assert_eq!(cache(), json!({"size": number}));
+    }
+    let expected = "size must be 0 or a value greater or equal to 10".to_owned();
+    for size in [1, 9, -1] {
+        let answer = app.post("kept/cache-config", json!({"size": size}));
+        assert_eq!(answer.refusal(), (400, expected.clone()), "{size}");
+    }
+    app.post("kept/config/keys", json!({"disable_upsert": false}));
+    let tuned = app.tune_mount("kept", json!({"default_lease_ttl": "7200s"}));
+    assert_eq!(tuned.status, 204, "{}", tuned.text());
+    app.stop();
+    let app = config.serve(&token);
+    let shown = app.get("sys/mounts/kept").data()["config"].clone();
+    let expected = json!({
+        "default_lease_ttl": 7200,
+        "force_no_cache": false,
+        "listing_visibility": "hidden",
+        "max_lease_ttl": 86400,
+    });
+    assert_eq!(shown, expected);
+    let tuning = app.get("sys/mounts/kept/tune").data();
+    assert_eq!(tuning["default_lease_ttl"], 7200);
+    assert_eq!(tuning["listing_visibility"], "hidden");
+    assert_eq!(app.get("kept/cache-config").data(), json!({"size": 500}));
+    let upsert = app.get("kept/config/keys").data();
+    assert_eq!(upsert, json!({"disable_upsert": false}));
+    let untouched = app.get("sys/mounts/transit").data()["config"].clone();
+    assert_eq!(untouched["default_lease_ttl"], 0);
+    assert_eq!(untouched["listing_visibility"], json!(null));
+}
+
+#[test]
+fn settings_changed_at_the_same_time_are_all_kept() {
+    let app = TestApp::shared();
+    app.enable_mount("at-once", json!({"type": "transit"}));
+    std::thread::scope(|scope| {
+        for (path, body) in [
+            ("sys/mounts/at-once/tune", json!({"description": "x"})),
+            ("sys/mounts/at-once/tune", json!({"max_lease_ttl": "5h"})),
+            (
+                "sys/mounts/at-once/tune",
+                json!({"default_key_type": "aes128-gcm96"}),
+            ),
+            ("at-once/config/keys", json!({})),
+            ("at-once/cache-config", json!({"size": 77})),
+        ] {
+            let app = &app;
+            scope.spawn(move || assert!(app.post(path, body).status < 300, "{path}"));
+        }
+    });
+    let mount = app.get("sys/mounts/at-once").data();
+    assert_eq!(mount["description"], "x");
+    assert_eq!(mount["config"]["max_lease_ttl"], 5 * 3600);
+    assert_eq!(mount["options"]["default_key_type"], "aes128-gcm96");
+    assert_eq!(
+        app.get("at-once/config/keys").data()["disable_upsert"],
+        false
+    );
+    assert_eq!(app.get("at-once/cache-config").data()["size"], 77);
+}
+
+#[test]
+fn strangers_see_the_mounts_that_are_meant_for_them() {
+    let app = TestApp::fresh(&[]);
+    let seen = || {
+        let answer = app.anonymous("GET", "sys/internal/ui/mounts").send();
+        answer.data()["secret"].clone()
+    };
+    let body = json!({"type": "transit", "description": "for all", "config": {"listing_visibility": "unauth"}});
+    assert_eq!(app.enable_mount("open", body).status, 204);
+    let expected = json!({"open/": {"type": "transit", "description": "for all", "options": null}});
+    assert_eq!(seen(), expected);
+    let unknown = app.tune_mount("open", json!({"listing_visibility": "all"}));
+    assert_eq!(
+        unknown.refusal(),
+        (400, "invalid listing_visibility".to_owned())
+    );
+    assert_eq!(seen(), expected);
+    app.tune_mount("open", json!({"listing_visibility": "hidden"}));
+    assert_eq!(seen(), json!({}));
+}

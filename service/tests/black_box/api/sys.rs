@@ -171,3 +171,25 @@ fn unknown_paths_of_the_server_are_unsupported() {
     let expected = "no handler for route \"auth/approle/login\". route entry not found.";
     assert_eq!(login.refusal(), (404, expected.to_owned()));
 }
+
+#[test]
+fn plugins_are_reloaded_in_word_only() {
+    let app = TestApp::shared();
+    let reload = |body: Value| app.post("sys/plugins/reload/backend", body);
+    for body in [
+        json!({"mounts": ["transit"]}),
+        json!({"plugin": "transit", "scope": "global"}),
+    ] {
+        let answer = reload(body);
+        assert_eq!(answer.data()["reload_id"], answer.json()["request_id"]);
+    }
+    for (body, expected) in [
+        (json!({}), "plugin or mounts must be provided"),
+        (
+            json!({"plugin": "transit", "mounts": "transit"}),
+            "plugin and mounts cannot be set together",
+        ),
+    ] {
+        assert_eq!(reload(body).refusal(), (400, expected.to_owned()));
+    }
+}

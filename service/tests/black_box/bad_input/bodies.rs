@@ -23,6 +23,11 @@ fn writes(key: &str) -> Vec<String> {
         "sys/mounts/never-mounted",
         "sys/mounts/transit/tune",
         "sys/capabilities-self",
+        "sys/plugins/reload/backend",
+        "sys/tools/hash",
+        "transit/cache-config",
+        "transit/config/keys",
+        "transit/random",
     ];
     let server = server.map(str::to_owned);
     of(key)

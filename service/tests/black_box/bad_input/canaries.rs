@@ -7,7 +7,7 @@ use crate::app::TestApp;
 /// Stands in fields of every kind. Contains what base64 has and what a name cannot have.
 const CANARY: &str = "Q0FOQVJZ+Q0FOQVJZ/Q0FOQVJZ=";
 
-const FIELDS: [(&str, &[&str]); 10] = [
+const FIELDS: [(&str, &[&str]); 15] = [
     (
         "transit/keys/canary-new",
         &[
@@ -85,6 +85,14 @@ const FIELDS: [(&str, &[&str]); 10] = [
             "plaintext",
         ],
     ),
+    ("transit/config/keys", &["disable_upsert"]),
+    ("transit/cache-config", &["size"]),
+    ("sys/plugins/reload/backend", &["plugin", "mounts", "scope"]),
+    (
+        "transit/hash",
+        &["input", "algorithm", "format", "urlalgorithm"],
+    ),
+    ("transit/random", &["bytes", "format", "source", "urlbytes"]),
     (
         "sys/mounts/canary-mount",
         &[
@@ -93,6 +101,9 @@ const FIELDS: [(&str, &[&str]); 10] = [
             "config",
             "options",
             "default_key_type",
+            "default_lease_ttl",
+            "max_lease_ttl",
+            "listing_visibility",
             "local",
         ],
     ),

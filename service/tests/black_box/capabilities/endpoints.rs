@@ -57,6 +57,17 @@ const ENDPOINTS: &[Endpoint] = &[
     plain("transit/keys/k/rotate", WRITE),
     plain("transit/keys/k/trim", WRITE),
     plain("transit/keys/k/history", READ),
+    plain("transit/cache-config", READ_WRITE),
+    plain("transit/config/keys", READ_WRITE),
+    plain("sys/plugins/reload/backend", WRITE),
+    plain("transit/hash", WRITE),
+    plain("transit/hash/sha2-256", WRITE),
+    plain("transit/random", WRITE),
+    plain("transit/random/platform/many", WRITE),
+    plain("sys/tools/hash", WRITE),
+    plain("sys/tools/hash/sha2-256", WRITE),
+    plain("sys/tools/random", WRITE),
+    plain("sys/tools/random/seal", WRITE),
     plain("sys/limits", READ),
     plain("sys/metrics", READ),
     plain("sys/internal/ui/mounts/transit", READ),
@@ -336,7 +347,7 @@ fn creating_and_updating_by_encrypt_are_told_apart_by_what_is_there() {
     assert_denied(&encrypt(&create, "there"), "create where it is");
     assert_denied(&encrypt(&update, "new"), "update where it is not");
     assert_eq!(encrypt(&update, "there").status, 200);
-    // It is let in, and told that nothing is created by encrypting here.
+    // It is let in, and told that nothing is created by encrypting on this mount.
     let answer = encrypt(&create, "new").refusal();
     assert_eq!(answer, (400, "encryption key not found".to_owned()));
     app.create("new", "").data();
