@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use keyring::algorithm::CipherType;
+use keyring::algorithm::{CipherType, KeyType};
 use keyring::clock::{Clock, SystemClock};
 use keyring::job::{Job, OpenInput, SealInput};
 use keyring::store::memory::MemoryStore;
@@ -56,7 +56,8 @@ impl Fixture {
     }
 
     /// A new ring of this type.
-    pub fn ring(&self, key_type: CipherType) -> Address {
+    pub fn ring(&self, key_type: impl Into<KeyType>) -> Address {
+        let key_type = key_type.into();
         let at = self.engine.at(key_type.name());
         self.create(&at, key_type);
         at
@@ -66,7 +67,7 @@ impl Fixture {
     /// the ciphertext of its first.
     pub fn ring_of(&self, versions: u32) -> (Address, String) {
         let at = self.engine.at(&format!("versions-{versions}"));
-        self.create(&at, CipherType::Aes256GcmSiv);
+        self.create(&at, CipherType::Aes256GcmSiv.into());
         self.runtime.block_on(async {
             let sealed = self.engine.encrypt(&at, b"sealed with the first version");
             let sealed = sealed.await.expect("the engine encrypts");
@@ -78,7 +79,7 @@ impl Fixture {
         })
     }
 
-    fn create(&self, at: &Address, key_type: CipherType) {
+    fn create(&self, at: &Address, key_type: KeyType) {
         let new = NewRing {
             key_type: Some(key_type),
             ..NewRing::default()
