@@ -241,6 +241,10 @@ impl Operation {
                 | Self::AuthMountEnable
                 | Self::AuthMountTune
                 | Self::CacheConfigWrite
+                | Self::CertificateSet
+                | Self::DeriveKey
+                | Self::Import
+                | Self::ImportVersion
                 | Self::KeyConfigure
                 | Self::KeyCreate
                 | Self::KeyDelete
