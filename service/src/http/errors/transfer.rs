@@ -11,6 +11,9 @@ impl Problem {
     pub(super) fn transfer(operation: Operation, error: &TransferError) -> Self {
         let text = error.to_string();
         match error {
+            TransferError::NotExportable if operation == Operation::ByokExport => {
+                Self::bad("key is not exportable")
+            }
             TransferError::BelowMinimum
             | TransferError::NotCertified
             | TransferError::NotEncrypting
@@ -42,6 +45,7 @@ impl Problem {
             | TransferError::BackupDisallowed
             | TransferError::Byok(_)
             | TransferError::Convergent
+            | TransferError::DestinationAside
             | TransferError::Exists
             | TransferError::Export(_)
             | TransferError::ExportDisallowed
@@ -55,6 +59,7 @@ impl Problem {
             | TransferError::PublicNotTaken
             | TransferError::ReadKey(_)
             | TransferError::RestoreOver(_)
+            | TransferError::SourceAside
             | TransferError::VersionsNotTaken => Self::multi(text),
         }
     }
