@@ -54,14 +54,13 @@ impl Lifecycle {
         };
         let key_size = checked_kind(&new, key_type)?;
         let made = (new, key_size, import.allow_rotation);
-        self.found_ring(at, import, brought, made, by).await
+        self.found_ring(at, (import, brought), made, by).await
     }
 
     async fn found_ring(
         &self,
         at: &Address,
-        import: &NewImport,
-        brought: Brought,
+        (import, brought): (&NewImport, Brought),
         (new, key_size, allow_rotation): (NewRing, Option<u32>, bool),
         by: &Provenance,
     ) -> Result<(), Error> {
@@ -140,7 +139,7 @@ impl Lifecycle {
             let kind = (loaded.ring.key_type, loaded.ring.derived);
             let brought = self.brought(at.mount, kind, source).await?;
             let done = match self.completed(&loaded, &brought, asked).await? {
-                Some(row) => self.complete(&place, &loaded, row, brought, by).await,
+                Some(row) => self.complete(&place, &loaded, (row, brought), by).await,
                 None => {
                     self.add(&place, &loaded, (brought, Origin::Imported), by)
                         .await
@@ -197,8 +196,7 @@ impl Lifecycle {
         &self,
         place: &Place<'_>,
         loaded: &LoadedRing,
-        row: StoredVersion,
-        brought: Brought,
+        (row, brought): (StoredVersion, Brought),
         by: &Provenance,
     ) -> Result<(), Error> {
         let ring = &loaded.ring;
@@ -296,7 +294,7 @@ impl Lifecycle {
                 ..NewImport::default()
             };
             let made = (NewRing::default(), None, false);
-            return self.found_ring(at, &import, brought, made, by).await;
+            return self.found_ring(at, (&import, brought), made, by).await;
         }
         let loaded = self.read(at).await?;
         if loaded.ring.key_type != KeyType::Cipher(cipher) || !loaded.ring.journey.imported {
