@@ -240,6 +240,7 @@ impl Operation {
             Self::AuthMountDisable
                 | Self::AuthMountEnable
                 | Self::AuthMountTune
+                | Self::Backup
                 | Self::CacheConfigWrite
                 | Self::CertificateSet
                 | Self::DeriveKey
