@@ -26,6 +26,7 @@ mod client;
 mod clients;
 mod durability;
 mod identity;
+mod mount;
 mod pkcs11;
 mod quotas;
 mod restart;

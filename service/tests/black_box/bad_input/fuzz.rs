@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 
-use super::mount::Mount;
 use crate::client::{Answer, Wire};
+use crate::mount::{Mount, patiently};
 
 /// A ring for each type, and for each way of using one that makes a difference. The two long ones of RSA are like the short one.
 const RINGS: [(&str, &str); 15] = [
@@ -53,7 +53,7 @@ impl Target {
     /// that it answers mistakes of callers with.
     fn send(&self, what: &str, body: &str) -> Answer {
         let request = self.mount.request(what).body(body);
-        let answer = request.send_over(&mut self.wire.borrow_mut()).unwrap();
+        let answer = patiently(|| request.send_over(&mut self.wire.borrow_mut()).unwrap());
         let text = answer.text();
         let is_known = match answer.status {
             200 | 204 | 400 => true,
