@@ -756,6 +756,56 @@ async fn keys_that_cannot_do_something_are_not_asked_to() {
     }
 }
 
+fn set_aside<T: std::fmt::Debug>(what: &str, result: &Result<T, Error>) {
+    let refused = matches!(result, Err(Error::Rule(RuleViolation::SoftDeleted)));
+    assert!(refused, "{what}: {result:?}");
+}
+
+#[tokio::test]
+async fn a_ring_that_is_set_aside_keeps_everything_and_serves_nothing_until_it_is_back() {
+    let engine = TestEngine::in_memory().await;
+    let transit = &engine.transit;
+    // RSA keys do all that there is to do.
+    let at = engine.create("ring", &of_type(PairType::Rsa2048)).await;
+    let sealed = engine.encrypt(&at, b"x").await.unwrap();
+    let signed = tag(&engine, &at, signature(), MESSAGE).await.text;
+    let (ring, changed) = transit.set_aside(&at, true, &by_hand()).await.unwrap();
+    assert!(ring.ring.soft_deleted && changed);
+
+    let cold = engine.another_node(quick()).await;
+    for node in [&engine, &cold] {
+        let transit = &node.transit;
+        set_aside("encrypt", &transit.encrypt(&at, sealing(b"x", b"")).await);
+        let opened = || opening(&sealed, (b"", None));
+        set_aside("decrypt", &transit.decrypt(&at, opened()).await);
+        set_aside("rewrap", &transit.rewrap(&at, opened()).await);
+        for kind in [signature(), HMAC] {
+            let job = TagJob {
+                kind,
+                key_version: 0,
+                items: vec![Ok(input(MESSAGE))],
+            };
+            set_aside("tag", &transit.tag(&at, job).await);
+            let job = CheckJob {
+                kind,
+                items: vec![TaggedInput::decode(input(MESSAGE), &signed, kind)],
+            };
+            set_aside("check", &transit.check(&at, job).await);
+        }
+        set_aside("rotate", &transit.rotate(&at, None, &by_hand()).await);
+    }
+    let (ring, changed) = transit.set_aside(&at, true, &by_hand()).await.unwrap();
+    assert!(ring.ring.soft_deleted && !changed, "twice is once");
+    engine.configure(&at, &PolicyChange::default()).await;
+
+    let (ring, changed) = transit.set_aside(&at, false, &by_hand()).await.unwrap();
+    assert!(!ring.ring.soft_deleted && changed);
+    assert_eq!(engine.decrypt(&at, &sealed).await.unwrap(), base64(b"x"));
+    let checked = check(&engine, &at, signature(), (MESSAGE, &signed)).await;
+    assert_eq!(checked, Ok(true));
+    engine.rotate(&at).await;
+}
+
 #[tokio::test]
 async fn key_sizes_are_for_keys_of_type_hmac_which_need_one_of_32_to_512_bytes() {
     use RuleViolation::{KeySizeMissing, KeySizeNotTaken, KeySizeOutOfRange};
