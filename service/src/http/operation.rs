@@ -240,7 +240,12 @@ impl Operation {
             Self::AuthMountDisable
                 | Self::AuthMountEnable
                 | Self::AuthMountTune
+                | Self::Backup
                 | Self::CacheConfigWrite
+                | Self::CertificateSet
+                | Self::DeriveKey
+                | Self::Import
+                | Self::ImportVersion
                 | Self::KeyConfigure
                 | Self::KeyCreate
                 | Self::KeyDelete
