@@ -57,8 +57,11 @@ impl Lifecycle {
         let spki = latest.public_key.as_deref().filter(|_| is_rsa);
         let spki = spki.ok_or(TransferError::Byok(byok::ByokError::NotRsa))?;
         let ring = self.read(source).await?.ring;
-        if wrapping.ring.soft_deleted || ring.soft_deleted {
-            return Err(RuleViolation::SoftDeleted.into());
+        if wrapping.ring.soft_deleted {
+            return Err(TransferError::DestinationAside.into());
+        }
+        if ring.soft_deleted {
+            return Err(TransferError::SourceAside.into());
         }
         if !ring.policy.exportable {
             return Err(TransferError::NotExportable.into());

@@ -46,7 +46,8 @@ impl Lifecycle {
         if self.is_there(at).await? {
             return Err(TransferError::Exists.into());
         }
-        let brought = self.brought(at.mount, key_type, &import.source).await?;
+        let kind = (key_type, import.new.derived);
+        let brought = self.brought(at.mount, kind, &import.source).await?;
         let new = NewRing {
             key_size: (key_type == KeyType::Hmac).then(|| length(&brought.key)),
             ..import.new.clone()
@@ -134,7 +135,8 @@ impl Lifecycle {
                 loaded => loaded?,
             };
             may_import(&loaded.ring)?;
-            let brought = self.brought(at.mount, loaded.ring.key_type, source).await?;
+            let kind = (loaded.ring.key_type, loaded.ring.derived);
+            let brought = self.brought(at.mount, kind, source).await?;
             let done = match self.completed(&loaded, &brought, asked).await? {
                 Some(row) => self.complete(&place, &loaded, (row, brought), by).await,
                 None => {
@@ -331,12 +333,14 @@ impl Lifecycle {
     async fn brought(
         &self,
         mount: MountId,
-        key_type: KeyType,
+        (key_type, derived): (KeyType, bool),
         source: &KeySource,
     ) -> Result<Brought, Error> {
         match source {
             KeySource::Public(pem) => {
-                let pair = key_type.pair().ok_or(TransferError::PublicNotTaken)?;
+                // Nothing is derived from a public key alone.
+                let pair = key_type.pair().filter(|_| !derived);
+                let pair = pair.ok_or(TransferError::PublicNotTaken)?;
                 let public_key = read_public_pem(pair, pem).map_err(TransferError::from)?;
                 Ok(Brought {
                     key: SecretBytes::default(),

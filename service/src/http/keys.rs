@@ -93,7 +93,7 @@ pub(super) async fn read(request: &Request<'_>, key: &KeyTarget) -> Answer {
         .on_ring(key, |engine, at| async move {
             let described = engine.describe(&at).await?;
             let derived = match context {
-                Some(context) if described.ring.derived && described.ring.key_type.signs() => {
+                Some(context) if derives_public_keys(&described) => {
                     engine.derived_public_keys(&at, context).await?
                 }
                 Some(_) | None => Vec::new(),
@@ -103,6 +103,12 @@ pub(super) async fn read(request: &Request<'_>, key: &KeyTarget) -> Answer {
         .await?;
     let shown = view::ring_with(&described, &derived);
     Ok(Reply::data(request.id, &shown, &[]))
+}
+
+/// Not while the ring is set aside: it can still be read, and uses no key.
+const fn derives_public_keys(described: &Description) -> bool {
+    let ring = &described.ring;
+    ring.derived && ring.key_type.signs() && !ring.soft_deleted
 }
 
 /// The context for which derived public keys are asked; base64 in the query.

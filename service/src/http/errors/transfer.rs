@@ -10,6 +10,9 @@ use crate::http::operation::Operation;
 impl Problem {
     /// Why a key was not brought in or given out.
     pub(super) fn transfer(operation: Operation, error: &TransferError) -> Self {
+        if *error == TransferError::NotExportable && operation == Operation::ByokExport {
+            return Self::bad("key is not exportable");
+        }
         let text = error.to_string();
         if is_plain(operation, error) {
             Self::bad(text)
@@ -41,6 +44,7 @@ fn is_plain(operation: Operation, error: &TransferError) -> bool {
         | TransferError::Backup(_)
         | TransferError::BackupDisallowed
         | TransferError::Convergent
+        | TransferError::DestinationAside
         | TransferError::Exists
         | TransferError::Export(_)
         | TransferError::ExportDisallowed
@@ -53,6 +57,7 @@ fn is_plain(operation: Operation, error: &TransferError) -> bool {
         | TransferError::PublicNotTaken
         | TransferError::ReadKey(_)
         | TransferError::RestoreOver(_)
+        | TransferError::SourceAside
         | TransferError::VersionsNotTaken => false,
     }
 }
