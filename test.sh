@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs all tests, on Debian with a Rust toolchain and a C compiler. What they need besides is installed first,
-# if it is missing: SoftHSM, PostgreSQL (the tests start their own, nothing of the system's is touched), Python.
+# if it is missing: SoftHSM, PostgreSQL (the tests start their own, nothing of the system's is touched), Python, Node.
+# With a Go that is new enough (its clients say which) those clients are tested too; none is installed.
 #
 #   ./test.sh          every test, with counts that end in minutes
 #   ./test.sh --full   the expensive ones too: 200 kills, all interleavings
@@ -23,10 +24,16 @@ has_venv() {
     python3 -c 'import ensurepip, venv' 2>/dev/null
 }
 
+# Debian has npm in a package of its own.
+has_node() {
+    command -v node >/dev/null && command -v npm >/dev/null
+}
+
 missing=()
 command -v softhsm2-util >/dev/null || missing+=(softhsm2)
 has_postgres || missing+=(postgresql)
 has_venv || missing+=(python3-venv)
+has_node || missing+=(nodejs npm)
 
 if ((${#missing[@]})); then
     if command -v apt-get >/dev/null; then

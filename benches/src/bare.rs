@@ -49,13 +49,13 @@ impl Bare {
                 (PairType::MlDsa44, _) => (ml_dsa(&ML_DSA_44_SIGNING, pkcs8), &ML_DSA_44),
                 (PairType::MlDsa65, _) => (ml_dsa(&ML_DSA_65_SIGNING, pkcs8), &ML_DSA_65),
                 (PairType::MlDsa87, _) => (ml_dsa(&ML_DSA_87_SIGNING, pkcs8), &ML_DSA_87),
-                (PairType::Rsa2048 | PairType::Rsa3072 | PairType::Rsa4096, RsaScheme::Pss) => {
-                    (rsa(&PSS_SIGNING, pkcs8), &PSS_VERIFYING)
-                }
                 (
                     PairType::Rsa2048 | PairType::Rsa3072 | PairType::Rsa4096,
                     RsaScheme::Pkcs1v15,
                 ) => (rsa(&RSA_PKCS1_SHA256, pkcs8), &RSA_PKCS1_2048_8192_SHA256),
+                (PairType::Rsa2048 | PairType::Rsa3072 | PairType::Rsa4096, _) => {
+                    (rsa(&PSS_SIGNING, pkcs8), &PSS_VERIFYING)
+                }
             };
         let public = ParsedPublicKey::new(verifying, spki).expect("a public key");
         Self { signing, public }

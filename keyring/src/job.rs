@@ -307,6 +307,15 @@ impl Summary {
         self.versions = Some((low.min(version), high.max(version)));
     }
 
+    /// Counts one item more: the version that did it, or that it failed.
+    pub fn add(&mut self, version: Option<Version>) {
+        self.items += 1;
+        match version {
+            Some(version) => self.add_version(version),
+            None => self.failed += 1,
+        }
+    }
+
     /// One item that was done with this version.
     pub fn of_one(version: Version) -> Self {
         Self {
@@ -412,9 +421,7 @@ mod tests {
                 [
                     ItemError::Plaintext(_),
                     ItemError::VersionNegative,
-                    ItemError::VersionAboveLatest {
-                        latest: Version::FIRST,
-                    },
+                    ItemError::VersionAboveLatest { .. },
                     ItemError::MissingContext,
                     ItemError::Context(_),
                 ]

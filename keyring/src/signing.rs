@@ -133,6 +133,39 @@ impl DataPath {
         self.each(kind, size, job.items, work).await
     }
 
+    /// The public key that each version of a ring derives for a context, in base64.
+    pub(crate) async fn derived_public_keys(
+        &self,
+        at: &Address,
+        context: SecretBytes,
+    ) -> Result<Vec<(Version, String)>, Error> {
+        let latest = self.keys_for(at, || [Use::sealing(0)].into_iter()).await?;
+        let numbers = latest.ring.min_decryption.number()..=latest.ring.latest.number();
+        let uses = || {
+            numbers
+                .clone()
+                .map(|number| Use::opening(Version::new(number)))
+        };
+        let keys = self.keys_for(at, uses).await?;
+        let derive = move || {
+            let derived = keys
+                .versions
+                .iter()
+                .filter_map(|version| match &version.key {
+                    OpenKey::Root(root) => {
+                        let pair = derived_pair(root, context.expose_secret()).ok()?;
+                        Some((
+                            version.version,
+                            STANDARD.encode_to_string(pair.raw_ed25519_public()?),
+                        ))
+                    }
+                    OpenKey::Hmac | OpenKey::Pair(_) | OpenKey::Ready(_) => None,
+                });
+            derived.collect()
+        };
+        self.workers.run(derive).await
+    }
+
     /// Whether each signature or HMAC belongs to its input.
     pub(crate) async fn check(
         &self,

@@ -599,6 +599,15 @@ impl Transit {
         self.data.run(Verb::Rewrap, at, job)
     }
 
+    /// Base64 of the public key that each version of a ring derives for a context; those that decrypt, in order.
+    pub async fn derived_public_keys(
+        &self,
+        at: &Address,
+        context: SecretBytes,
+    ) -> Result<Vec<(Version, String)>, Error> {
+        self.data.derived_public_keys(at, context).await
+    }
+
     /// Signs every input of the job, or makes its HMAC.
     pub async fn tag(
         &self,

@@ -83,14 +83,14 @@ impl Open {
         self.drawn_since(before)
     }
 
-    /// A version's DEK, key and HMAC key are drawn one after the other, and last but for a nonce.
+    /// A version's key, HMAC key and DEK are drawn one after the other, and last but for a nonce.
     fn drawn_since(&self, before: usize) -> Secrets {
         let draws = self.entropy.masked_draws().split_off(before);
         let last: [Vec<u8>; 4] = draws
             .last_chunk()
             .cloned()
             .expect("a version is made of four draws");
-        let [dek, key, hmac_key, nonce] = last;
+        let [key, hmac_key, dek, nonce] = last;
         assert_eq!((dek.len(), hmac_key.len(), nonce.len()), (32, 32, 12));
         Secrets { dek, key, hmac_key }
     }

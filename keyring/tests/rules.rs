@@ -7,6 +7,7 @@ use keyring::job::{Job, OpenInput, SealInput};
 use keyring::policy::PolicyChange;
 use keyring::test_support::engine::{TestEngine, base64, by_hand, only, quick};
 use keyring::transit::{Address, NewDataKey, NewRing};
+use keyring::version::Version;
 
 const NO_CHANGE: PolicyChange = PolicyChange {
     min_decryption: None,
@@ -113,6 +114,12 @@ impl Ring {
     }
 }
 
+/// The refusal of a version above this latest one.
+fn above(latest: u32) -> ItemError {
+    let latest = Version::new(latest).expect("not zero");
+    ItemError::VersionAboveLatest { latest }
+}
+
 /// The version of the one item, or its error.
 fn outcome(outcomes: Result<keyring::job::Outcomes, Error>) -> Result<i64, ItemError> {
     let outcomes = outcomes.expect("the job runs");
@@ -122,8 +129,9 @@ fn outcome(outcomes: Result<keyring::job::Outcomes, Error>) -> Result<i64, ItemE
 
 #[tokio::test]
 async fn each_operation_does_with_a_version_in_each_state_what_the_table_says() {
-    use ItemError::{TooNew, TooOld, VersionAboveLatest, VersionBelowMinimum, VersionNegative};
+    use ItemError::{TooNew, TooOld, VersionBelowMinimum, VersionNegative};
     let ring = Ring::new().await;
+    let above_latest = above(7);
     // version, encrypt and data key and rewrap to, decrypt and rewrap from
     let table = [
         (0, Ok(LATEST), None),
@@ -138,15 +146,11 @@ async fn each_operation_does_with_a_version_in_each_state_what_the_table_says() 
         (5, Ok(5), Some(Ok(5))),
         (CURRENT, Ok(CURRENT), Some(Ok(CURRENT))),
         (LATEST, Ok(LATEST), Some(Ok(LATEST))),
-        (FUTURE, Err(VersionAboveLatest), Some(Err(TooNew))),
-        (
-            i64::from(u32::MAX),
-            Err(VersionAboveLatest),
-            Some(Err(TooNew)),
-        ),
+        (FUTURE, Err(above_latest), Some(Err(TooNew))),
+        (i64::from(u32::MAX), Err(above_latest), Some(Err(TooNew))),
         (NEGATIVE, Err(VersionNegative), None),
         (i64::MIN, Err(VersionNegative), None),
-        (i64::MAX, Err(VersionAboveLatest), None),
+        (i64::MAX, Err(above_latest), None),
     ];
     let cold = ring.engine.another_node(quick()).await;
     for node in [&ring.engine, &cold] {
@@ -202,7 +206,7 @@ async fn without_a_minimum_for_encryption_an_archived_version_is_no_such_version
             "requested version for encryption is negative",
         ),
         (
-            ItemError::VersionAboveLatest,
+            above(7),
             "requested version for encryption is higher than the latest key version",
         ),
         (

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyring::algorithm::CipherType;
+use keyring::algorithm::KeyType;
 use keyring::binding::Origin;
 use keyring::clock::{SystemClock, Timestamp};
 use keyring::derive::material_key;
@@ -289,6 +289,8 @@ fn changed_versions(row: &StoredVersion) -> Vec<(&'static str, StoredVersion)> {
         wrapped,
         material,
         created_at,
+        public_key: _,
+        certificate_chain: _,
         mac,
     } = row;
     let mut changed = Vec::new();
@@ -409,7 +411,7 @@ fn changed_identities(row: &StoredRing) -> Vec<(&'static str, StoredRing)> {
             add("name", &|row| row.name = name.clone());
         }
     }
-    for key_type in CipherType::ALL
+    for key_type in KeyType::ALL
         .into_iter()
         .filter(|other| *other != row.key_type)
     {

@@ -32,6 +32,9 @@ pub enum SignError {
     /// The prehashed input cannot be a hash: RSA takes exactly the hash's length, P-521 at most 64 bytes.
     #[error("prehashed input does not have the length of the hash")]
     DigestLength,
+    /// A padding that nobody here knows.
+    #[error("unsupported rsa signature algorithm")]
+    Scheme,
     /// The library refused.
     #[error("signing failed")]
     Failed,
@@ -58,6 +61,9 @@ pub enum VerifyError {
     /// The prehashed input cannot be a hash: RSA takes exactly the hash's length, P-521 at most 64 bytes.
     #[error("prehashed input does not have the length of the hash")]
     DigestLength,
+    /// A padding that nobody here knows.
+    #[error("unsupported rsa signature algorithm")]
+    Scheme,
 }
 
 /// Nothing was encrypted or decrypted.
@@ -83,6 +89,7 @@ pub(super) enum Refused {
     HashNotSupported,
     SaltLength(u32),
     DigestLength,
+    Scheme,
 }
 
 impl From<Refused> for SignError {
@@ -91,6 +98,7 @@ impl From<Refused> for SignError {
             Refused::HashNotSupported => Self::HashNotSupported,
             Refused::SaltLength(length) => Self::SaltLength(length),
             Refused::DigestLength => Self::DigestLength,
+            Refused::Scheme => Self::Scheme,
         }
     }
 }
@@ -101,6 +109,7 @@ impl From<Refused> for VerifyError {
             Refused::HashNotSupported => Self::HashNotSupported,
             Refused::SaltLength(length) => Self::SaltLength(length),
             Refused::DigestLength => Self::DigestLength,
+            Refused::Scheme => Self::Scheme,
         }
     }
 }

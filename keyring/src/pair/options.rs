@@ -36,6 +36,8 @@ pub enum RsaScheme {
     Pss,
     /// RSASSA-PKCS1-v1_5.
     Pkcs1v15,
+    /// One that nobody here knows. RSA keys refuse it; others ignore it, as they ignore every padding.
+    Unknown,
 }
 
 /// How long the salt of an RSASSA-PSS signature is.

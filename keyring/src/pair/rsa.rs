@@ -122,6 +122,7 @@ impl Rsa {
     ) -> Result<&'static RsaSignatureEncoding, SignError> {
         match how.scheme {
             RsaScheme::Pkcs1v15 => Ok(parameters.pkcs1_signing),
+            RsaScheme::Unknown => Err(SignError::Scheme),
             RsaScheme::Pss => {
                 let longest = parameters.longest_salt(self.modulus_len());
                 let salt = exact_salt(how.salt, parameters, longest)?.unwrap_or(longest);
@@ -142,6 +143,7 @@ impl Rsa {
                 return Ok(vec![way]);
             }
             RsaScheme::Pss => parameters::for_hash(hash).ok_or(Refused::HashNotSupported)?,
+            RsaScheme::Unknown => return Err(Refused::Scheme),
         };
         let longest = parameters.longest_salt(self.modulus_len());
         let salts = exact_salt(how.salt, parameters, longest)?.map_or_else(

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use keyring::history::Action;
 use keyring::store::postgres::{PostgresOptions, PostgresStore};
 use keyring::store::sql::StoreSetupError;
 use keyring::store::{ChangeFeed, MountStore, RingStore, StoreError, With};
@@ -10,7 +9,7 @@ use keyring::test_support::postgres::PostgresServer;
 use sqlx::{Connection, Executor, PgConnection};
 
 use crate::fixtures::connect;
-use crate::samples::{created, enabled, event, ring, rotated, rotation, version_of};
+use crate::samples::{created, creation, enabled, ring, rotated, rotation, version_of};
 
 async fn raw(url: &str) -> PgConnection {
     PgConnection::connect(url).await.unwrap()
@@ -107,8 +106,8 @@ async fn a_ring_is_not_created_on_a_mount_that_is_being_disabled() {
         .unwrap();
 
     let ring = ring(&transit, "orders");
-    let (first, event) = (version_of(&ring, 1), event(&ring, Action::Create));
-    let creation = store.create_ring(&ring, &first, &event);
+    let new = creation(&ring);
+    let creation = store.create_ring(&new);
     tokio::pin!(creation);
     let waits = tokio::time::timeout(Duration::from_millis(200), &mut creation).await;
     assert!(waits.is_err(), "{waits:?}");

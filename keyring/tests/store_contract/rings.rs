@@ -11,12 +11,14 @@ use keyring::history::{Action, Cause, HistoryEvent, Provenance};
 use keyring::ids::{MountId, RingId};
 use keyring::policy::RingPolicy;
 use keyring::ring::{StoredRing, StoredVersion};
-use keyring::store::{DueRing, KeyStore, LoadedRing, RingChange, StoreError, VersionSummary, With};
+use keyring::store::{
+    DueRing, KeyStore, LoadedRing, RingChange, RingCreation, StoreError, VersionSummary, With,
+};
 use keyring::version::{Generation, Version};
 
 use crate::samples::{
-    created, enabled, event, id, mount, name, path, put, ring, rotated, rotation, time, version,
-    version_of,
+    created, creation, enabled, event, id, mount, name, path, put, ring, rotated, rotation, time,
+    version, version_of,
 };
 
 async fn load(store: &dyn KeyStore, ring: &StoredRing) -> LoadedRing {
@@ -100,10 +102,12 @@ pub(crate) async fn a_created_ring_is_loaded_as_it_was_written(store: Arc<dyn Ke
         material: vec![0; 4_096],
         ..version_of(&full, 7)
     };
-    store
-        .create_ring(&full, &first, &full_event(&full))
-        .await
-        .unwrap();
+    let whole = RingCreation {
+        versions: vec![first.clone()],
+        event: full_event(&full),
+        ..creation(&full)
+    };
+    store.create_ring(&whole).await.unwrap();
     let loaded = load(&*store, &full).await;
     assert_eq!(loaded.version, Some(first));
     assert_eq!(loaded.ring, full);
@@ -159,13 +163,7 @@ pub(crate) async fn a_second_ring_of_a_name_is_refused(store: Arc<dyn KeyStore>)
     let mount = enabled(&*store, "transit").await;
     let first = created(&*store, &mount, "orders").await;
     let second = ring(&mount, "orders");
-    let outcome = store
-        .create_ring(
-            &second,
-            &version_of(&second, 1),
-            &event(&second, Action::Create),
-        )
-        .await;
+    let outcome = store.create_ring(&creation(&second)).await;
 
     assert!(matches!(outcome, Err(StoreError::Exists)), "{outcome:?}");
     assert_eq!(load(&*store, &first).await.ring, first);
@@ -192,9 +190,7 @@ pub(crate) async fn a_ring_on_a_missing_or_disabled_mount_is_refused(store: Arc<
     store.disable_mount(&gone.path, time(1)).await.unwrap();
     for mount in [gone, mount("never")] {
         let ring = ring(&mount, "orders");
-        let outcome = store
-            .create_ring(&ring, &version_of(&ring, 1), &event(&ring, Action::Create))
-            .await;
+        let outcome = store.create_ring(&creation(&ring)).await;
         assert!(matches!(outcome, Err(StoreError::NotFound)), "{outcome:?}");
         assert!(
             store
@@ -360,6 +356,7 @@ pub(crate) async fn a_trim_destroys_old_versions_and_their_usage(store: Arc<dyn 
         read_at: ring.generation,
         ring: trimmed,
         added: None,
+        replaced: None,
         trimmed_below: Some(version(3)),
         event,
     };
@@ -529,6 +526,8 @@ pub(crate) async fn versions_are_listed_from_any_number(store: Arc<dyn KeyStore>
     let expected = [9, 10, 11].map(|number| VersionSummary {
         version: version(number),
         created_at: version_of(&ring, number).created_at,
+        public_key: None,
+        certificate_chain: None,
     });
     assert_eq!(versions, expected);
 }
@@ -651,10 +650,11 @@ pub(crate) async fn what_a_request_changed_is_found_by_its_id(store: Arc<dyn Key
         let ring = ring(&mount, called);
         let mut event = event(&ring, Action::Create);
         event.by.request_id = Some(request.to_owned()).filter(|request| !request.is_empty());
-        store
-            .create_ring(&ring, &version_of(&ring, 1), &event)
-            .await
-            .unwrap();
+        let noted = RingCreation {
+            event: event.clone(),
+            ..creation(&ring)
+        };
+        store.create_ring(&noted).await.unwrap();
         expected.extend((request == "one").then_some(event));
     }
     let recorded = store.events_of_request("one").await.unwrap();

@@ -1,6 +1,6 @@
 //! `[keys]`: what new rings are when nobody says.
 
-use keyring::algorithm::KeyType;
+use keyring::algorithm::CipherType;
 use keyring::transit::Settings;
 
 use super::section::Section;
@@ -9,7 +9,7 @@ use super::section::Section;
 #[derive(Debug)]
 pub struct Keys {
     /// The type of rings created without one, where the mount has none either.
-    pub default_key_type: KeyType,
+    pub default_key_type: CipherType,
 }
 
 impl Keys {

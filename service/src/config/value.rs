@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 use ipnet::IpNet;
-use keyring::algorithm::KeyType;
+use keyring::algorithm::CipherType;
 use keyring::secret::SecretBytes;
 
 /// One value as it was written. The environment has only text, which may spell any form.
@@ -270,8 +270,8 @@ impl FromValue for HexBytes {
     }
 }
 
-impl FromValue for KeyType {
-    const FORM: &'static str = "a key type: aes128-gcm96, aes256-gcm96, aes256-gcm-siv, chacha20-poly1305 or xchacha20-poly1305";
+impl FromValue for CipherType {
+    const FORM: &'static str = "a cipher: aes128-gcm96, aes256-gcm96, aes256-gcm-siv, chacha20-poly1305 or xchacha20-poly1305";
 
     fn from_value(value: &Value) -> Option<Self> {
         Self::from_name(value.text()?)

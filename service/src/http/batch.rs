@@ -117,7 +117,8 @@ fn batch_answer(
             bytes.push(b',');
         }
         tally.count(operation, outcome.as_ref().err().copied());
-        push_item(&mut bytes, operation, outcome, references.get(index));
+        let item = (index, references.get(index));
+        push_item(&mut bytes, operation, outcome, item);
     }
     bytes.extend_from_slice(b"]}");
     let (status, warning) = tally.status(operation, notes.partial_status);
@@ -130,7 +131,7 @@ fn push_item(
     bytes: &mut Vec<u8>,
     operation: Operation,
     outcome: Result<Done<'_>, ItemError>,
-    reference: &str,
+    (index, reference): (usize, &str),
 ) {
     bytes.push(b'{');
     match outcome {
@@ -140,7 +141,7 @@ fn push_item(
                 bytes.extend_from_slice(b"\"plaintext\":\"\",");
             }
             bytes.extend_from_slice(b"\"error\":");
-            push_text(bytes, &errors::item_text(operation, error));
+            push_text(bytes, &errors::item_text(operation, error, index));
         }
     }
     bytes.extend_from_slice(b",\"reference\":");
@@ -287,7 +288,7 @@ mod tests {
     fn failed_items_keep_the_protocols_shape() {
         let write = |operation| {
             let mut bytes = Vec::new();
-            push_item(&mut bytes, operation, Err(ItemError::TooOld), "r\"1");
+            push_item(&mut bytes, operation, Err(ItemError::TooOld), (0, "r\"1"));
             String::from_utf8(bytes).unwrap()
         };
         let error = "ciphertext or signature version is disallowed by policy (too old)";

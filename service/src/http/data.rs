@@ -70,7 +70,7 @@ where
 }
 
 /// Room for the items of a batch; a single one has it by its request's place.
-fn room(request: &Request<'_>, items: usize) -> Result<Option<Held>, Problem> {
+pub(super) fn room(request: &Request<'_>, items: usize) -> Result<Option<Held>, Problem> {
     if items <= 1 {
         return Ok(None);
     }

@@ -6,7 +6,9 @@ mod logins;
 mod methods;
 mod policies;
 mod quotas;
+mod tags;
 mod tokens;
+mod transfer;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,6 +24,7 @@ use crate::audit::NotRecorded;
 use crate::detached::NotRun;
 
 pub(super) use self::engine::{Blame, blame, item_text};
+pub(super) use self::tags::TagWork;
 
 /// An answer that is an error.
 #[derive(Clone, Debug, PartialEq, Eq)]

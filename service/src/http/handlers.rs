@@ -14,8 +14,8 @@ use super::request::Request;
 use super::route::identity::{PolicyTarget, TokenCall, Which};
 use super::route::{KeyTarget, MethodTarget, Target, ToolTarget};
 use super::{
-    audit_devices, auth, auth_mounts, capabilities, data, history, keys, mount_settings, mounts,
-    policies, quotas, sealing, sys, tools, wrapping,
+    audit_devices, auth, auth_mounts, capabilities, certificates, data, history, import, keys,
+    mount_settings, mounts, policies, quotas, sealing, signing, sys, tools, transfer, wrapping,
 };
 
 impl Request<'_> {
@@ -44,6 +44,12 @@ impl Request<'_> {
             Operation::AuthMountRead => auth_mounts::read(self, target.path()?),
             Operation::AuthMountTune => auth_mounts::tune(self, target.path()?).boxed_local().await,
             Operation::AuthMountTuneRead => auth_mounts::tune_read(self, target.path()?),
+            Operation::Backup => transfer::back_up(self, target.key()?).boxed_local().await,
+            Operation::ByokExport => {
+                transfer::byok_export(self, target.key()?)
+                    .boxed_local()
+                    .await
+            }
             Operation::CacheConfigRead => Ok(mount_settings::read_cache(self, target.mount()?)),
             Operation::CacheConfigWrite => {
                 mount_settings::write_cache(self, target.mount()?)
@@ -55,13 +61,26 @@ impl Request<'_> {
                     .boxed_local()
                     .await
             }
+            Operation::CertificateRequest => {
+                certificates::request(self, target.key()?)
+                    .boxed_local()
+                    .await
+            }
+            Operation::CertificateSet => certificates::set(self, target.key()?).boxed_local().await,
             Operation::DataKeyPlaintext | Operation::DataKeyWrapped => {
                 data::data_key(self, target.key()?).boxed_local().await
             }
             Operation::Decrypt => data::decrypt(self, target.key()?).await,
+            Operation::DeriveKey => import::derive(self, target.key()?).boxed_local().await,
             Operation::Encrypt => data::encrypt(self, target.key()?).await,
+            Operation::Export => transfer::export(self, target.key()?).boxed_local().await,
             Operation::Hash => tools::hash(self, target.tool()?).boxed_local().await,
             Operation::Health => sys::health(self),
+            Operation::Hmac => signing::hmac(self, target.key()?).boxed_local().await,
+            Operation::Import => import::create(self, target.key()?).boxed_local().await,
+            Operation::ImportVersion => {
+                import::add_version(self, target.key()?).boxed_local().await
+            }
             Operation::Initialise => Err(Problem::bad("Vault is already initialized")),
             Operation::InitStatus => Ok(sys::init_status()),
             Operation::KeyConfigure => keys::configure(self, target.key()?).boxed_local().await,
@@ -71,6 +90,10 @@ impl Request<'_> {
             Operation::KeyList => keys::list(self, target.mount()?).boxed_local().await,
             Operation::KeyRead => keys::read(self, target.key()?).boxed_local().await,
             Operation::KeyRotate => keys::rotate(self, target.key()?).boxed_local().await,
+            Operation::KeySoftDelete => keys::soft_delete(self, target.key()?).boxed_local().await,
+            Operation::KeySoftRestore => {
+                keys::soft_restore(self, target.key()?).boxed_local().await
+            }
             Operation::KeyTrim => keys::trim(self, target.key()?).boxed_local().await,
             Operation::KeysConfigRead => Ok(mount_settings::read_keys(self, target.mount()?)),
             Operation::KeysConfigWrite => {
@@ -101,9 +124,11 @@ impl Request<'_> {
             Operation::QuotaRead => quotas::read(self, target.quota()?).boxed_local().await,
             Operation::QuotaWrite => quotas::write(self, target.quota()?).boxed_local().await,
             Operation::Random => tools::random(self, target.tool()?),
+            Operation::Restore => transfer::restore(self, target).boxed_local().await,
             Operation::Rewrap => data::rewrap(self, target.key()?).await,
             Operation::Seal => sealing::seal(self).boxed_local().await,
             Operation::SealStatus => Ok(sys::seal_status(self)),
+            Operation::Sign => signing::sign(self, target.key()?).boxed_local().await,
             Operation::TokenAccessors
             | Operation::TokenCreate
             | Operation::TokenLookup
@@ -117,8 +142,14 @@ impl Request<'_> {
             }
             Operation::Unseal => sealing::unseal(self).boxed_local().await,
             Operation::Unwrap => wrapping::unwrap(self).boxed_local().await,
+            Operation::Verify => signing::verify(self, target.key()?).boxed_local().await,
             Operation::Wrap => wrapping::echo(self),
             Operation::WrapLookUp => wrapping::look_up(self).boxed_local().await,
+            Operation::WrappingKey => {
+                import::wrapping_key(self, target.mount()?)
+                    .boxed_local()
+                    .await
+            }
             Operation::WrapRenew => wrapping::rewrap(self).boxed_local().await,
         }
     }
@@ -139,7 +170,7 @@ impl Target {
         Ok(method)
     }
 
-    fn mount(&self) -> Result<&Mount, Problem> {
+    pub(super) fn mount(&self) -> Result<&Mount, Problem> {
         let Self::Mount(mount) = self else {
             return Err(misrouted());
         };

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use keyring::algorithm::KeyType;
+use keyring::error::Error;
 use keyring::mount::Mount;
 use keyring::policy::PolicyChange;
+use keyring::secret::SecretBytes;
 use keyring::transit::{Description, NewRing};
 
 use super::errors::Problem;
@@ -32,11 +34,9 @@ pub(super) async fn create(request: &Request<'_>, key: &KeyTarget) -> Answer {
 fn new_ring(fields: &mut Fields<'_>) -> Result<NewRing, Problem> {
     // A context belongs to reading keys of signing rings; writing takes it and does nothing with it.
     fields.ignore(&["context"]);
-    if fields.int("key_size")?.is_some_and(|size| size != 0) {
-        return Err(Problem::bad("key_size is not valid for this key type"));
-    }
+    let parameter_set = fields.text("parameter_set")?;
     Ok(NewRing {
-        key_type: key_type(fields.text("type")?)?,
+        key_type: key_type(fields.text("type")?, parameter_set)?,
         derived: fields.boolean("derived")?.unwrap_or_default(),
         convergent: fields.boolean("convergent_encryption")?.unwrap_or_default(),
         exportable: fields.boolean("exportable")?.unwrap_or_default(),
@@ -44,43 +44,43 @@ fn new_ring(fields: &mut Fields<'_>) -> Result<NewRing, Problem> {
             .boolean("allow_plaintext_backup")?
             .unwrap_or_default(),
         auto_rotate_period: fields.duration("auto_rotate_period")?.unwrap_or_default(),
+        key_size: fields.int("key_size")?,
     })
 }
 
 /// Types that Vault or OpenBao know and this server does not offer.
-const NOT_OFFERED: [&str; 18] = [
+const NOT_OFFERED: [&str; 9] = [
     "aes128-cmac",
     "aes192-cmac",
     "aes256-cmac",
-    "ecdsa-p256",
-    "ecdsa-p384",
-    "ecdsa-p521",
-    "ed25519",
     "external-key",
-    "hmac",
     "hybrid",
     "managed_key",
-    "ml-dsa",
-    "rsa-2048",
-    "rsa-3072",
-    "rsa-4096",
     "slh-dsa",
     "ecdsa-secp256k1",
     "aes256-siv",
 ];
 
 /// The key type a field names; empty or absent is the default. What it says is not repeated.
-pub(super) fn key_type(name: Option<Text<'_>>) -> Result<Option<KeyType>, Problem> {
+pub(super) fn key_type(
+    name: Option<Text<'_>>,
+    parameter_set: Option<Text<'_>>,
+) -> Result<Option<KeyType>, Problem> {
     let Some(name) = name else {
         return Ok(None);
     };
     match name.as_str() {
         "" => Ok(None),
         known if NOT_OFFERED.contains(&known) => Err(Problem::bad(
-            "this key type is not offered here; aes256-gcm-siv, aes256-gcm96, aes128-gcm96, \
-             chacha20-poly1305 and xchacha20-poly1305 are",
+            "this key type is not offered here; see the documentation for those that are",
         )),
-        other => KeyType::from_name(other)
+        "ml-dsa" => {
+            let set = parameter_set.as_ref().map(Text::as_str);
+            KeyType::from_name("ml-dsa", set)
+                .map(Some)
+                .ok_or_else(|| Problem::bad("invalid parameter set: must be one of 44, 65, 87"))
+        }
+        other => KeyType::from_name(other, None)
             .map(Some)
             .ok_or_else(|| Problem::bad("unknown key type")),
     }
@@ -88,10 +88,63 @@ pub(super) fn key_type(name: Option<Text<'_>>) -> Result<Option<KeyType>, Proble
 
 /// `GET keys/:name`
 pub(super) async fn read(request: &Request<'_>, key: &KeyTarget) -> Answer {
-    let described = request
-        .on_ring(key, |engine, at| async move { engine.describe(&at).await })
+    let context = context(request)?;
+    let (described, derived) = request
+        .on_ring(key, |engine, at| async move {
+            let described = engine.describe(&at).await?;
+            let derived = match context {
+                Some(context) if described.ring.derived && described.ring.key_type.signs() => {
+                    engine.derived_public_keys(&at, context).await?
+                }
+                Some(_) | None => Vec::new(),
+            };
+            Ok((described, derived))
+        })
         .await?;
-    Ok(shown(request, &described, &[]))
+    let shown = view::ring_with(&described, &derived);
+    Ok(Reply::data(request.id, &shown, &[]))
+}
+
+/// The context for which derived public keys are asked; base64 in the query.
+fn context(request: &Request<'_>) -> Result<Option<SecretBytes>, Problem> {
+    let Some(text) = request.query_fields().text("context")? else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::new();
+    keyring::base64::decode_append(text.as_str().as_bytes(), &mut bytes)
+        .map_err(|_| Problem::bad("failed to base64-decode context"))?;
+    Ok((!bytes.is_empty()).then(|| SecretBytes::new(bytes)))
+}
+
+/// `DELETE keys/:name/soft-delete`
+pub(super) async fn soft_delete(request: &Request<'_>, key: &KeyTarget) -> Answer {
+    set_aside(request, key, true).await
+}
+
+/// `POST keys/:name/soft-delete-restore`
+pub(super) async fn soft_restore(request: &Request<'_>, key: &KeyTarget) -> Answer {
+    set_aside(request, key, false).await
+}
+
+async fn set_aside(request: &Request<'_>, key: &KeyTarget, aside: bool) -> Answer {
+    let by = request.provenance()?;
+    let done = request
+        .on_ring(key, |engine, at| async move {
+            match engine.set_aside(&at, aside, &by).await {
+                Err(Error::NotFound) => Ok(None),
+                done => done.map(Some),
+            }
+        })
+        .await?;
+    let Some((described, changed)) = done else {
+        return Ok(Reply::nothing());
+    };
+    let warning = match (changed, aside) {
+        (true, _) => None,
+        (false, true) => Some("key was already marked as soft deleted".to_owned()),
+        (false, false) => Some("key was already restored".to_owned()),
+    };
+    Ok(shown(request, &described, warning.as_slice()))
 }
 
 /// `LIST keys`
@@ -195,6 +248,8 @@ fn shown(request: &Request<'_>, described: &Description, warnings: &[String]) ->
 mod tests {
     use std::time::Duration;
 
+    use keyring::algorithm::CipherType;
+
     use super::*;
 
     fn fields(body: &'static str) -> Fields<'static> {
@@ -207,9 +262,10 @@ mod tests {
             r#"{"type":"aes256-gcm96","derived":true,"convergent_encryption":"true","auto_rotate_period":0,"key_size":0}"#,
         );
         let expected = NewRing {
-            key_type: Some(CipherType::Aes256Gcm96),
+            key_type: Some(CipherType::Aes256Gcm96.into()),
             derived: true,
             convergent: true,
+            key_size: Some(0),
             ..NewRing::default()
         };
         assert_eq!(new_ring(&mut body), Ok(expected));
@@ -230,9 +286,9 @@ mod tests {
     #[test]
     fn types_are_offered_known_or_unknown() {
         for (body, expected) in [
-            (r#"{"type":"rsa-2048"}"#, "not offered"),
+            (r#"{"type":"slh-dsa"}"#, "not offered"),
+            (r#"{"type":"ml-dsa"}"#, "invalid parameter set"),
             (r#"{"type":"c2VjcmV0"}"#, "unknown key type"),
-            (r#"{"key_size":32}"#, "key_size is not valid"),
         ] {
             let problem = new_ring(&mut fields(body)).unwrap_err();
             assert_eq!(problem.status.as_u16(), 400);
@@ -241,7 +297,7 @@ mod tests {
         }
         for name in NOT_OFFERED {
             assert_eq!(
-                KeyType::from_name(name),
+                KeyType::from_name(name, None),
                 None,
                 "{name} is offered after all"
             );

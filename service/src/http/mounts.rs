@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use keyring::algorithm::CipherType;
 use keyring::mount::{ListingVisibility, Mount, MountSettings};
 use keyring::name::MountPath;
 use keyring::transit::{MountError, Transit};
@@ -15,6 +16,7 @@ use super::keys;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use super::route::{RESERVED, mount_of};
+use super::text::Text;
 use super::view;
 
 /// `GET sys/mounts`
@@ -149,9 +151,20 @@ fn settings(fields: &mut Fields<'_>, before: MountSettings) -> Result<MountSetti
     Ok(after)
 }
 
+/// A ring that is made without saying of what type encrypts.
+fn default_key_type(name: Text<'_>) -> Result<Option<CipherType>, Problem> {
+    let Some(key_type) = keys::key_type(Some(name), None)? else {
+        return Ok(None);
+    };
+    let cipher = key_type.cipher();
+    cipher
+        .map(Some)
+        .ok_or_else(|| Problem::bad("default_key_type must be a cipher"))
+}
+
 fn configure(settings: &mut MountSettings, fields: &mut Fields<'_>) -> Result<(), Problem> {
     if let Some(name) = fields.text(DEFAULT_KEY_TYPE)? {
-        settings.default_key_type = keys::key_type(Some(name))?;
+        settings.default_key_type = default_key_type(name)?;
     }
     if let Some(ttl) = lease_ttl(fields, "default_lease_ttl")? {
         settings.default_lease_ttl = ttl;

@@ -40,24 +40,42 @@ operations! {
     AuthMountTune => "auth_mount_tune",
     /// Reads an auth method's settings.
     AuthMountTuneRead => "auth_mount_tune_read",
+    /// Gives a ring out in the clear, whole.
+    Backup => "backup",
+    /// Gives keys out, wrapped for a key elsewhere.
+    ByokExport => "byok_export",
     /// Reads the size that clients want a mount's cache to have.
     CacheConfigRead => "cache_config_read",
     /// Keeps the size that clients want a mount's cache to have.
     CacheConfigWrite => "cache_config_write",
     /// Says what a token may do on some paths.
     Capabilities => "capabilities",
+    /// Makes a request for the certificate of a key.
+    CertificateRequest => "certificate_request",
+    /// Keeps the certificates of a key.
+    CertificateSet => "certificate_set",
     /// Makes a data key and gives it in the clear too.
     DataKeyPlaintext => "datakey_plaintext",
     /// Makes a data key and gives it sealed only.
     DataKeyWrapped => "datakey_wrapped",
     /// Opens ciphertexts.
     Decrypt => "decrypt",
+    /// Makes a key of what two parties agree on.
+    DeriveKey => "derive_key",
     /// Seals plaintexts.
     Encrypt => "encrypt",
+    /// Gives keys out, or their public halves.
+    Export => "export",
     /// Hashes an input.
     Hash => "hash",
     /// Says whether this node is fit to serve.
     Health => "health",
+    /// Makes HMACs.
+    Hmac => "hmac",
+    /// Makes a ring of a key from elsewhere.
+    Import => "import",
+    /// Adds a key from elsewhere to a ring.
+    ImportVersion => "import_version",
     /// Asks to initialise a server that is initialised.
     Initialise => "initialise",
     /// Says whether the server is initialised.
@@ -76,6 +94,10 @@ operations! {
     KeyRead => "key_read",
     /// Adds a version.
     KeyRotate => "key_rotate",
+    /// Sets a ring aside.
+    KeySoftDelete => "key_soft_delete",
+    /// Brings a ring back that was set aside.
+    KeySoftRestore => "key_soft_restore",
     /// Destroys old versions.
     KeyTrim => "key_trim",
     /// Reads the settings of all rings of a mount.
@@ -128,12 +150,16 @@ operations! {
     QuotaWrite => "quota_write",
     /// Gives random bytes.
     Random => "random",
+    /// Makes a ring of a backup.
+    Restore => "restore",
     /// Opens ciphertexts and seals them again.
     Rewrap => "rewrap",
     /// Seals the store.
     Seal => "seal",
     /// Says that the store is unsealed.
     SealStatus => "seal_status",
+    /// Signs inputs.
+    Sign => "sign",
     /// Lists the accessors of tokens.
     TokenAccessors => "token_accessors",
     /// Makes a token.
@@ -148,10 +174,14 @@ operations! {
     TokenRole => "token_role",
     /// Takes what is over out of the store.
     TokenTidy => "token_tidy",
+    /// Checks signatures and HMACs.
+    Verify => "verify",
     /// Has what it sends answered, which is to be wrapped.
     Wrap => "wrap",
     /// Says what is known of a wrapped answer.
     WrapLookUp => "wrap_lookup",
+    /// Gives the public key that keys are wrapped for on their way here.
+    WrappingKey => "wrapping_key",
     /// Puts a wrapped answer under a new token.
     WrapRenew => "wrap_renew",
     /// Gives out a wrapped answer.
@@ -171,7 +201,14 @@ impl Operation {
     pub(super) const fn takes_much(self) -> bool {
         matches!(
             self,
-            Self::Decrypt | Self::Encrypt | Self::Hash | Self::Rewrap
+            Self::Decrypt
+                | Self::Encrypt
+                | Self::Hash
+                | Self::Hmac
+                | Self::Restore
+                | Self::Rewrap
+                | Self::Sign
+                | Self::Verify
         )
     }
 
@@ -208,13 +245,35 @@ impl Operation {
                 | Self::KeyCreate
                 | Self::KeyDelete
                 | Self::KeyRotate
+                | Self::KeySoftDelete
+                | Self::KeySoftRestore
                 | Self::KeyTrim
                 | Self::KeysConfigWrite
                 | Self::MountDisable
                 | Self::MountEnable
                 | Self::MountTune
                 | Self::QuotaConfigWrite
+                | Self::Restore
                 | Self::Seal
+        )
+    }
+
+    /// Whether reading changes something: a ring remembers that a backup was made of it.
+    pub(super) const fn changes_by_reading(self) -> bool {
+        matches!(self, Self::Backup)
+    }
+
+    /// Whether a ring that is set aside is refused with 400; the protocol has 500 for the others.
+    pub(super) const fn refuses_set_aside_plainly(self) -> bool {
+        matches!(
+            self,
+            Self::DataKeyPlaintext
+                | Self::DataKeyWrapped
+                | Self::Decrypt
+                | Self::Encrypt
+                | Self::Hmac
+                | Self::Rewrap
+                | Self::Verify
         )
     }
 

@@ -16,7 +16,7 @@ use keyring::transit::Address;
 
 use self::identity::TokenCall;
 pub(super) use self::mounted::{Mounted, mount_of};
-use self::table::{Verbs, mount_table, server_table};
+use self::table::{Row, Verbs, mount_table, server_table};
 pub(crate) use self::target::{KeyTarget, MethodTarget, Target, ToolTarget};
 pub(super) use self::verb::{Verb, VerbFault};
 use super::operation::Operation;
@@ -90,7 +90,8 @@ impl Route {
             },
             Target::Capabilities(_) | Target::Tool(_) => false,
             Target::Key(_) | Target::Mount(_) | Target::Path(_) | Target::Server => {
-                writes && self.operation.changes_something()
+                self.operation.changes_something()
+                    && (writes || self.operation.changes_by_reading())
             }
         }
     }
@@ -185,7 +186,7 @@ fn mount_route(verb: Verb, path: &ApiPath<'_>, mounts: &[Mount]) -> Result<Route
     if let Some(found) = tools::find(verb, Some(&mount.path), rest) {
         return found;
     }
-    let (verbs, name) = mount_table(rest).ok_or(RouteFault::UnsupportedPath)?;
+    let Row { verbs, name, rest } = mount_table(rest).ok_or(RouteFault::UnsupportedPath)?;
     if path.trailing_slash && verb != Verb::List {
         return Err(RouteFault::UnsupportedPath);
     }
@@ -197,6 +198,7 @@ fn mount_route(verb: Verb, path: &ApiPath<'_>, mounts: &[Mount]) -> Result<Route
                 mount: mount.id,
                 name: KeyName::parse(name).ok_or(RouteFault::UnsupportedPath)?,
             },
+            rest: rest.into_iter().map(str::to_owned).collect(),
         }),
     };
     Ok(Route {

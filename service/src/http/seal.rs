@@ -1,6 +1,6 @@
 //! Bodies of `encrypt`: read fast where they are plain, leniently where they are not, to the same result.
 
-use keyring::algorithm::KeyType;
+use keyring::algorithm::CipherType;
 use keyring::job::{Job, SealInput};
 use keyring::transit::NewRing;
 use serde::{Deserialize, Deserializer};
@@ -88,7 +88,7 @@ pub(super) fn new_ring(bytes: &[u8], format: Format) -> Result<NewRing, Problem>
         ));
     }
     Ok(NewRing {
-        key_type: new_key_type(body.key_type.as_ref())?,
+        key_type: new_key_type(body.key_type.as_ref())?.map(Into::into),
         derived,
         convergent: body.convergent,
         ..NewRing::default()
@@ -96,13 +96,13 @@ pub(super) fn new_ring(bytes: &[u8], format: Format) -> Result<NewRing, Problem>
 }
 
 /// Only ciphers are created by encrypting. What the field says is not repeated.
-fn new_key_type(name: Option<&Text<'_>>) -> Result<Option<KeyType>, Problem> {
+fn new_key_type(name: Option<&Text<'_>>) -> Result<Option<CipherType>, Problem> {
     match name.map(Text::as_str) {
         None | Some("") => Ok(None),
         Some("ecdsa-p256" | "ecdsa-p384" | "ecdsa-p521") => {
             Err(Problem::bad("key type not supported for this operation"))
         }
-        Some(name) => KeyType::from_name(name)
+        Some(name) => CipherType::from_name(name)
             .map(Some)
             .ok_or_else(|| Problem::bad("unknown key type")),
     }
@@ -329,7 +329,7 @@ mod tests {
         let wanted = |body: &str| new_ring(body.as_bytes(), Format::Json);
         assert_eq!(wanted(r#"{"plaintext":""}"#), Ok(NewRing::default()));
         let convergent = NewRing {
-            key_type: KeyType::from_name("aes128-gcm96"),
+            key_type: CipherType::from_name("aes128-gcm96").map(Into::into),
             derived: true,
             convergent: true,
             ..NewRing::default()

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use keyring::algorithm::KeyType;
 use keyring::clock::Timestamp;
 use keyring::mount::{ListingVisibility, Mount};
+use keyring::ring::{Journey, Kdf, StoredRing};
+use keyring::transfer::export::public_key_text;
+use keyring::transfer::pair_name;
 use keyring::transit::Description;
 use keyring::version::Version;
 use serde_json::{Map, Value, json};
@@ -14,38 +18,110 @@ use crate::identity::ttl::TtlLimits;
 
 /// A ring as `GET keys/:name` shows it.
 pub(super) fn ring(described: &Description) -> Value {
+    ring_with(described, &[])
+}
+
+/// The same with these public keys, derived for one context.
+pub(super) fn ring_with(described: &Description, derived: &[(Version, String)]) -> Value {
     let (ring, policy) = (&described.ring, &described.ring.policy);
+    let key_type = ring.key_type;
     let mut body = json!({
         "allow_plaintext_backup": policy.allow_plaintext_backup,
         "auto_rotate_period": policy.auto_rotate_period.as_ref().map_or(0, Duration::as_secs),
         "deletion_allowed": policy.deletion_allowed,
         "derived": ring.derived,
         "exportable": policy.exportable,
-        "imported_key": described.imported,
-        "keys": by_version(described.versions.iter().map(|it| (it.version, it.created_at.seconds()))),
+        "imported_key": ring.journey.imported,
         "latest_version": ring.latest.number(),
         "min_available_version": ring.min_available.map_or(0, Version::number),
         "min_decryption_version": policy.min_decryption.number(),
         "min_encryption_version": policy.min_encryption.map_or(0, Version::number),
         "name": ring.name.as_str(),
-        "soft_deleted": false,
-        "supports_decryption": true,
-        "supports_derivation": true,
-        "supports_encryption": true,
-        "supports_signing": false,
-        "type": ring.key_type.name(),
+        "soft_deleted": ring.soft_deleted,
+        "supports_decryption": key_type.encrypts(),
+        "supports_derivation": key_type.derives(),
+        "supports_encryption": key_type.encrypts(),
+        "supports_signing": key_type.signs(),
+        "type": key_type.name(),
         "usage": by_version(described.usage.iter().copied()),
     });
-    if let (true, Some(fields)) = (ring.derived, body.as_object_mut()) {
-        fields.insert("kdf".to_owned(), json!("hkdf_sha256"));
-        fields.insert("convergent_encryption".to_owned(), json!(ring.convergent));
-        if ring.convergent {
-            // What Vault shows for every ring whose versions carry the convergent version themselves.
-            fields.insert("convergent_encryption_version".to_owned(), json!(-1));
+    if let Some(fields) = body.as_object_mut() {
+        show_keys(described, derived, fields);
+        show_journey(&ring.journey, fields);
+        show_derivation(ring, fields);
+        if let Some(size) = ring.key_size {
+            fields.insert("key_size".to_owned(), json!(size));
+        }
+        if let Some(set) = key_type.parameter_set() {
+            fields.insert("parameter_set".to_owned(), json!(set));
         }
     }
     body
 }
+
+/// A key of type `hmac` has nothing to show.
+fn show_keys(described: &Description, derived: &[(Version, String)], fields: &mut Fields) {
+    let versions = described.versions.iter();
+    let keys = match described.ring.key_type {
+        KeyType::Cipher(_) => by_version(versions.map(|it| (it.version, it.created_at.seconds()))),
+        KeyType::Hmac => return,
+        KeyType::Pair(pair) => by_version(versions.map(|it| {
+            let known = derived.iter().find(|(version, _)| *version == it.version);
+            let shown = if described.ring.derived {
+                known.map(|(_, public_key)| public_key.clone())
+            } else {
+                let spki = it.public_key.as_deref().unwrap_or_default();
+                public_key_text(pair, spki).ok()
+            };
+            let version = json!({
+                "certificate_chain": it.certificate_chain.as_deref().unwrap_or_default(),
+                "creation_time": instant(it.created_at),
+                "name": pair_name(pair),
+                "public_key": shown.unwrap_or_default(),
+            });
+            (it.version, version)
+        })),
+    };
+    fields.insert("keys".to_owned(), keys);
+}
+
+fn show_journey(journey: &Journey, fields: &mut Fields) {
+    if journey.imported {
+        let allowed = json!(journey.allow_rotation);
+        fields.insert("imported_key_allow_rotation".to_owned(), allowed);
+    }
+    for (name, moment) in [
+        ("backup_info", journey.backed_up),
+        ("restore_info", journey.restored),
+    ] {
+        if let Some(moment) = moment {
+            let shown = json!({"time": instant(moment.at), "version": moment.version.number()});
+            fields.insert(name.to_owned(), shown);
+        }
+    }
+}
+
+fn show_derivation(ring: &StoredRing, fields: &mut Fields) {
+    if !ring.derived {
+        return;
+    }
+    match ring.kdf {
+        Kdf::Counter => {
+            fields.insert("kdf".to_owned(), json!("hmac-sha256-counter"));
+            fields.insert("kdf_mode".to_owned(), json!("hmac-sha256-counter"));
+        }
+        Kdf::Hkdf => {
+            fields.insert("kdf".to_owned(), json!("hkdf_sha256"));
+        }
+    }
+    fields.insert("convergent_encryption".to_owned(), json!(ring.convergent));
+    if ring.convergent {
+        // What Vault shows for every ring whose versions carry the convergent version themselves.
+        fields.insert("convergent_encryption_version".to_owned(), json!(-1));
+    }
+}
+
+type Fields = Map<String, Value>;
 
 fn by_version<T: Into<Value>>(values: impl Iterator<Item = (Version, T)>) -> Value {
     let entries = values.map(|(version, value)| (version.to_string(), value.into()));
@@ -146,7 +222,6 @@ mod tests {
     use keyring::mount::MountSettings;
     use keyring::name::{KeyName, MountPath};
     use keyring::policy::RingPolicy;
-    use keyring::ring::StoredRing;
     use keyring::store::VersionSummary;
     use keyring::version::Generation;
 
@@ -162,9 +237,11 @@ mod tests {
                 id: RingId::from_bytes([1; 16]),
                 mount: MountId::from_bytes([2; 16]),
                 name: KeyName::parse("orders").unwrap(),
-                key_type: CipherType::Aes256GcmSiv,
+                key_type: CipherType::Aes256GcmSiv.into(),
                 derived,
                 convergent,
+                kdf: Kdf::Hkdf,
+                key_size: None,
                 created_at: Timestamp::from_micros(0),
                 generation: Generation(4),
                 latest: version(3),
@@ -177,14 +254,17 @@ mod tests {
                     allow_plaintext_backup: false,
                     auto_rotate_period: Some(Duration::from_hours(1)),
                 },
+                soft_deleted: false,
+                journey: Journey::default(),
                 due_at: None,
                 mac: [0; 32],
             },
-            imported: false,
             versions: [2, 3]
                 .map(|number| VersionSummary {
                     version: version(number),
                     created_at: Timestamp::from_micros(1_500_000 * i64::from(number)),
+                    public_key: None,
+                    certificate_chain: None,
                 })
                 .to_vec(),
             usage: vec![(version(3), 1024)],

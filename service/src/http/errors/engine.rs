@@ -1,7 +1,9 @@
 //! What the engine answers, as statuses and texts: every error and every operation, matched one by one.
 
+use keyring::algorithm::KeyType;
 use keyring::error::{Error, ItemError};
 use keyring::name::MountPath;
+use keyring::pair::OaepError;
 use keyring::policy::RuleViolation;
 use keyring::setup::{SetupError, UnsealError};
 use keyring::store::StoreError;
@@ -15,7 +17,9 @@ impl Problem {
     /// The engine's answer to an operation on what has this name, a ring or a mount.
     pub(in crate::http) fn engine(operation: Operation, name: &str, error: Error) -> Self {
         match error {
-            Error::Rule(violation) => Self::rule(name, &violation),
+            Error::Rule(violation) => Self::rule(operation, name, &violation),
+            Error::Transfer(error) => Self::transfer(operation, &error),
+            Error::Unsupported(key_type) => Self::unsupported(operation, key_type),
             Error::Item(item) => Self::item(operation, item),
             Error::NotFound => Self::not_found(operation, name),
             Error::Busy => Self::unavailable("too much work is waiting; try again"),
@@ -54,7 +58,16 @@ impl Problem {
             Operation::DataKeyPlaintext
             | Operation::DataKeyWrapped
             | Operation::Decrypt
+            | Operation::Hmac
             | Operation::Rewrap => Self::bad("encryption key not found"),
+            Operation::Sign => Self::bad("signing key not found"),
+            Operation::Verify => Self::bad(super::tags::NO_SUCH_KEY),
+            Operation::Backup => Self::multi(format!("key \"{name}\" not found")),
+            Operation::ByokExport => Self::multi("no such source key for export"),
+            Operation::CertificateRequest | Operation::CertificateSet => {
+                Self::bad(format!("key with provided name '{name}' not found"))
+            }
+            Operation::DeriveKey => Self::bad("base key not found"),
             Operation::KeyConfigure => {
                 Self::bad(format!("no existing key named {name} could be found"))
             }
@@ -74,7 +87,10 @@ impl Problem {
             | Operation::CacheConfigWrite
             | Operation::Capabilities
             | Operation::Hash
+            | Operation::Export
             | Operation::Health
+            | Operation::Import
+            | Operation::ImportVersion
             | Operation::Initialise
             | Operation::InitStatus
             | Operation::KeyCreate
@@ -109,6 +125,9 @@ impl Problem {
             | Operation::AuditDeviceChange
             | Operation::AuditDevices
             | Operation::AuditHash
+            | Operation::KeySoftDelete
+            | Operation::KeySoftRestore
+            | Operation::Restore
             | Operation::Seal
             | Operation::SealStatus
             | Operation::TokenAccessors
@@ -122,18 +141,52 @@ impl Problem {
             | Operation::Unwrap
             | Operation::Wrap
             | Operation::WrapLookUp
+            | Operation::WrappingKey
             | Operation::WrapRenew => Self::absent(),
         }
     }
 
-    fn rule(name: &str, violation: &RuleViolation) -> Self {
+    /// The ring's keys cannot do what is asked of them.
+    fn unsupported(operation: Operation, key_type: KeyType) -> Self {
+        Self::bad(match operation {
+            Operation::Decrypt | Operation::Rewrap => {
+                format!("message decryption not supported for key type {key_type}")
+            }
+            Operation::Sign => format!("key type {key_type} does not support signing"),
+            Operation::Verify => format!("key type {key_type} does not support verification"),
+            Operation::CertificateRequest | Operation::CertificateSet => {
+                format!("key type '{key_type}' does not support signing")
+            }
+            Operation::DeriveKey => {
+                format!("key type {key_type} does not support key agreement")
+            }
+            // Only what encrypts is left.
+            _ => format!("message encryption not supported for key type {key_type}"),
+        })
+    }
+
+    fn rule(operation: Operation, name: &str, violation: &RuleViolation) -> Self {
         match violation {
+            RuleViolation::SoftDeleted => {
+                if operation.refuses_set_aside_plainly() {
+                    Self::bad(violation.to_string())
+                } else {
+                    Self::multi(violation.to_string())
+                }
+            }
+            RuleViolation::ConvergenceNotSupported(_)
+            | RuleViolation::DerivationNotSupported(_)
+            | RuleViolation::ImportedNotRotated(_)
+            | RuleViolation::KeySizeMissing => Self::multi(violation.to_string()),
             RuleViolation::DeletionNotAllowed => {
                 Self::bad(format!("error deleting policy {name}: {violation}"))
             }
             RuleViolation::VersionsExhausted => Self::bad(violation.to_string()).alarmed(violation),
             RuleViolation::ConvergentNeedsDerived
+            | RuleViolation::DerivedNotCertified
             | RuleViolation::IfVersion { .. }
+            | RuleViolation::KeySizeNotTaken(_)
+            | RuleViolation::KeySizeOutOfRange(_)
             | RuleViolation::MinDecryptionAboveLatest { .. }
             | RuleViolation::MinDecryptionBelowAvailable
             | RuleViolation::MinDecryptionNegative
@@ -154,8 +207,8 @@ impl Problem {
     /// The one item of a single request failed.
     pub(in crate::http) fn item(operation: Operation, item: ItemError) -> Self {
         match blame(operation, item) {
-            Blame::Caller => Self::bad(item_text(operation, item)),
-            Blame::Server => Self::multi(item_text(operation, item)),
+            Blame::Caller => Self::bad(item_text(operation, item, 0)),
+            Blame::Server => Self::multi(item_text(operation, item, 0)),
         }
     }
 
@@ -239,27 +292,43 @@ pub(in crate::http) const fn blame(operation: Operation, item: ItemError) -> Bla
     match item {
         // Rewrap has no associated data in the protocol, so there is no such tradition to follow.
         ItemError::AssociatedData(_) if matches!(operation, Operation::Rewrap) => Blame::Caller,
-        ItemError::AssociatedData(_) => Blame::Server,
+        ItemError::AssociatedData(_) | ItemError::Oaep(_) => Blame::Server,
         ItemError::Authentication(_)
         | ItemError::Ciphertext(_)
         | ItemError::Context(_)
+        | ItemError::Input(_)
         | ItemError::MissingContext
         | ItemError::MissingCiphertext
+        | ItemError::MissingInput
         | ItemError::NoSuchVersion
+        | ItemError::NotAead(_)
         | ItemError::Plaintext(_)
+        | ItemError::Sign(_)
+        | ItemError::Tag(_)
         | ItemError::TooLong
         | ItemError::TooNew
         | ItemError::TooOld
         | ItemError::UsageExhausted
-        | ItemError::VersionAboveLatest
+        | ItemError::VersionAboveLatest { .. }
         | ItemError::VersionBelowMinimum
+        | ItemError::Verify(_)
         | ItemError::VersionNegative => Blame::Caller,
     }
 }
 
 /// The text of an item's failure.
-pub(in crate::http) fn item_text(operation: Operation, item: ItemError) -> String {
+pub(in crate::http) fn item_text(operation: Operation, item: ItemError, index: usize) -> String {
     match item {
+        ItemError::NotAead(key_type) => {
+            format!("'[{index}].associated_data' provided for non-AEAD cipher suite {key_type}")
+        }
+        ItemError::Oaep(OaepError::NoPrivateKey) => item.to_string(),
+        ItemError::Oaep(error) => match operation {
+            Operation::Decrypt | Operation::Rewrap => {
+                format!("failed to RSA decrypt the ciphertext: {error}")
+            }
+            _ => format!("failed to RSA encrypt the plaintext: {error}"),
+        },
         ItemError::Context(_)
             if matches!(
                 operation,
@@ -269,21 +338,26 @@ pub(in crate::http) fn item_text(operation: Operation, item: ItemError) -> Strin
             "failed to base64-decode context".to_owned()
         }
         ItemError::AssociatedData(error) => {
-            format!("unable to get associated_data/additional_data from factory[0]: {error}")
+            format!("unable to get associated_data/additional_data from factory[{index}]: {error}")
         }
         ItemError::Authentication(_)
         | ItemError::Ciphertext(_)
         | ItemError::Context(_)
+        | ItemError::Input(_)
         | ItemError::MissingContext
         | ItemError::MissingCiphertext
+        | ItemError::MissingInput
         | ItemError::NoSuchVersion
         | ItemError::Plaintext(_)
+        | ItemError::Sign(_)
+        | ItemError::Tag(_)
         | ItemError::TooLong
         | ItemError::TooNew
         | ItemError::TooOld
         | ItemError::UsageExhausted
-        | ItemError::VersionAboveLatest
+        | ItemError::VersionAboveLatest { .. }
         | ItemError::VersionBelowMinimum
+        | ItemError::Verify(_)
         | ItemError::VersionNegative => item.to_string(),
     }
 }

@@ -6,12 +6,32 @@ use crate::http::operation::Operation;
 /// What the verbs of a path ask for.
 pub(super) type Verbs = &'static [(Verb, Operation)];
 
-/// The paths of one mount, and the name in them.
-pub(super) fn mount_table<'a>(path: &[&'a str]) -> Option<(Verbs, Option<&'a str>)> {
+/// A path of a mount.
+pub(super) struct Row<'a> {
+    pub(super) verbs: Verbs,
+    /// The ring's name.
+    pub(super) name: Option<&'a str>,
+    /// What else is left open, in the order of the path.
+    pub(super) rest: Vec<&'a str>,
+}
+
+/// The paths of one mount.
+pub(super) fn mount_table<'a>(path: &[&'a str]) -> Option<Row<'a>> {
+    let row = |(verbs, name)| Row {
+        verbs,
+        name,
+        rest: Vec::new(),
+    };
+    fixed_paths(path).map(row).or_else(|| open_paths(path))
+}
+
+/// The paths that leave nothing open but a name.
+fn fixed_paths<'a>(path: &[&'a str]) -> Option<(Verbs, Option<&'a str>)> {
     use Operation::{
-        CacheConfigRead, CacheConfigWrite, DataKeyPlaintext, DataKeyWrapped, Decrypt, Encrypt,
-        KeyConfigure, KeyCreate, KeyDelete, KeyHistory, KeyList, KeyRead, KeyRotate, KeyTrim,
-        KeysConfigRead, KeysConfigWrite, Rewrap,
+        Backup, CacheConfigRead, CacheConfigWrite, CertificateRequest, CertificateSet,
+        DataKeyPlaintext, DataKeyWrapped, Decrypt, DeriveKey, Encrypt, Import, ImportVersion,
+        KeyConfigure, KeyCreate, KeyDelete, KeyHistory, KeyList, KeyRead, KeyRotate, KeySoftDelete,
+        KeySoftRestore, KeyTrim, KeysConfigRead, KeysConfigWrite, Restore, Rewrap, WrappingKey,
     };
     use Verb::{Delete, List, Read, Write};
     Some(match *path {
@@ -20,6 +40,11 @@ pub(super) fn mount_table<'a>(path: &[&'a str]) -> Option<(Verbs, Option<&'a str
         ["rewrap", name] => (&[(Write, Rewrap)], Some(name)),
         ["datakey", "plaintext", name] => (&[(Write, DataKeyPlaintext)], Some(name)),
         ["datakey", "wrapped", name] => (&[(Write, DataKeyWrapped)], Some(name)),
+        ["backup", name] => (&[(Read, Backup)], Some(name)),
+        ["restore"] => (&[(Write, Restore)], None),
+        ["restore", name] => (&[(Write, Restore)], Some(name)),
+        ["derive-key", name] => (&[(Write, DeriveKey)], Some(name)),
+        ["wrapping_key"] => (&[(Read, WrappingKey)], None),
         ["cache-config"] => (&[(Read, CacheConfigRead), (Write, CacheConfigWrite)], None),
         ["config", "keys"] => (&[(Read, KeysConfigRead), (Write, KeysConfigWrite)], None),
         ["keys"] => (&[(List, KeyList)], None),
@@ -31,7 +56,38 @@ pub(super) fn mount_table<'a>(path: &[&'a str]) -> Option<(Verbs, Option<&'a str
         ["keys", name, "rotate"] => (&[(Write, KeyRotate)], Some(name)),
         ["keys", name, "trim"] => (&[(Write, KeyTrim)], Some(name)),
         ["keys", name, "history"] => (&[(Read, KeyHistory)], Some(name)),
+        ["keys", name, "soft-delete"] => (&[(Delete, KeySoftDelete)], Some(name)),
+        ["keys", name, "soft-delete-restore"] => (&[(Write, KeySoftRestore)], Some(name)),
+        ["keys", name, "import"] => (&[(Write, Import)], Some(name)),
+        ["keys", name, "import_version"] => (&[(Write, ImportVersion)], Some(name)),
+        ["keys", name, "csr"] => (&[(Write, CertificateRequest)], Some(name)),
+        ["keys", name, "set-certificate"] => (&[(Write, CertificateSet)], Some(name)),
         _ => return None,
+    })
+}
+
+/// The paths that leave more open than a name. Their last segment may be left out, and may have slashes in it.
+fn open_paths<'a>(path: &[&'a str]) -> Option<Row<'a>> {
+    use Operation::{ByokExport, Export, Hmac, Sign, Verify};
+    use Verb::{Read, Write};
+    let (verbs, name, rest): (Verbs, _, _) = match *path {
+        ["sign", name, ref rest @ ..] => (&[(Write, Sign)], name, rest.to_vec()),
+        ["verify", name, ref rest @ ..] => (&[(Write, Verify)], name, rest.to_vec()),
+        ["hmac", name, ref rest @ ..] => (&[(Write, Hmac)], name, rest.to_vec()),
+        ["export", kind, name, ref version @ ..] => {
+            let rest = [&[kind], version].concat();
+            (&[(Read, Export)], name, rest)
+        }
+        ["byok-export", destination, name, ref version @ ..] => {
+            let rest = [&[destination], version].concat();
+            (&[(Read, ByokExport)], name, rest)
+        }
+        _ => return None,
+    };
+    Some(Row {
+        verbs,
+        name: Some(name),
+        rest,
     })
 }
 

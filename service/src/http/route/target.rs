@@ -114,6 +114,8 @@ pub(crate) struct KeyTarget {
     pub(crate) mount: MountPath,
     /// The ring's address, for the engine.
     pub(crate) address: Address,
+    /// What else the path says: a hash, a version, a kind of key.
+    pub(crate) rest: Vec<String>,
 }
 
 /// A hash or random bytes, with what the path says of them.

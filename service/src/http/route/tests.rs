@@ -285,6 +285,7 @@ fn a_key_is_found_on_the_mount_its_path_lies_on() {
                 mount: MountId::from_bytes([number; 16]),
                 name: KeyName::parse("k").unwrap(),
             },
+            rest: Vec::new(),
         })
     };
     for (path, target) in [

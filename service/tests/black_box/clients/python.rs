@@ -2,11 +2,11 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
+
+use super::toolchain::{self, Ran, number_after, succeed};
 
 /// A virtual environment with what `requirements.txt` asks for.
 #[derive(Debug)]
@@ -14,32 +14,14 @@ pub(super) struct Python {
     program: PathBuf,
 }
 
-/// What came of a file of tests.
-#[derive(Debug)]
-pub(super) struct Ran {
-    pub(super) passed: bool,
-    pub(super) tests: usize,
-    pub(super) skipped: usize,
-    pub(super) output: String,
-}
-
 impl Python {
     /// The one that all tests share, made by the first of them and kept for later runs; `None`, said aloud, where there is no
     /// Python, no pip, or nowhere to get the packages from. With `SEALRING_REQUIRE_BACKENDS` that is a failure.
     pub(super) fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Python>> = OnceLock::new();
-        let shared = SHARED.get_or_init(|| match Self::make() {
-            Ok(python) => Some(python),
-            Err(reason) => {
-                // Not by eprintln, which the test harness keeps to itself when a test passes.
-                let _ = writeln!(io::stderr(), "SKIPPED: the tests with hvac: {reason}");
-                None
-            }
-        });
-        let required =
-            std::env::var_os("SEALRING_REQUIRE_BACKENDS").is_some_and(|value| value == "1");
+        let shared = SHARED.get_or_init(|| toolchain::or_skip("the tests with hvac", Self::make()));
         assert!(
-            shared.is_some() || !required,
+            shared.is_some() || !toolchain::is_required(),
             "there is no Python to test with, and SEALRING_REQUIRE_BACKENDS is 1"
         );
         shared.as_ref()
@@ -48,22 +30,9 @@ impl Python {
     fn make() -> Result<Self, String> {
         let requirements = super::clients().join("requirements.txt");
         let version = succeed(Command::new("python3").args(["-c", VERSION]))?;
-        let mut hasher = DefaultHasher::new();
-        (fs::read(&requirements).unwrap(), version).hash(&mut hasher);
-        let home = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("clients");
-        let finished = home.join(format!("{:016x}", hasher.finish()));
-        if !finished.exists() {
-            // Another run may be making the same: whoever is first puts it in its place, whole.
-            let unfinished = finished.with_extension(std::process::id().to_string());
-            let made = install(&unfinished, &requirements);
-            let moved = made.map(|()| fs::rename(&unfinished, &finished));
-            let _ = fs::remove_dir_all(&unfinished);
-            match moved? {
-                Err(error) if !finished.exists() => return Err(error.to_string()),
-                Ok(()) | Err(_) => {}
-            }
-        }
-        let program = finished.join("bin/python");
+        let content = (fs::read(&requirements).unwrap(), version);
+        let home = toolchain::kept(&content, |place| install(place, &requirements))?;
+        let program = home.join("bin/python");
         Ok(Self { program })
     }
 
@@ -93,47 +62,26 @@ impl Python {
         }
     }
 
-    /// Python without what this machine's user may have set for clients, and without files left beside the tests.
+    /// Whether a package is there: `requirements.txt` leaves out what this version of Python cannot have.
+    pub(super) fn has(&self, package: &str) -> Result<(), String> {
+        let import = format!("import {package}");
+        succeed(&mut self.command(["-c", &import])).map(drop)
+    }
+
+    /// Python without files left beside the tests.
     fn command<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
-        let mut command = Command::new(&self.program);
-        command.args(["-B"]).args(args).env("NO_PROXY", "127.0.0.1");
-        for (name, _) in std::env::vars_os() {
-            if name.as_encoded_bytes().starts_with(b"VAULT_") {
-                command.env_remove(name);
-            }
-        }
+        let mut command = toolchain::command(&self.program);
+        command.args(["-B"]).args(args);
         command
     }
 }
 
 fn install(place: &Path, requirements: &Path) -> Result<(), String> {
-    let _ = fs::remove_dir_all(place);
     succeed(Command::new("python3").args(["-m", "venv"]).arg(place))?;
     let mut pip = Command::new(place.join("bin/python"));
     pip.args(["-m", "pip", "install", "--quiet"]);
     pip.args(["--disable-pip-version-check", "--requirement"]);
     succeed(pip.arg(requirements)).map(drop)
-}
-
-/// What a command prints that must succeed, or why it did not.
-fn succeed(command: &mut Command) -> Result<String, String> {
-    let shown = command.get_program().display().to_string();
-    let output = command
-        .output()
-        .map_err(|error| format!("{shown}: {error}"))?;
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    } else {
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        Err(format!("{shown}: {}", complaint.trim_end()))
-    }
-}
-
-/// The number behind the last occurrence of a text; 0 without one.
-fn number_after(text: &str, before: &str) -> usize {
-    let rest = text.rsplit_once(before).map_or("", |(_, rest)| rest);
-    let digits = rest.split(|character: char| !character.is_ascii_digit());
-    digits.take(1).collect::<String>().parse().unwrap_or(0)
 }
 
 /// A virtual environment is good for the interpreter that made it.

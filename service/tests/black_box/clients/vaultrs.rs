@@ -1,5 +1,7 @@
 //! vaultrs: it fails where a field is missing or has another type, so that every answer it gives is a whole one.
 
+mod transit;
+
 use std::collections::HashMap;
 
 use tokio::runtime::Runtime;
