@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::error::Error;
 
-/// A pool of threads that never blocks an async worker.
+/// A pool of threads that never blocks an async worker. Its threads give way to those that serve requests.
 #[derive(Debug)]
 pub(crate) struct Workers {
     pool: ThreadPool,
@@ -24,6 +24,7 @@ impl Workers {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|index| format!("sealring-worker-{index}"))
+            .start_handler(|_| give_way())
             // A job that panics drops its answer, which its request sees; the pool lives on.
             .panic_handler(|_| tracing::error!("a worker broke off"))
             .build()?;
@@ -101,6 +102,19 @@ fn turns<T>(items: Vec<T>, items_per_turn: usize) -> impl Iterator<Item = Vec<T>
         (!turn.is_empty()).then_some(turn)
     })
 }
+
+/// Lowers the calling thread's priority. Elsewhere than on Linux a priority is the whole process's.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    {
+        // Not necessary, only better: a thread may always lower its priority, but a sandbox may forbid to ask.
+        let _ = rustix::process::nice(NICENESS);
+    }
+}
+
+/// What is added to the nice value. Five steps are a third of the processor time where there is not enough of it.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 5;
 
 #[cfg(test)]
 mod tests {
@@ -184,5 +198,16 @@ mod tests {
         // One thread: when it has this behind it, it has the batch behind it too.
         assert!(workers.run(|| ()).await.is_ok());
         assert!(workers.run_in_turns(vec![()], 1, |()| ()).await.is_ok());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn workers_give_way_to_the_thread_that_made_them() {
+        let own = rustix::process::getpriority_process(None).unwrap();
+        let workers = Workers::new(1, 1).unwrap();
+        let theirs = workers.run(|| rustix::process::getpriority_process(None));
+        let expected = (own + NICENESS).min(19);
+        assert_eq!(theirs.await.unwrap(), Ok(expected));
+        assert_eq!(rustix::process::getpriority_process(None), Ok(own));
     }
 }
