@@ -128,7 +128,12 @@ fn push_later(out: &mut Vec<u8>, later: &Later<'_>) {
     } = later.journey;
     push_field(out, b"sealring-ring-row-2");
     push_field(out, &later.kdf.number().to_be_bytes());
-    push_field(out, &later.key_size.unwrap_or_default().to_be_bytes());
+    push_field(
+        out,
+        &later
+            .key_size
+            .map_or_else(Vec::new, |size| size.to_be_bytes().to_vec()),
+    );
     push_field(
         out,
         &[
@@ -200,6 +205,9 @@ fn version_fields(row: &StoredVersion) -> Vec<u8> {
     // As with rings: a version that has neither is covered as it was before.
     if public_key.is_some() || certificate_chain.is_some() {
         push_field(&mut out, b"sealring-version-row-2");
+        // Which of them are there: an empty one is not one that is absent.
+        let present = [public_key.is_some(), certificate_chain.is_some()];
+        push_field(&mut out, &present.map(u8::from));
         push_field(&mut out, public_key.as_deref().unwrap_or_default());
         let chain = certificate_chain.as_deref().unwrap_or_default();
         push_field(&mut out, chain.as_bytes());

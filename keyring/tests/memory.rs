@@ -6,12 +6,14 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyring::algorithm::CipherType;
+use keyring::algorithm::{CipherType, KeyType};
 use keyring::clock::SystemClock;
+use keyring::hash::HashAlgorithm;
 use keyring::mount::MountSettings;
 use keyring::name::{KeyName, MountPath};
 use keyring::policy::PolicyChange;
 use keyring::secret::SecretBytes;
+use keyring::signing::{TagInput, TagJob, TagKind};
 use keyring::store::memory::MemoryStore;
 use keyring::test_support::engine::{MemoryKek, TestEngine, by_hand, eventually, quick};
 use keyring::test_support::entropy::RecordingEntropy;
@@ -125,16 +127,49 @@ fn the_key_of_a_deleted_ring_is_gone_whatever_its_type() {
                 "{new:?}: the search finds what is there"
             );
             gone("the data key", &secrets.dek).await;
-            gone("the HMAC key", &secrets.hmac_key).await;
-            let deletable = PolicyChange {
-                deletion_allowed: Some(true),
-                ..PolicyChange::default()
-            };
-            open.node.configure(&at, &deletable).await;
-            open.node.transit.delete(&at, &by_hand()).await.unwrap();
+            delete(&open.node, &at).await;
             gone(&format!("the key of {new:?}"), &secrets.key).await;
+            gone(&format!("the HMAC key of {new:?}"), &secrets.hmac_key).await;
         }
     });
+}
+
+#[test]
+fn the_key_of_a_deleted_ring_of_type_hmac_is_gone() {
+    alone(async || {
+        let open = Open::with(quick()).await;
+        let new = NewRing {
+            key_type: Some(KeyType::Hmac),
+            key_size: Some(48),
+            ..NewRing::default()
+        };
+        let before = open.entropy.masked_draws().len();
+        let at = open.node.create("ring", &new).await;
+        let draws = open.entropy.masked_draws().split_off(before);
+        let [key, dek, nonce] = draws.last_chunk().expect("a key, a DEK and a nonce");
+        assert_eq!((key.len(), dek.len(), nonce.len()), (48, 32, 12));
+        let job = TagJob {
+            kind: TagKind::Hmac(HashAlgorithm::Sha2_256),
+            key_version: 0,
+            items: vec![TagInput::decode("c2VjcmV0", "")],
+        };
+        let made = open.node.transit.tag(&at, job).await.unwrap();
+        assert!(made.iter().all(Result::is_ok), "{made:?}");
+        assert!(occurrences(key) > 0, "the search finds what is there");
+        gone("the data key", dek).await;
+        delete(&open.node, &at).await;
+        gone("the key", key).await;
+    });
+}
+
+async fn delete(node: &TestEngine, at: &Address) {
+    let deletable = PolicyChange {
+        deletion_allowed: Some(true),
+        ..PolicyChange::default()
+    };
+    node.configure(at, &deletable).await;
+    let deleted = node.transit.delete(at, &by_hand()).await;
+    deleted.expect("the ring is deleted");
 }
 
 async fn use_once(node: &TestEngine, at: &Address) {

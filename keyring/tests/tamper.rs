@@ -3,19 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyring::algorithm::KeyType;
+use keyring::algorithm::{KeyType, PairType};
 use keyring::binding::Origin;
 use keyring::clock::{SystemClock, Timestamp};
 use keyring::derive::material_key;
 use keyring::error::Error;
+use keyring::hash::HashAlgorithm;
 use keyring::ids::{KekId, MountId, RingId};
 use keyring::kek::WrappedDek;
 use keyring::name::KeyName;
 use keyring::policy::PolicyChange;
 use keyring::record::open_secret;
-use keyring::ring::{StoredRing, StoredVersion};
+use keyring::ring::{Kdf, Moment, StoredRing, StoredVersion};
 use keyring::row_mac::RowMac;
 use keyring::setup::{SetupError, open};
+use keyring::signing::{TagInput, TagJob, TagKind};
 use keyring::store::memory::MemoryStore;
 use keyring::store::{HeaderStore, LoadedRing, StoreHeader, StoredSecret, With};
 use keyring::store_keys::Purpose;
@@ -279,6 +281,52 @@ async fn every_changed_bit_of_a_rings_row_is_refused_and_the_other_rings_still_w
     node.decrypt(at, sealed).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_changed_public_key_or_certificate_is_refused() {
+    let store = Arc::new(FaultyStore::over(Arc::new(MemoryStore::new())));
+    let engine = TestEngine::on(store.clone(), quick()).await;
+    let new = NewRing {
+        key_type: Some(PairType::EcdsaP256.into()),
+        ..NewRing::default()
+    };
+    let at = engine.create("ring", &new).await;
+    let public_key = row(&store, &at, Version::FIRST).await.public_key;
+    let public_key = public_key.expect("a pair has one");
+    let keys = flips(&public_key).into_iter().map(Some);
+    let mut changed: Vec<(_, Option<&str>)> = keys.map(|key| (key, None)).collect();
+    changed.extend([
+        (None, None),
+        (Some(Vec::new()), None),
+        (Some(public_key.clone()), Some("")),
+        (Some(public_key.clone()), Some("a certificate")),
+    ]);
+    let node = engine.another_node(quick()).await;
+    for (key, chain) in changed {
+        let chain = chain.map(str::to_owned);
+        let edit: Edit = Arc::new(move |loaded| {
+            if let Some(row) = loaded.version.as_mut() {
+                row.public_key.clone_from(&key);
+                row.certificate_chain.clone_from(&chain);
+            }
+        });
+        store.set_edit(Some(edit));
+        let result = hmac(&node, &at).await;
+        assert!(is_integrity(&result), "{result:?}");
+    }
+    store.set_edit(None);
+    hmac(&node, &at).await.unwrap();
+}
+
+/// Has the latest version make an HMAC.
+async fn hmac(node: &TestEngine, at: &Address) -> Result<(), Error> {
+    let job = TagJob {
+        kind: TagKind::Hmac(HashAlgorithm::Sha2_256),
+        key_version: 0,
+        items: vec![TagInput::decode("", "")],
+    };
+    node.transit.tag(at, job).await.map(drop)
+}
+
 /// The row with each bit of each of its columns flipped, as far as the column's type can hold that.
 fn changed_versions(row: &StoredVersion) -> Vec<(&'static str, StoredVersion)> {
     let StoredVersion {
@@ -293,7 +341,7 @@ fn changed_versions(row: &StoredVersion) -> Vec<(&'static str, StoredVersion)> {
         certificate_chain: _,
         mac,
     } = row;
-    let mut changed = Vec::new();
+    let mut changed = changed_public_halves(row);
     let mut add = |column, change: &dyn Fn(&mut StoredVersion)| {
         let mut row = row.clone();
         change(&mut row);
@@ -337,9 +385,25 @@ fn changed_versions(row: &StoredVersion) -> Vec<(&'static str, StoredVersion)> {
     changed
 }
 
+/// The row with something public that it did not have.
+fn changed_public_halves(row: &StoredVersion) -> Vec<(&'static str, StoredVersion)> {
+    let keys = [Vec::new(), vec![0]].map(|bytes| StoredVersion {
+        public_key: Some(bytes),
+        ..row.clone()
+    });
+    let chains = ["", "x"].map(|text| StoredVersion {
+        certificate_chain: Some(text.to_owned()),
+        ..row.clone()
+    });
+    let keys = keys.map(|row| ("public_key", row)).into_iter();
+    keys.chain(chains.map(|row| ("certificate_chain", row)))
+        .collect()
+}
+
 /// The row with each bit of each of its bound columns flipped, as far as the column's type can hold that.
 fn changed_rings(row: &StoredRing) -> Vec<(&'static str, StoredRing)> {
     let mut changed = changed_identities(row);
+    changed.extend(changed_journeys(row));
     let mut add = |column, change: &dyn Fn(&mut StoredRing)| {
         let mut row = row.clone();
         change(&mut row);
@@ -382,6 +446,32 @@ fn changed_rings(row: &StoredRing) -> Vec<(&'static str, StoredRing)> {
     }
     for bytes in flips(&row.mac) {
         add("mac", &|row| row.mac.copy_from_slice(&bytes));
+    }
+    changed
+}
+
+/// The row with each column changed that only some rings use.
+fn changed_journeys(row: &StoredRing) -> Vec<(&'static str, StoredRing)> {
+    let mut changed = Vec::new();
+    let mut add = |column, change: &dyn Fn(&mut StoredRing)| {
+        let mut row = row.clone();
+        change(&mut row);
+        changed.push((column, row));
+    };
+    add("kdf", &|row| row.kdf = Kdf::Counter);
+    for size in [0, 32, u32::MAX] {
+        add("key_size", &|row| row.key_size = Some(size));
+    }
+    add("soft_deleted", &|row| row.soft_deleted ^= true);
+    add("imported", &|row| row.journey.imported ^= true);
+    add("allow_rotation", &|row| row.journey.allow_rotation ^= true);
+    for (at, version) in [(0, Version::FIRST), (1, row.latest)] {
+        let moment = Some(Moment {
+            at: Timestamp::from_micros(at),
+            version,
+        });
+        add("backed_up", &|row| row.journey.backed_up = moment);
+        add("restored", &|row| row.journey.restored = moment);
     }
     changed
 }

@@ -53,23 +53,22 @@ impl Lifecycle {
             ..import.new.clone()
         };
         let key_size = checked_kind(&new, key_type)?;
-        let made = (new, key_size, import.allow_rotation);
-        self.found_ring(at, (import, brought), made, by).await
+        self.found_ring(at, import, (brought, key_size), by).await
     }
 
     async fn found_ring(
         &self,
         at: &Address,
-        (import, brought): (&NewImport, Brought),
-        (new, key_size, allow_rotation): (NewRing, Option<u32>, bool),
+        import: &NewImport,
+        (brought, key_size): (Brought, Option<u32>),
         by: &Provenance,
     ) -> Result<(), Error> {
         let now = self.keys.clock.now();
-        let mut ring = self.new_ring(at, &new, (import.key_type, key_size), now)?;
-        ring.kdf = kdf_of_imported(import.key_type, new.derived);
+        let mut ring = self.new_ring(at, &import.new, (import.key_type, key_size), now)?;
+        ring.kdf = kdf_of_imported(import.key_type, import.new.derived);
         ring.journey = Journey {
             imported: true,
-            allow_rotation,
+            allow_rotation: import.allow_rotation,
             ..Journey::default()
         };
         if !ring.may_rotate() {
@@ -293,8 +292,7 @@ impl Lifecycle {
                 origin: Origin::Derived,
                 ..NewImport::default()
             };
-            let made = (NewRing::default(), None, false);
-            return self.found_ring(at, (&import, brought), made, by).await;
+            return self.found_ring(at, &import, (brought, None), by).await;
         }
         let loaded = self.read(at).await?;
         if loaded.ring.key_type != KeyType::Cipher(cipher) || !loaded.ring.journey.imported {

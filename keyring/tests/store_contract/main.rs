@@ -9,6 +9,7 @@
 )]
 
 mod audit;
+mod creations;
 mod credentials;
 mod entries;
 mod families;
@@ -125,4 +126,12 @@ contracts! {
     families::purging_revokes_the_descendants_of_what_expired,
     audit::heads_are_kept_by_start,
     audit::a_head_never_goes_back,
+    creations::a_ring_is_created_with_all_its_versions,
+    creations::version_rows_are_read_from_any_number,
+    creations::a_creation_takes_the_place_of_the_ring_it_names,
+    creations::a_creation_in_the_place_of_what_is_not_there_writes_nothing,
+    creations::of_concurrent_creations_in_one_place_one_succeeds,
+    creations::a_replaced_version_leaves_all_others_and_its_usage,
+    creations::a_version_that_is_not_there_is_not_replaced,
+    creations::the_reserved_name_is_loaded_and_never_listed,
 }

@@ -10,18 +10,19 @@ use keyring::binding::Origin;
 use keyring::history::{Action, Cause, HistoryEvent, Provenance};
 use keyring::ids::{MountId, RingId};
 use keyring::policy::RingPolicy;
-use keyring::ring::{StoredRing, StoredVersion};
+use keyring::ring::{Journey, Kdf, Moment, StoredRing, StoredVersion};
 use keyring::store::{
     DueRing, KeyStore, LoadedRing, RingChange, RingCreation, StoreError, VersionSummary, With,
 };
 use keyring::version::{Generation, Version};
 
+use crate::creations::full_version;
 use crate::samples::{
     created, creation, enabled, event, id, mount, name, path, put, ring, rotated, rotation, time,
     version, version_of,
 };
 
-async fn load(store: &dyn KeyStore, ring: &StoredRing) -> LoadedRing {
+pub(crate) async fn load(store: &dyn KeyStore, ring: &StoredRing) -> LoadedRing {
     store
         .load_ring(ring.mount, &ring.name, With::Latest)
         .await
@@ -29,7 +30,7 @@ async fn load(store: &dyn KeyStore, ring: &StoredRing) -> LoadedRing {
         .unwrap()
 }
 
-async fn events(store: &dyn KeyStore, ring: &StoredRing) -> Vec<HistoryEvent> {
+pub(crate) async fn events(store: &dyn KeyStore, ring: &StoredRing) -> Vec<HistoryEvent> {
     let recorded = store
         .history(ring.mount, &ring.name, 0, 1_000)
         .await
@@ -40,7 +41,7 @@ async fn events(store: &dyn KeyStore, ring: &StoredRing) -> Vec<HistoryEvent> {
         .collect()
 }
 
-async fn numbers(store: &dyn KeyStore, ring: &StoredRing) -> Vec<u32> {
+pub(crate) async fn numbers(store: &dyn KeyStore, ring: &StoredRing) -> Vec<u32> {
     let versions = store.versions(ring.id, Version::FIRST).await.unwrap();
     versions
         .into_iter()
@@ -48,11 +49,13 @@ async fn numbers(store: &dyn KeyStore, ring: &StoredRing) -> Vec<u32> {
         .collect()
 }
 
-fn full_ring(sparse: StoredRing) -> StoredRing {
+pub(crate) fn full_ring(sparse: StoredRing) -> StoredRing {
     StoredRing {
         key_type: CipherType::XChaCha20Poly1305.into(),
         derived: true,
         convergent: true,
+        kdf: Kdf::Counter,
+        key_size: Some(77),
         latest: version(7),
         min_available: Some(version(3)),
         generation: Generation(12),
@@ -63,6 +66,19 @@ fn full_ring(sparse: StoredRing) -> StoredRing {
             exportable: true,
             allow_plaintext_backup: true,
             auto_rotate_period: Some(Duration::from_hours(24)),
+        },
+        soft_deleted: true,
+        journey: Journey {
+            imported: true,
+            allow_rotation: true,
+            backed_up: Some(Moment {
+                at: time(-6),
+                version: version(5),
+            }),
+            restored: Some(Moment {
+                at: time(7),
+                version: version(3),
+            }),
         },
         due_at: Some(time(-5)),
         mac: [0xFF; 32],
@@ -99,8 +115,7 @@ pub(crate) async fn a_created_ring_is_loaded_as_it_was_written(store: Arc<dyn Ke
     let full = full_ring(ring(&mount, "full"));
     let first = StoredVersion {
         origin: Origin::Derived,
-        material: vec![0; 4_096],
-        ..version_of(&full, 7)
+        ..full_version(&full, 7)
     };
     let whole = RingCreation {
         versions: vec![first.clone()],

@@ -36,7 +36,7 @@ fn new_ring(fields: &mut Fields<'_>) -> Result<NewRing, Problem> {
     fields.ignore(&["context"]);
     let parameter_set = fields.text("parameter_set")?;
     Ok(NewRing {
-        key_type: key_type(fields.text("type")?, parameter_set)?,
+        key_type: key_type(fields.text("type")?, parameter_set.as_ref())?,
         derived: fields.boolean("derived")?.unwrap_or_default(),
         convergent: fields.boolean("convergent_encryption")?.unwrap_or_default(),
         exportable: fields.boolean("exportable")?.unwrap_or_default(),
@@ -64,7 +64,7 @@ const NOT_OFFERED: [&str; 9] = [
 /// The key type a field names; empty or absent is the default. What it says is not repeated.
 pub(super) fn key_type(
     name: Option<Text<'_>>,
-    parameter_set: Option<Text<'_>>,
+    parameter_set: Option<&Text<'_>>,
 ) -> Result<Option<KeyType>, Problem> {
     let Some(name) = name else {
         return Ok(None);
@@ -75,7 +75,7 @@ pub(super) fn key_type(
             "this key type is not offered here; see the documentation for those that are",
         )),
         "ml-dsa" => {
-            let set = parameter_set.as_ref().map(Text::as_str);
+            let set = parameter_set.map(Text::as_str);
             KeyType::from_name("ml-dsa", set)
                 .map(Some)
                 .ok_or_else(|| Problem::bad("invalid parameter set: must be one of 44, 65, 87"))

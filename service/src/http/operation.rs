@@ -282,6 +282,11 @@ impl Operation {
         )
     }
 
+    /// Whether it opens ciphertexts, whatever it does then.
+    pub(super) const fn opens(self) -> bool {
+        matches!(self, Self::Decrypt | Self::Rewrap)
+    }
+
     /// Whether it has to do with wrapped answers itself, so that its own is not wrapped.
     pub(super) const fn is_about_wrapping(self) -> bool {
         matches!(self, Self::Unwrap | Self::WrapLookUp | Self::WrapRenew)

@@ -20,12 +20,14 @@ mod app;
 mod audit;
 mod auth;
 mod bad_input;
+mod byok;
 mod canary_scan;
 mod capabilities;
 mod client;
 mod clients;
 mod durability;
 mod identity;
+mod interop;
 mod mount;
 mod pkcs11;
 mod quotas;
@@ -37,16 +39,18 @@ mod store_away;
 mod telemetry;
 mod tls;
 mod two_nodes;
+mod wycheproof;
 
 use std::time::{Duration, Instant};
 
 /// How much of an expensive loop to run: all of it with `SEALRING_FULL=1`, else a tenth.
 fn of_full(count: usize) -> usize {
-    if std::env::var("SEALRING_FULL").is_ok_and(|value| value == "1") {
-        count
-    } else {
-        count / 10
-    }
+    if is_full() { count } else { count / 10 }
+}
+
+/// Whether everything is to be run in full.
+fn is_full() -> bool {
+    std::env::var("SEALRING_FULL").is_ok_and(|value| value == "1")
 }
 
 /// Waits until something is there, and fails if it does not come within a time that no working system needs.

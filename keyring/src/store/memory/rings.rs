@@ -90,7 +90,11 @@ impl RingStore for MemoryStore {
             .added
             .as_ref()
             .is_some_and(|added| entry.versions.contains_key(&added.version));
-        if is_stale || is_double {
+        let is_missing = change
+            .replaced
+            .as_ref()
+            .is_some_and(|replaced| !entry.versions.contains_key(&replaced.version));
+        if is_stale || is_double || is_missing {
             return Err(StoreError::Conflict);
         }
         entry.ring = change.ring.clone();

@@ -126,10 +126,12 @@ async fn create<S: SqlStore>(db: &mut Connection<S>, new: &RingCreation) -> Resu
     {
         return Err(StoreError::NotFound.into());
     }
-    if let Some((replaced, read_at)) = new.replaces
-        && db.change(DELETE_RING, params![&replaced, read_at]).await? == 0
-    {
-        return Err(StoreError::Conflict.into());
+    if let Some((replaced, read_at)) = new.replaces {
+        // Of the same name, or the deletion would hit a ring that stands elsewhere.
+        let params = params![&replaced, read_at, &new.ring.mount, &new.ring.name];
+        if db.change(DELETE_NAMED_RING, params).await? == 0 {
+            return Err(StoreError::Conflict.into());
+        }
     }
     if_taken(insert_ring(db, &new.ring).await, StoreError::Exists)?;
     for version in &new.versions {
@@ -313,6 +315,9 @@ const UPDATE_RING: &str = "
     WHERE id = $1 AND mount_id = $2 AND name = $3 AND generation = $28";
 
 const DELETE_RING: &str = "DELETE FROM rings WHERE id = $1 AND generation = $2";
+
+const DELETE_NAMED_RING: &str =
+    "DELETE FROM rings WHERE id = $1 AND generation = $2 AND mount_id = $3 AND name = $4";
 
 const INSERT_VERSION: &str = "
     INSERT INTO ring_versions (

@@ -175,8 +175,8 @@ fn put_is_post_at_every_endpoint() {
 fn form(body: &Value) -> String {
     let fields = body.as_object().unwrap().iter().map(|(name, value)| {
         let text = value.as_str().unwrap();
-        let escaped: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        format!("{name}={escaped}")
+        let escaped: Vec<String> = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        format!("{name}={}", escaped.concat())
     });
     fields.collect::<Vec<_>>().join("&")
 }

@@ -341,7 +341,7 @@ fn what_is_not_imported_is_refused_with_its_reason() {
     let mount = furnished("bad-imports");
     wrapping(&mount);
     let [aes, aes128, ec, ed] = ["aes", "aes128", "ec", "ed"].map(|ring| blob(&mount, ring));
-    let [ec_public, rsa_public, ed_public] = ["ec", "rsa", "ed"].map(|ring| public(&mount, ring));
+    let [ec_public, rsa_public, edwards] = ["ec", "rsa", "ed"].map(|ring| public(&mount, ring));
     let convergent = "import cannot be used on keys with convergent encryption enabled";
     let short = "provided ciphertext is too short";
     let decryption = "crypto/rsa: decryption error";
@@ -466,7 +466,7 @@ fn what_is_not_imported_is_refused_with_its_reason() {
         ),
         (
             to,
-            json!({"public_key": ed_public, "type": "ed25519", "derived": true}),
+            json!({"public_key": edwards, "type": "ed25519", "derived": true}),
             500,
             no_public,
         ),
@@ -516,7 +516,7 @@ fn what_is_not_imported_is_refused_with_its_reason() {
             "invalid key type: expected ",
         ),
         (
-            json!({"public_key": ed_public, "type": "rsa-2048"}),
+            json!({"public_key": edwards, "type": "rsa-2048"}),
             "invalid key type: expected ",
         ),
         (
