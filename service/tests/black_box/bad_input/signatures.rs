@@ -571,3 +571,43 @@ fn a_batch_is_200_and_each_item_says_what_became_of_it() {
     ]);
     assert_eq!(items(&mount, "POST verify/ec", &checked), expected);
 }
+
+#[test]
+fn old_signatures_and_hmacs_come_and_go_with_the_minimum() {
+    let mount = Mount::new("old-signatures");
+    mount.rings(&[
+        ("ec", json!({"type": "ecdsa-p384"})),
+        ("hmac", json!({"type": "hmac", "key_size": 64})),
+        ("rsa", json!({"type": "rsa-2048"})),
+    ]);
+    for (ring, verb, field) in [
+        ("ec", "sign", "signature"),
+        ("rsa", "sign", "signature"),
+        ("hmac", "hmac", "hmac"),
+    ] {
+        let made = mount.done(&format!("POST {verb}/{ring}"), json!({"input": "YQ=="}));
+        let old = json!({"input": "YQ==", field: made[field]});
+        mount.rotate(ring, 1);
+        let (verify, config) = (
+            format!("POST verify/{ring}"),
+            format!("POST keys/{ring}/config"),
+        );
+        for _ in 0..2 {
+            assert_eq!(mount.done(&verify, &old)["valid"], true, "{ring}");
+            mount.done(&config, json!({"min_decryption_version": 2}));
+            let refusal = if verb == "hmac" {
+                "cannot verify HMAC: version is too old (disallowed by policy)"
+            } else {
+                TOO_OLD
+            };
+            mount.refuses(&[(&verify, old.clone(), 400, refusal)]);
+            mount.done(&config, json!({"min_decryption_version": 1}));
+        }
+        let minimums = json!({"min_decryption_version": 2, "min_encryption_version": 2});
+        mount.done(&config, minimums);
+        let trim = format!("POST keys/{ring}/trim");
+        mount.done(&trim, json!({"min_available_version": 2}));
+        let below = "min decryption version should not be less then min available version";
+        mount.refuses(&[(&config, json!({"min_decryption_version": 1}), 400, below)]);
+    }
+}
