@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs all tests, on Debian with a Rust toolchain and a C compiler. What they need besides is installed first,
-# if it is missing: SoftHSM, PostgreSQL (the tests start their own, nothing of the system's is touched), Python, Node.
+# if it is missing: SoftHSM, PostgreSQL (the tests start their own, nothing of the system's is touched), Python, Node,
+# openssl.
 # With a Go that is new enough (its clients say which) those clients are tested too; none is installed.
 #
 #   ./test.sh          every test, with counts that end in minutes
@@ -34,6 +35,7 @@ command -v softhsm2-util >/dev/null || missing+=(softhsm2)
 has_postgres || missing+=(postgresql)
 has_venv || missing+=(python3-venv)
 has_node || missing+=(nodejs npm)
+command -v openssl >/dev/null || missing+=(openssl)
 
 if ((${#missing[@]})); then
     if command -v apt-get >/dev/null; then

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use keyring::algorithm::{CipherType, KeyType};
 use keyring::clock::{Clock, SystemClock};
 use keyring::job::{Job, OpenInput, SealInput};
+use keyring::signing::{CheckJob, TagInput, TagJob, TagKind, TaggedInput};
 use keyring::store::memory::MemoryStore;
 use keyring::test_support::engine::{MemoryKek, TestEngine, base64, by_hand};
 use keyring::transit::{Address, NewRing, Settings};
@@ -14,9 +15,11 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::time::{Began, Elapsed};
 
+pub mod bare;
 pub mod identity;
 pub mod memory;
 pub mod on_disk;
+pub mod ratio;
 pub mod time;
 
 /// An engine on a store in memory, and a runtime whose threads do its background work.
@@ -58,7 +61,8 @@ impl Fixture {
     /// A new ring of this type.
     pub fn ring(&self, key_type: impl Into<KeyType>) -> Address {
         let key_type = key_type.into();
-        let at = self.engine.at(key_type.name());
+        let set = key_type.parameter_set().unwrap_or_default();
+        let at = self.engine.at(&format!("{key_type}{set}"));
         self.create(&at, key_type);
         at
     }
@@ -152,6 +156,24 @@ pub fn open_job(ciphertext: &str, items: usize) -> Job {
         });
     }
     job
+}
+
+/// A job that signs this base64 so many times, or makes so many HMACs of it.
+pub fn tag_job(input: &str, kind: TagKind, items: usize) -> TagJob {
+    TagJob {
+        kind,
+        key_version: 0,
+        items: (0..items).map(|_| TagInput::decode(input, "")).collect(),
+    }
+}
+
+/// A job that checks so many times whether this text is the signature or HMAC of this base64.
+pub fn check_job(input: &str, tag: &str, kind: TagKind, items: usize) -> CheckJob {
+    let item = || TaggedInput::decode(TagInput::decode(input, "")?, tag, kind);
+    CheckJob {
+        kind,
+        items: (0..items).map(|_| item()).collect(),
+    }
 }
 
 /// Base64 of this many bytes that do not repeat soon.

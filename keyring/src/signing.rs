@@ -2,12 +2,10 @@
 //! `vault:v<version>:<base64>`.
 //!
 //! Signatures are always made and checked on the worker threads: one of a long RSA key takes as long as thousands of
-//! encryptions.
-
-use rayon::iter::{IntoParallelIterator, ParallelIterator};
-use zeroize::Zeroizing;
+//! encryptions. A batch gives other work its turn between few items.
 
 use base64_simd::{STANDARD, URL_SAFE_NO_PAD};
+use zeroize::Zeroizing;
 
 use crate::algorithm::PairType;
 use crate::base64::decode_append;
@@ -128,9 +126,10 @@ impl DataPath {
         let keys = self
             .tag_keys(at, job.kind, || [Use::sealing(asked)].into_iter())
             .await?;
-        let (kind, size) = (job.kind, size(job.items.iter().flatten()));
+        let kind = job.kind;
+        let effort = Effort::of(kind, &keys, size(job.items.iter().flatten()));
         let work = move |item: Result<TagInput, ItemError>| make(&keys, kind, asked, &item?);
-        self.each(kind, size, job.items, work).await
+        self.each(effort, job.items, work).await
     }
 
     /// The public key that each version of a ring derives for a context, in base64.
@@ -176,9 +175,10 @@ impl DataPath {
         let uses: Vec<Use> = items.map(|item| Use::opening(Some(item.version))).collect();
         let keys = self.tag_keys(at, job.kind, || uses.iter().copied()).await?;
         let inputs = job.items.iter().flatten().map(|item| &item.input);
-        let (kind, size) = (job.kind, size(inputs));
+        let kind = job.kind;
+        let effort = Effort::of(kind, &keys, size(inputs));
         let work = move |item: Result<TaggedInput, ItemError>| check(&keys, kind, &item?);
-        self.each(kind, size, job.items, work).await
+        self.each(effort, job.items, work).await
     }
 
     async fn tag_keys<I: Iterator<Item = Use>>(
@@ -199,8 +199,7 @@ impl DataPath {
     /// Does the work of each item, where it is cheapest.
     async fn each<T, R>(
         &self,
-        kind: TagKind,
-        size: usize,
+        effort: Effort,
         items: Vec<T>,
         work: impl Fn(T) -> R + Send + Sync + 'static,
     ) -> Result<Vec<R>, Error>
@@ -208,13 +207,39 @@ impl DataPath {
         T: Send + 'static,
         R: Send + 'static,
     {
-        let is_short = items.len() <= CHEAP_ITEMS && size <= self.settings.inline_bytes;
-        match kind {
-            TagKind::Hmac(_) if is_short => Ok(items.into_iter().map(work).collect()),
-            TagKind::Hmac(_) | TagKind::Signature(_) => {
-                let all = move || items.into_par_iter().map(work).collect();
-                self.workers.run(all).await
-            }
+        let is_short = items.len() <= CHEAP_ITEMS && effort.bytes <= self.settings.inline_bytes;
+        if effort.is_cheap && is_short {
+            Ok(items.into_iter().map(work).collect())
+        } else {
+            let turns = self
+                .workers
+                .run_in_turns(items, effort.items_per_turn, work);
+            turns.await
+        }
+    }
+}
+
+/// How much work a job's items are.
+#[derive(Clone, Copy, Debug)]
+struct Effort {
+    is_cheap: bool,
+    bytes: usize,
+    /// Few enough that other work need not wait for them much longer than for one signature of a long RSA key.
+    items_per_turn: usize,
+}
+
+impl Effort {
+    fn of(kind: TagKind, keys: &Keys, bytes: usize) -> Self {
+        let items_per_turn = match (kind, keys.ring.key_type.pair()) {
+            (TagKind::Hmac(_), _) => CHEAP_ITEMS,
+            (TagKind::Signature(_), Some(pair)) if pair.is_rsa() => 1,
+            (TagKind::Signature(_), Some(PairType::EcdsaP256 | PairType::Ed25519)) => 32,
+            (TagKind::Signature(_), Some(_) | None) => 4,
+        };
+        Self {
+            is_cheap: matches!(kind, TagKind::Hmac(_)),
+            bytes,
+            items_per_turn,
         }
     }
 }

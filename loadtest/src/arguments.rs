@@ -8,8 +8,9 @@ use anyhow::ensure;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::flood::Flood;
-use self::values::{body_length, connection_count, duration, thread_count};
+use self::values::{body_length, companion, connection_count, duration, thread_count};
 use crate::access::Access;
+use crate::scenario::{ITEMS, Scenario, Signer};
 
 mod flood;
 mod values;
@@ -33,11 +34,15 @@ pub(crate) enum Command {
     /// Many plaintexts per request.
     Batch {
         /// Items per request.
-        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        #[arg(long, default_value_t = ITEMS, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         items: u32,
         #[command(flatten)]
         run: Run,
     },
+    /// One input to be signed per request, by a ring named KEY-TYPE; --key-type is ecdsa-p256 unless said otherwise.
+    Sign(Run),
+    /// One input with its signature per request, by the same ring.
+    Verify(Run),
     /// Good encrypts at a planned --rate, in paired slices alone and beside a flood of garbage tokens.
     Flood {
         #[command(flatten)]
@@ -64,7 +69,8 @@ pub(crate) struct Run {
     /// The ring to use; created when it is missing.
     #[arg(long, default_value = "loadtest")]
     pub(crate) key: String,
-    /// The type of the ring when it is created; the server's default otherwise.
+    /// The type of the ring when it is created; the server's default otherwise. ml-dsa has its parameter set behind it:
+    /// ml-dsa-65.
     #[arg(long)]
     pub(crate) key_type: Option<String>,
     /// Give every item a context of its own and create the ring as a deriving one (named KEY-derived).
@@ -103,10 +109,14 @@ pub(crate) struct Run {
     /// With --compare-with and --server-pid: the other service's process id, to compare CPU per request as well (Linux).
     #[arg(long, requires = "server_pid")]
     pub(crate) compare_pid: Option<u32>,
-    /// In a comparison or a flood: pairs of slices.
+    /// Alternate slices alone and beside one connection that does this as fast as it can, and report the ratio of the
+    /// 99th percentiles: encrypt, decrypt, batch, sign-TYPE or verify-TYPE.
+    #[arg(long, conflicts_with = "base", value_name = "SCENARIO", value_parser = companion)]
+    pub(crate) beside: Option<Scenario>,
+    /// In a comparison, a flood or with --beside: pairs of slices.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) pairs: u32,
-    /// In a comparison or a flood: length of a slice.
+    /// In a comparison, a flood or with --beside: length of a slice.
     #[arg(long, default_value = "1s", value_parser = duration)]
     pub(crate) slice: Duration,
     /// With --compare: worker threads of the null server; 0 for one per core, as the service has.
@@ -127,6 +137,10 @@ pub(crate) struct Run {
     /// Objective, in a comparison: median ratio of the rates at least this.
     #[arg(long, requires = "base")]
     pub(crate) min_ratio: Option<f64>,
+    /// Objective, in a flood or with --beside: 99th percentile beside the other load over that alone, as the median of
+    /// the pairs, at most this.
+    #[arg(long)]
+    pub(crate) max_p99_ratio: Option<f64>,
     /// Print the report as JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -192,6 +206,10 @@ impl Run {
             !self.compares() || self.requests.is_none(),
             "a comparison is bounded by --pairs and --slice: leave out --requests"
         );
+        ensure!(
+            self.beside.is_none() || self.requests.is_none(),
+            "--beside is bounded by --pairs and --slice: leave out --requests"
+        );
         Ok(())
     }
 
@@ -214,18 +232,26 @@ impl Run {
         )
     }
 
-    /// The path of an operation on the ring.
-    pub(crate) fn path(&self, verb: &str) -> String {
-        format!("/v1/{}/{verb}/{}", self.mount, self.ring())
+    /// What signs, when this is a run of signatures.
+    pub(crate) fn signer(&self) -> Signer {
+        Signer {
+            key_type: self.key_type.as_deref().unwrap_or("ecdsa-p256").to_owned(),
+        }
     }
 
-    /// The ring's name.
-    fn ring(&self) -> String {
-        if self.derived {
-            format!("{}-derived", self.key)
-        } else {
-            self.key.clone()
-        }
+    /// The path of an operation on the ring.
+    pub(crate) fn path(&self, verb: &str) -> String {
+        self.path_of(verb, &self.key)
+    }
+
+    /// The path of an operation on the ring that signs with keys of this type.
+    pub(crate) fn signing_path(&self, verb: &str, key_type: &str) -> String {
+        self.path_of(verb, &format!("{}-{key_type}", self.key))
+    }
+
+    fn path_of(&self, verb: &str, ring: &str) -> String {
+        let suffix = if self.derived { "-derived" } else { "" };
+        format!("/v1/{}/{verb}/{ring}{suffix}", self.mount)
     }
 }
 
@@ -241,6 +267,8 @@ mod tests {
             Command::Encrypt(run) => run,
             Command::Decrypt(_)
             | Command::Batch { .. }
+            | Command::Sign(_)
+            | Command::Verify(_)
             | Command::Flood { .. }
             | Command::Null(_) => {
                 panic!("asked for encrypt")
@@ -263,6 +291,29 @@ mod tests {
                 .check()
                 .is_err()
         );
+    }
+
+    #[test]
+    fn a_companion_is_a_scenario_and_excludes_a_base() {
+        let beside = ["--beside", "sign-rsa-4096"];
+        assert!(parsed(&beside).check().is_ok());
+        assert!(
+            parsed(&[&beside[..], &["--rate", "5"]].concat())
+                .check()
+                .is_ok()
+        );
+        assert!(
+            parsed(&[&beside[..], &["--requests", "5"]].concat())
+                .check()
+                .is_err()
+        );
+        for wrong in [
+            &["--beside", "sign"][..],
+            &["--compare", "null", "--beside", "batch"],
+        ] {
+            let all = ["loadtest", "encrypt"].iter().chain(wrong);
+            assert!(Arguments::try_parse_from(all).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

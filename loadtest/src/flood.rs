@@ -1,9 +1,6 @@
 //! Good requests at a planned rate, alone and beside a flood of garbage tokens, in paired slices.
 
 use std::sync::Arc;
-use std::time::Duration;
-
-use anyhow::{Context as _, anyhow};
 
 use self::counters::Counters;
 use crate::access::Access;
@@ -11,6 +8,7 @@ use crate::arguments::{Flood, Run};
 use crate::load::{self, Load, Pace};
 use crate::pairs::alternate;
 use crate::tally::Tally;
+use crate::together::together;
 
 mod counters;
 mod garbage;
@@ -70,26 +68,3 @@ fn beside(at: &Access, good: &Load, garbage: &Load) -> anyhow::Result<Beside> {
         counted,
     })
 }
-
-/// Both at once. The flood begins before the first good request is measured and ends after the last one was due.
-fn together(good: &Load, garbage: &Load) -> anyhow::Result<(Tally, Tally)> {
-    let good = Load {
-        warm_up: good.warm_up + LEAD,
-        ..good.clone()
-    };
-    let garbage = Load {
-        duration: garbage.duration + 2 * LEAD,
-        ..garbage.clone()
-    };
-    std::thread::scope(|scope| {
-        let flooding = scope.spawn(|| load::run(&garbage));
-        let good = load::run(&good);
-        let garbage = flooding
-            .join()
-            .map_err(|_| anyhow!("the flooding thread panicked"))?;
-        Ok((good?, garbage.context("flooding")?))
-    })
-}
-
-/// How much earlier the flood begins and how much later it ends, for threads do not start at the same instant.
-const LEAD: Duration = Duration::from_millis(50);

@@ -3,6 +3,7 @@
 
 mod access;
 mod arguments;
+mod beside;
 mod compare;
 mod connection;
 mod cpu;
@@ -16,6 +17,8 @@ mod report;
 mod scenario;
 mod slo;
 mod tally;
+mod together;
+mod validity;
 
 use std::fmt;
 use std::process::ExitCode;
@@ -46,21 +49,43 @@ fn main() -> ExitCode {
 
 fn execute(arguments: Arguments) -> anyhow::Result<bool> {
     match arguments.command {
-        Command::Encrypt(run) => measure(Scenario::Encrypt, &run),
-        Command::Decrypt(run) => measure(Scenario::Decrypt, &run),
-        Command::Batch { items, run } => measure(Scenario::Batch { items }, &run),
+        Command::Encrypt(run) => measure(&Scenario::Encrypt, &run),
+        Command::Decrypt(run) => measure(&Scenario::Decrypt, &run),
+        Command::Batch { items, run } => measure(&Scenario::Batch { items }, &run),
+        Command::Sign(run) => measure(&Scenario::Sign(run.signer()), &run),
+        Command::Verify(run) => measure(&Scenario::Verify(run.signer()), &run),
         Command::Flood { flood, run } => measure_flood(&flood, &run),
         Command::Null(null) => null::serve(&null).map(|()| true),
     }
 }
 
 /// Prepares, runs, reports; true if every objective was met.
-fn measure(scenario: Scenario, run: &Run) -> anyhow::Result<bool> {
+fn measure(scenario: &Scenario, run: &Run) -> anyhow::Result<bool> {
     run.check()?;
+    if let Some(companion) = &run.beside {
+        return measure_beside(scenario, companion, run);
+    }
+    ensure!(
+        run.max_p99_ratio.is_none(),
+        "--max-p99-ratio needs another load: say --beside, or flood"
+    );
     let (tally, comparison) = tallied(scenario, run)?;
     ensure!(tally.answered() > 0, "no request was answered: {tally}");
     let report = Report::new(scenario, run, &tally, comparison);
     print(run, &report)?;
+    Ok(report.passed())
+}
+
+/// The same alone and beside a companion. A void run is an error.
+fn measure_beside(scenario: &Scenario, companion: &Scenario, run: &Run) -> anyhow::Result<bool> {
+    let at = run.access()?;
+    let load = planned(run, &at, &scenario::prepare(scenario, run, &at)?);
+    let other = scenario::prepare(companion, run, &at)
+        .with_context(|| format!("preparing {}", companion.name()))?;
+    let other = planned(run, &at, &other);
+    let report = beside::run(scenario, run, &load, (companion, other))?;
+    print(run, &report)?;
+    valid(report.void())?;
     Ok(report.passed())
 }
 
@@ -69,12 +94,16 @@ fn measure_flood(flood: &Flood, run: &Run) -> anyhow::Result<bool> {
     run.check()?;
     Flood::check(run)?;
     let at = run.access()?;
-    let prepared = scenario::prepare(Scenario::Encrypt, run, &at)?;
+    let prepared = scenario::prepare(&Scenario::Encrypt, run, &at)?;
     let report = flood::run(flood, run, &at, &planned(run, &at, &prepared))?;
     print(run, &report)?;
-    let void = report.void();
-    ensure!(void.is_empty(), "the run is void: {}", void.join("; "));
+    valid(report.void())?;
     Ok(report.passed())
+}
+
+fn valid(void: &[String]) -> anyhow::Result<()> {
+    ensure!(void.is_empty(), "the run is void: {}", void.join("; "));
+    Ok(())
 }
 
 fn print(run: &Run, report: &(impl Serialize + fmt::Display)) -> anyhow::Result<()> {
@@ -88,7 +117,7 @@ fn print(run: &Run, report: &(impl Serialize + fmt::Display)) -> anyhow::Result<
 }
 
 /// Runs alone or in a comparison, whichever was asked for.
-fn tallied(scenario: Scenario, run: &Run) -> anyhow::Result<(Tally, Option<Comparison>)> {
+fn tallied(scenario: &Scenario, run: &Run) -> anyhow::Result<(Tally, Option<Comparison>)> {
     let at = run.access()?;
     let prepared = scenario::prepare(scenario, run, &at)?;
     let load = planned(run, &at, &prepared);

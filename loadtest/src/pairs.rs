@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::tally::Tally;
+
 /// Runs this many pairs, each side once in a pair. Which side goes first alternates too.
 pub(crate) fn alternate<Mine, Theirs>(
     pairs: u32,
@@ -49,6 +51,42 @@ impl Spread {
             highest: at(last),
             pairs: values.len(),
         }
+    }
+}
+
+/// 99th percentiles of one pair, in microseconds.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct LatencyPair {
+    p99_alone_micros: f64,
+    p99_beside_micros: f64,
+    /// Beside another load over alone.
+    pub(crate) ratio: f64,
+}
+
+impl LatencyPair {
+    /// Those of these two slices.
+    pub(crate) fn of(alone: &Tally, beside: &Tally) -> Self {
+        let p99 = |tally: &Tally| tally.quantile(0.99).as_secs_f64() * 1e6;
+        let (alone, beside) = (p99(alone), p99(beside));
+        Self {
+            p99_alone_micros: alone,
+            p99_beside_micros: beside,
+            ratio: beside / alone,
+        }
+    }
+
+    /// Writes a line for each.
+    pub(crate) fn write_all(pairs: &[Self], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, pair) in (1..).zip(pairs) {
+            writeln!(
+                f,
+                "pair {number}: p99 {:.3} ms alone, {:.3} ms beside, ratio {:.3}",
+                pair.p99_alone_micros / 1e3,
+                pair.p99_beside_micros / 1e3,
+                pair.ratio
+            )?;
+        }
+        Ok(())
     }
 }
 

@@ -15,7 +15,7 @@ use crate::tally::Tally;
 /// The report. Latencies are in microseconds.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Report {
-    scenario: &'static str,
+    scenario: String,
     items_per_request: u32,
     plaintext_bytes: u32,
     connections: usize,
@@ -54,7 +54,7 @@ struct OpenLoop {
 impl Report {
     /// Sums up a run.
     pub(crate) fn new(
-        scenario: Scenario,
+        scenario: &Scenario,
         run: &Run,
         tally: &Tally,
         comparison: Option<Comparison>,

@@ -2,19 +2,16 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail, ensure};
-use data_encoding::BASE64;
-use rand::rngs::StdRng;
-use rand::{RngExt as _, SeedableRng as _};
-use serde_json::{Map, Value, json};
+use anyhow::Context as _;
 
+use self::setup::Setup;
 use crate::access::Access;
 use crate::arguments::Run;
-use crate::connection::Connection;
-use crate::http::{constant_fields, post};
+
+mod setup;
 
 /// A kind of request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Scenario {
     /// One plaintext.
     Encrypt,
@@ -25,23 +22,52 @@ pub(crate) enum Scenario {
         /// How many.
         items: u32,
     },
+    /// One input to be signed.
+    Sign(Signer),
+    /// One input with its signature.
+    Verify(Signer),
+}
+
+/// What signs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Signer {
+    /// The type of the ring, its parameter set behind it: `rsa-4096`, `ml-dsa-65`.
+    pub(crate) key_type: String,
 }
 
 impl Scenario {
-    /// Its name on the command line.
-    pub(crate) const fn name(self) -> &'static str {
+    /// The scenario with this name; signing ones have the type of their ring behind it, `sign-rsa-4096`.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        let signer = |key_type: &str| Signer {
+            key_type: key_type.to_owned(),
+        };
+        match name {
+            "encrypt" => Some(Self::Encrypt),
+            "decrypt" => Some(Self::Decrypt),
+            "batch" => Some(Self::Batch { items: ITEMS }),
+            _ => {
+                let sign = name.strip_prefix("sign-").map(signer).map(Self::Sign);
+                sign.or_else(|| name.strip_prefix("verify-").map(signer).map(Self::Verify))
+            }
+        }
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> String {
         match self {
-            Self::Encrypt => "encrypt",
-            Self::Decrypt => "decrypt",
-            Self::Batch { .. } => "batch",
+            Self::Encrypt => "encrypt".to_owned(),
+            Self::Decrypt => "decrypt".to_owned(),
+            Self::Batch { .. } => "batch".to_owned(),
+            Self::Sign(signer) => format!("sign-{}", signer.key_type),
+            Self::Verify(signer) => format!("verify-{}", signer.key_type),
         }
     }
 
     /// Items per request.
-    pub(crate) const fn items(self) -> u32 {
+    pub(crate) const fn items(&self) -> u32 {
         match self {
-            Self::Encrypt | Self::Decrypt => 1,
-            Self::Batch { items } => items,
+            Self::Encrypt | Self::Decrypt | Self::Sign(_) | Self::Verify(_) => 1,
+            Self::Batch { items } => *items,
         }
     }
 }
@@ -57,163 +83,40 @@ pub(crate) struct Prepared {
     pub(crate) answer_bytes: usize,
 }
 
-/// Makes the ring if need be, proves that what it encrypts it also decrypts, and makes the requests.
-pub(crate) fn prepare(scenario: Scenario, run: &Run, at: &Access) -> anyhow::Result<Prepared> {
+/// Makes the ring if need be, proves that it undoes or verifies what it does, and makes the requests.
+pub(crate) fn prepare(scenario: &Scenario, run: &Run, at: &Access) -> anyhow::Result<Prepared> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("starting a runtime")?;
-    let setting_up = async {
-        let target = at.target;
-        let connection = Connection::open(target)
-            .await
-            .with_context(|| format!("connecting to {target}"))?;
-        let mut setup = Setup {
-            at,
-            run,
-            connection,
-            random: StdRng::seed_from_u64(SEED),
-        };
+    runtime.block_on(async {
+        let mut setup = Setup::connect(scenario, run, at).await?;
         setup.create_ring().await?;
         setup.prove().await?;
-        setup.requests(scenario).await
-    };
-    runtime.block_on(setting_up)
+        setup.requests().await
+    })
 }
 
-struct Setup<'a> {
-    at: &'a Access,
-    run: &'a Run,
-    connection: Connection,
-    random: StdRng,
-}
+/// Items per request of a batch, unless told otherwise.
+pub(crate) const ITEMS: u32 = 1000;
 
-impl Setup<'_> {
-    async fn create_ring(&mut self) -> anyhow::Result<()> {
-        let mut body = Map::new();
-        if let Some(key_type) = &self.run.key_type {
-            body.insert("type".to_owned(), json!(key_type));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_leads_back_to_its_scenario() {
+        for name in [
+            "encrypt",
+            "decrypt",
+            "batch",
+            "sign-rsa-4096",
+            "verify-ml-dsa-65",
+        ] {
+            let scenario = Scenario::from_name(name).expect("a scenario");
+            assert_eq!(scenario.name(), name);
         }
-        if self.run.derived {
-            body.insert("derived".to_owned(), json!(true));
-        }
-        let request = self.request("keys", &Value::Object(body));
-        self.call(&request).await.context("creating the ring")?;
-        Ok(())
-    }
-
-    /// A fast wrong answer is no result.
-    async fn prove(&mut self) -> anyhow::Result<()> {
-        let item = self.plaintext_item();
-        let sealed = self.encrypt(&item).await?;
-        let request = self.request("decrypt", &sealed);
-        let opened = self.call(&request).await.context("decrypting a probe")?;
-        ensure!(
-            opened.pointer("/data/plaintext") == item.get("plaintext"),
-            "the service did not give back what it was given to encrypt"
-        );
-        Ok(())
-    }
-
-    async fn requests(&mut self, scenario: Scenario) -> anyhow::Result<Prepared> {
-        let variants = if u64::from(scenario.items()) * u64::from(self.run.size) > LARGE {
-            FEW_VARIANTS
-        } else {
-            VARIANTS
-        };
-        let mut requests = Vec::with_capacity(variants);
-        for _ in 0..variants {
-            requests.push(self.scenario_request(scenario).await?);
-        }
-        let Some(first) = requests.first() else {
-            bail!("no requests were made");
-        };
-        let head = self.connection.exchange(first).await?;
-        ensure!(
-            head.status == 200,
-            "the first request was answered with status {}: {}",
-            head.status,
-            String::from_utf8_lossy(self.connection.body(&head))
-        );
-        Ok(Prepared {
-            answer_fields: constant_fields(self.connection.head(&head)),
-            answer_bytes: head.body_bytes,
-            requests: Arc::new(requests),
-        })
-    }
-
-    async fn scenario_request(&mut self, scenario: Scenario) -> anyhow::Result<Vec<u8>> {
-        match scenario {
-            Scenario::Encrypt => {
-                let item = self.plaintext_item();
-                Ok(self.request("encrypt", &item))
-            }
-            Scenario::Decrypt => {
-                let item = self.plaintext_item();
-                let sealed = self.encrypt(&item).await?;
-                Ok(self.request("decrypt", &sealed))
-            }
-            Scenario::Batch { items } => {
-                let items: Vec<Value> = (0..items).map(|_| self.plaintext_item()).collect();
-                Ok(self.request("encrypt", &json!({ "batch_input": items })))
-            }
-        }
-    }
-
-    fn plaintext_item(&mut self) -> Value {
-        let mut plaintext = vec![0; usize::try_from(self.run.size).unwrap_or(usize::MAX)];
-        self.random.fill(plaintext.as_mut_slice());
-        let mut item = json!({ "plaintext": BASE64.encode(&plaintext) });
-        if self.run.derived
-            && let Some(item) = item.as_object_mut()
-        {
-            let context: [u8; CONTEXT_BYTES] = self.random.random();
-            item.insert("context".to_owned(), json!(BASE64.encode(&context)));
-        }
-        item
-    }
-
-    /// The item as it is to be decrypted.
-    async fn encrypt(&mut self, item: &Value) -> anyhow::Result<Value> {
-        let request = self.request("encrypt", item);
-        let answer = self.call(&request).await.context("encrypting a probe")?;
-        let ciphertext = answer
-            .pointer("/data/ciphertext")
-            .context("the answer has no ciphertext")?;
-        let mut sealed = json!({ "ciphertext": ciphertext });
-        if let (Some(sealed), Some(context)) = (sealed.as_object_mut(), item.get("context")) {
-            sealed.insert("context".to_owned(), context.clone());
-        }
-        Ok(sealed)
-    }
-
-    fn request(&self, verb: &str, body: &Value) -> Vec<u8> {
-        let path = self.run.path(verb);
-        let host = self.at.target.to_string();
-        post(&host, &path, &self.at.token, &body.to_string())
-    }
-
-    async fn call(&mut self, request: &[u8]) -> anyhow::Result<Value> {
-        let head = self.connection.exchange(request).await?;
-        let body = self.connection.body(&head);
-        ensure!(
-            (200..300).contains(&head.status),
-            "status {}: {}",
-            head.status,
-            String::from_utf8_lossy(body)
-        );
-        if body.is_empty() {
-            return Ok(Value::Null);
-        }
-        serde_json::from_slice(body).context("the answer is not JSON")
+        assert_eq!(Scenario::from_name("sign"), None);
+        assert_eq!(Scenario::from_name("rewrap"), None);
     }
 }
-
-/// Runs differ in what the machine does, not in what they send.
-const SEED: u64 = 0x5ea1_0001;
-/// Requests that are sent in turn.
-const VARIANTS: usize = 64;
-/// The same for large ones, which would not stay in the processor's cache.
-const FEW_VARIANTS: usize = 4;
-const LARGE: u64 = 16 << 10;
-const CONTEXT_BYTES: usize = 16;

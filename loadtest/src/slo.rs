@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::arguments::Run;
 use crate::compare::Comparison;
+use crate::pairs::Spread;
 use crate::tally::Tally;
 
 /// One objective and its outcome.
@@ -44,6 +45,15 @@ pub(crate) fn judge(run: &Run, tally: &Tally, comparison: Option<&Comparison>) -
         });
     }
     verdicts
+}
+
+/// A verdict on the 99th percentile beside another load, if there is such an objective.
+pub(crate) fn judge_p99_ratio(run: &Run, ratio: &Spread) -> Option<Verdict> {
+    run.max_p99_ratio.map(|most| Verdict {
+        objective: format!("p99 beside the other load over p99 alone <= {most:.3}"),
+        measured: format!("{:.3}", ratio.median),
+        passed: ratio.median <= most,
+    })
 }
 
 /// A percentile over requests that were never sent or never answered would be a nice number about nothing.

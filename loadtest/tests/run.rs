@@ -17,7 +17,13 @@ use serde_json::{Value, json};
 #[test]
 fn every_scenario_runs_and_reports() {
     let service = Service::start(Behaviour::Good);
-    for scenario in [&["encrypt"][..], &["decrypt"], &["batch", "--items", "20"]] {
+    for scenario in [
+        &["encrypt"][..],
+        &["decrypt"],
+        &["batch", "--items", "20"],
+        &["sign"],
+        &["verify", "--key-type", "ml-dsa-65"],
+    ] {
         let output = service.load(scenario, &["--requests", "500", "--json"]);
         let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         assert!(output.status.success(), "{output:?}");
@@ -211,6 +217,41 @@ fn a_flood_needs_a_rate_and_has_pairs_of_its_own() {
 }
 
 #[test]
+fn a_load_runs_beside_a_stream_of_signatures() {
+    let service = Service::start(Behaviour::Good);
+    let plan = ["--beside", "sign-rsa-4096", "--max-p99-ratio", "1000000"];
+    let slices = ["--pairs", "2", "--slice", "200ms", "--json"];
+    let output = service.load(&["encrypt"], &[&plan[..], &slices].concat());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["pairs"].as_array().map(Vec::len), Some(2));
+    assert_eq!(report["p99_ratio"]["pairs"], 2, "{report}");
+    assert!(report["p99_ratio"]["median"].as_f64() > Some(0.0));
+    assert!(report["companion_rate"].as_f64() > Some(0.0), "{report}");
+}
+
+#[test]
+fn a_stream_that_fails_makes_the_run_void() {
+    let service = Service::start(Behaviour::FailsEveryTenth);
+    let plan = ["--beside", "sign-ed25519", "--pairs", "1"];
+    let output = service.load(&["encrypt"], &[&plan[..], &["--slice", "200ms"]].concat());
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(complaint.contains("void"), "{complaint}");
+}
+
+#[test]
+fn a_service_that_does_not_verify_what_it_signed_is_not_measured() {
+    let service = Service::start(Behaviour::Forgets);
+    for scenario in ["sign", "verify"] {
+        let output = service.load(&[scenario], &[]);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(complaint.contains("did not verify"), "{complaint}");
+    }
+}
+
+#[test]
 fn a_service_that_gives_back_something_else_is_not_measured() {
     let service = Service::start(Behaviour::Forgets);
     let output = service.load(&["encrypt"], &[]);
@@ -330,6 +371,8 @@ async fn answer(
         let plaintext = text.strip_prefix("vault:v1:").expect("a ciphertext");
         let forgets = **behaviour == Behaviour::Forgets;
         json!({ "plaintext": if forgets { "AAAA" } else { plaintext } })
+    } else if let Some(input) = body["input"].as_str() {
+        signed(input, body["signature"].as_str(), **behaviour)
     } else {
         return HttpResponse::NoContent().finish();
     };
@@ -358,4 +401,15 @@ async fn answer(
 fn sealed(item: &Value) -> Value {
     let plaintext = item["plaintext"].as_str().expect("a plaintext");
     json!({ "ciphertext": format!("vault:v1:{plaintext}"), "key_version": 1 })
+}
+
+/// A signature, or whether this is one.
+fn signed(input: &str, signature: Option<&str>, behaviour: Behaviour) -> Value {
+    let right = format!("vault:v1:{input}");
+    match signature {
+        Some(signature) => {
+            json!({ "valid": signature == right && behaviour != Behaviour::Forgets })
+        }
+        None => json!({ "signature": right, "key_version": 1 }),
+    }
 }

@@ -322,6 +322,7 @@ fn restored(ring: &StoredRing, version: &BackupVersion) -> Option<Restored> {
         (KeyType::Pair(pair), Some(pkcs8)) => {
             Some(Pair::from_pkcs8(pair, pkcs8).ok()?.public_key().to_vec())
         }
+        (KeyType::Pair(_), None) if ring.derived => return None,
         (KeyType::Pair(pair), None) => {
             let public_key = version.public_key.as_deref()?;
             Some(

@@ -1,7 +1,7 @@
 //! Gives keys out: in the clear where the ring allows it, wrapped for another key, or their public halves.
 
 use super::Lifecycle;
-use crate::algorithm::KeyType;
+use crate::algorithm::{KeyType, PairType};
 use crate::error::Error;
 use crate::policy::RuleViolation;
 use crate::record::Material;
@@ -53,16 +53,15 @@ impl Lifecycle {
     ) -> Result<Exported, Error> {
         let wrapping = self.read(destination).await?;
         let latest = self.latest(&wrapping)?;
-        let is_rsa = wrapping
-            .ring
-            .key_type
-            .pair()
-            .is_some_and(|pair| pair.is_rsa());
+        let is_rsa = wrapping.ring.key_type.pair().is_some_and(PairType::is_rsa);
         let spki = latest.public_key.as_deref().filter(|_| is_rsa);
         let spki = spki.ok_or(TransferError::Byok(byok::ByokError::NotRsa))?;
         let ring = self.read(source).await?.ring;
-        if wrapping.ring.soft_deleted || ring.soft_deleted {
-            return Err(RuleViolation::SoftDeleted.into());
+        if wrapping.ring.soft_deleted {
+            return Err(TransferError::DestinationAside.into());
+        }
+        if ring.soft_deleted {
+            return Err(TransferError::SourceAside.into());
         }
         if !ring.policy.exportable {
             return Err(TransferError::NotExportable.into());

@@ -46,30 +46,29 @@ impl Lifecycle {
         if self.is_there(at).await? {
             return Err(TransferError::Exists.into());
         }
-        let brought = self.brought(at.mount, key_type, &import.source).await?;
+        let kind = (key_type, import.new.derived);
+        let brought = self.brought(at.mount, kind, &import.source).await?;
         let new = NewRing {
             key_size: (key_type == KeyType::Hmac).then(|| length(&brought.key)),
             ..import.new.clone()
         };
         let key_size = checked_kind(&new, key_type)?;
-        let made = (new, key_size, import.allow_rotation);
-        self.found_ring(at, import, brought, made, by).await
+        self.found_ring(at, import, (brought, key_size), by).await
     }
 
     async fn found_ring(
         &self,
         at: &Address,
         import: &NewImport,
-        brought: Brought,
-        (new, key_size, allow_rotation): (NewRing, Option<u32>, bool),
+        (brought, key_size): (Brought, Option<u32>),
         by: &Provenance,
     ) -> Result<(), Error> {
         let now = self.keys.clock.now();
-        let mut ring = self.new_ring(at, &new, (import.key_type, key_size), now)?;
-        ring.kdf = kdf_of_imported(import.key_type, new.derived);
+        let mut ring = self.new_ring(at, &import.new, (import.key_type, key_size), now)?;
+        ring.kdf = kdf_of_imported(import.key_type, import.new.derived);
         ring.journey = Journey {
             imported: true,
-            allow_rotation,
+            allow_rotation: import.allow_rotation,
             ..Journey::default()
         };
         if !ring.may_rotate() {
@@ -136,9 +135,10 @@ impl Lifecycle {
                 loaded => loaded?,
             };
             may_import(&loaded.ring)?;
-            let brought = self.brought(at.mount, loaded.ring.key_type, source).await?;
+            let kind = (loaded.ring.key_type, loaded.ring.derived);
+            let brought = self.brought(at.mount, kind, source).await?;
             let done = match self.completed(&loaded, &brought, asked).await? {
-                Some(row) => self.complete(&place, &loaded, row, brought, by).await,
+                Some(row) => self.complete(&place, &loaded, (row, brought), by).await,
                 None => {
                     self.add(&place, &loaded, (brought, Origin::Imported), by)
                         .await
@@ -195,8 +195,7 @@ impl Lifecycle {
         &self,
         place: &Place<'_>,
         loaded: &LoadedRing,
-        row: StoredVersion,
-        brought: Brought,
+        (row, brought): (StoredVersion, Brought),
         by: &Provenance,
     ) -> Result<(), Error> {
         let ring = &loaded.ring;
@@ -293,8 +292,7 @@ impl Lifecycle {
                 origin: Origin::Derived,
                 ..NewImport::default()
             };
-            let made = (NewRing::default(), None, false);
-            return self.found_ring(at, &import, brought, made, by).await;
+            return self.found_ring(at, &import, (brought, None), by).await;
         }
         let loaded = self.read(at).await?;
         if loaded.ring.key_type != KeyType::Cipher(cipher) || !loaded.ring.journey.imported {
@@ -335,12 +333,14 @@ impl Lifecycle {
     async fn brought(
         &self,
         mount: MountId,
-        key_type: KeyType,
+        (key_type, derived): (KeyType, bool),
         source: &KeySource,
     ) -> Result<Brought, Error> {
         match source {
             KeySource::Public(pem) => {
-                let pair = key_type.pair().ok_or(TransferError::PublicNotTaken)?;
+                // Nothing is derived from a public key alone.
+                let pair = key_type.pair().filter(|_| !derived);
+                let pair = pair.ok_or(TransferError::PublicNotTaken)?;
                 let public_key = read_public_pem(pair, pem).map_err(TransferError::from)?;
                 Ok(Brought {
                     key: SecretBytes::default(),

@@ -9,6 +9,7 @@ use super::form::ReadKeyError;
 use crate::algorithm::KeyType;
 use crate::name::KeyName;
 use crate::pair::SignError;
+use crate::policy::RuleViolation;
 
 /// Nothing was brought in or given out. Texts are the protocol's where it has one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -71,6 +72,12 @@ pub enum TransferError {
     /// A public key to be exported from a type that has none.
     #[error("unknown key type {0} for export type public-key")]
     NoPublicKey(KeyType),
+    /// The ring whose key was to wrap others is set aside.
+    #[error("for destination key: {}", RuleViolation::SoftDeleted)]
+    DestinationAside,
+    /// The ring whose keys were to be wrapped is set aside.
+    #[error("for source key: {}", RuleViolation::SoftDeleted)]
+    SourceAside,
     /// Encryption keys of a type that does not encrypt.
     #[error("encryption not supported for the key")]
     NotEncrypting,

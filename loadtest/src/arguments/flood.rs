@@ -17,9 +17,6 @@ pub(crate) struct Flood {
     /// Connections of the flood.
     #[arg(long, default_value_t = 16, value_parser = connection_count)]
     pub(crate) garbage_connections: usize,
-    /// Objective: 99th percentile beside the flood over that alone, as the median of the pairs, at most this.
-    #[arg(long)]
-    pub(crate) max_p99_ratio: Option<f64>,
 }
 
 impl Flood {
@@ -30,8 +27,9 @@ impl Flood {
             "a flood is measured at a planned rate: say --rate, about 30 % of what the service can do"
         );
         ensure!(
-            !run.compares() && run.requests.is_none(),
-            "a flood has pairs of its own, bounded by --pairs and --slice: leave out --compare, --compare-with and --requests"
+            !run.compares() && run.beside.is_none() && run.requests.is_none(),
+            "a flood has pairs of its own, bounded by --pairs and --slice: leave out --compare, --compare-with, --beside \
+             and --requests"
         );
         Ok(())
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::scenario::Scenario;
+
 /// Reads `250us`, `2ms`, `10s`, `5m` or `1h`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit());
@@ -23,6 +25,12 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .checked_mul(micros)
         .map(Duration::from_micros)
         .ok_or_else(|| "too long".to_owned())
+}
+
+/// Reads the name of a scenario.
+pub(super) fn companion(text: &str) -> Result<Scenario, String> {
+    Scenario::from_name(text)
+        .ok_or_else(|| "encrypt, decrypt, batch, sign-TYPE or verify-TYPE".to_owned())
 }
 
 /// Up to 4,096 connections.

@@ -9,7 +9,7 @@ use super::counters::TOKEN_READS;
 use super::sums::Sums;
 use super::{Alone, Beside};
 use crate::arguments::{Flood, Run};
-use crate::pairs::Spread;
+use crate::pairs::{LatencyPair, Spread};
 use crate::slo::{self, Verdict};
 use crate::tally::{Tally, real};
 
@@ -19,7 +19,7 @@ pub(crate) struct Report {
     connections: usize,
     planned_rate: u32,
     planned_garbage_rate: u32,
-    pairs: Vec<Pair>,
+    pairs: Vec<LatencyPair>,
     /// 99th percentile of the good requests, beside the flood over alone.
     p99_ratio: Spread,
     /// Good requests answered in all slices, by status.
@@ -32,14 +32,6 @@ pub(crate) struct Report {
     objectives: Vec<Verdict>,
     /// Why the run says nothing; empty if it is valid.
     void: Vec<String>,
-}
-
-/// 99th percentiles of one pair, in microseconds.
-#[derive(Clone, Debug, Serialize)]
-struct Pair {
-    p99_alone_micros: f64,
-    p99_beside_micros: f64,
-    ratio: f64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -56,7 +48,10 @@ impl Report {
     pub(super) fn new(flood: &Flood, run: &Run, pairs: &[(Alone, Beside)]) -> Self {
         let sums = Sums::of(pairs);
         let garbage = Garbage::of(&sums.garbage);
-        let pairs: Vec<Pair> = pairs.iter().map(Pair::of).collect();
+        let pairs: Vec<LatencyPair> = pairs
+            .iter()
+            .map(|(alone, beside)| LatencyPair::of(&alone.good, &beside.good))
+            .collect();
         let p99_ratio = Spread::of(pairs.iter().map(|pair| pair.ratio));
         let mut objectives = slo::judge(run, &sums.beside, None);
         objectives.push(Verdict {
@@ -64,11 +59,7 @@ impl Report {
             measured: garbage.not_denied.to_string(),
             passed: garbage.not_denied == 0,
         });
-        objectives.extend(flood.max_p99_ratio.map(|most| Verdict {
-            objective: format!("p99 beside the flood over p99 alone <= {most:.3}"),
-            measured: format!("{:.3}", p99_ratio.median),
-            passed: p99_ratio.median <= most,
-        }));
+        objectives.extend(slo::judge_p99_ratio(run, &p99_ratio));
         let mut good = sums.alone.statuses.clone();
         for (status, count) in &sums.beside.statuses {
             *good.entry(*status).or_default() += count;
@@ -99,18 +90,6 @@ impl Report {
     }
 }
 
-impl Pair {
-    fn of((alone, beside): &(Alone, Beside)) -> Self {
-        let p99 = |tally: &Tally| tally.quantile(0.99).as_secs_f64() * 1e6;
-        let (alone, beside) = (p99(&alone.good), p99(&beside.good));
-        Self {
-            p99_alone_micros: alone,
-            p99_beside_micros: beside,
-            ratio: beside / alone,
-        }
-    }
-}
-
 impl Garbage {
     fn of(tally: &Tally) -> Self {
         let denied = tally.statuses.get(&403).copied().unwrap_or_default();
@@ -130,15 +109,7 @@ impl fmt::Display for Report {
             "flood: {} connections, open loop, {} good requests/s planned, {} garbage tokens/s planned beside them",
             self.connections, self.planned_rate, self.planned_garbage_rate
         )?;
-        for (number, pair) in (1..).zip(&self.pairs) {
-            writeln!(
-                f,
-                "pair {number}: p99 {:.3} ms alone, {:.3} ms beside the flood, ratio {:.3}",
-                pair.p99_alone_micros / 1e3,
-                pair.p99_beside_micros / 1e3,
-                pair.ratio
-            )?;
-        }
+        LatencyPair::write_all(&self.pairs, f)?;
         writeln!(f, "ratio of p99, beside over alone: {}", self.p99_ratio)?;
         write!(f, "good:")?;
         for (status, count) in &self.good {

@@ -3,6 +3,7 @@
 use super::counters::Counters;
 use super::{Alone, Beside};
 use crate::tally::{Tally, real};
+use crate::validity;
 
 /// All slices added together.
 #[derive(Debug)]
@@ -41,20 +42,8 @@ impl Sums {
 
     /// Why the run says nothing; empty if it is valid.
     pub(super) fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
-        for (when, good) in [("alone", &self.alone), ("beside the flood", &self.beside)] {
-            if real(good.behind) > MOST_BEHIND * real(good.answered()) {
-                faults.push(format!(
-                    "the generator fell behind: {when}, {} of {} good requests left over 1 ms late although a connection \
-                     was free",
-                    good.behind,
-                    good.answered()
-                ));
-            }
-            if good.unsent > 0 || good.errors() > 0 || good.answered() == 0 {
-                faults.push(format!("not all good requests {when} succeeded: {good}"));
-            }
-        }
+        let mut faults = validity::faults("alone", &self.alone);
+        faults.extend(validity::faults("beside the flood", &self.beside));
         let garbage = &self.garbage;
         if real(garbage.unsent) > MOST_UNSENT * real(garbage.answered()) {
             faults.push(format!(
@@ -66,8 +55,6 @@ impl Sums {
     }
 }
 
-/// A tenth of what the 99th percentile leaves out: more late sends than that could be the percentile themselves.
-const MOST_BEHIND: f64 = 0.001;
 /// A flood may be this much thinner than planned.
 const MOST_UNSENT: f64 = 0.01;
 

@@ -156,7 +156,7 @@ impl Request<'_> {
 }
 
 impl Target {
-    fn key(&self) -> Result<&KeyTarget, Problem> {
+    pub(super) fn key(&self) -> Result<&KeyTarget, Problem> {
         let Self::Key(key) = self else {
             return Err(misrouted());
         };

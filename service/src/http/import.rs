@@ -57,7 +57,7 @@ fn import(fields: &mut Fields<'_>) -> Result<NewImport, Problem> {
     }
     let name = fields.text("type")?;
     let name = name.map(|name| Text(name.as_str().to_lowercase().into()));
-    let key_type = key_type(name, fields.text("parameter_set")?)?;
+    let key_type = key_type(name, fields.text("parameter_set")?.as_ref())?;
     Ok(NewImport {
         key_type: key_type.unwrap_or(KeyType::Cipher(CipherType::Aes256Gcm96)),
         origin: Origin::Imported,

@@ -36,7 +36,7 @@ fn new_ring(fields: &mut Fields<'_>) -> Result<NewRing, Problem> {
     fields.ignore(&["context"]);
     let parameter_set = fields.text("parameter_set")?;
     Ok(NewRing {
-        key_type: key_type(fields.text("type")?, parameter_set)?,
+        key_type: key_type(fields.text("type")?, parameter_set.as_ref())?,
         derived: fields.boolean("derived")?.unwrap_or_default(),
         convergent: fields.boolean("convergent_encryption")?.unwrap_or_default(),
         exportable: fields.boolean("exportable")?.unwrap_or_default(),
@@ -64,7 +64,7 @@ const NOT_OFFERED: [&str; 9] = [
 /// The key type a field names; empty or absent is the default. What it says is not repeated.
 pub(super) fn key_type(
     name: Option<Text<'_>>,
-    parameter_set: Option<Text<'_>>,
+    parameter_set: Option<&Text<'_>>,
 ) -> Result<Option<KeyType>, Problem> {
     let Some(name) = name else {
         return Ok(None);
@@ -75,7 +75,7 @@ pub(super) fn key_type(
             "this key type is not offered here; see the documentation for those that are",
         )),
         "ml-dsa" => {
-            let set = parameter_set.as_ref().map(Text::as_str);
+            let set = parameter_set.map(Text::as_str);
             KeyType::from_name("ml-dsa", set)
                 .map(Some)
                 .ok_or_else(|| Problem::bad("invalid parameter set: must be one of 44, 65, 87"))
@@ -93,7 +93,7 @@ pub(super) async fn read(request: &Request<'_>, key: &KeyTarget) -> Answer {
         .on_ring(key, |engine, at| async move {
             let described = engine.describe(&at).await?;
             let derived = match context {
-                Some(context) if described.ring.derived && described.ring.key_type.signs() => {
+                Some(context) if derives_public_keys(&described) => {
                     engine.derived_public_keys(&at, context).await?
                 }
                 Some(_) | None => Vec::new(),
@@ -103,6 +103,12 @@ pub(super) async fn read(request: &Request<'_>, key: &KeyTarget) -> Answer {
         .await?;
     let shown = view::ring_with(&described, &derived);
     Ok(Reply::data(request.id, &shown, &[]))
+}
+
+/// Not while the ring is set aside: it can still be read, and uses no key.
+const fn derives_public_keys(described: &Description) -> bool {
+    let ring = &described.ring;
+    ring.derived && ring.key_type.signs() && !ring.soft_deleted
 }
 
 /// The context for which derived public keys are asked; base64 in the query.

@@ -240,7 +240,12 @@ impl Operation {
             Self::AuthMountDisable
                 | Self::AuthMountEnable
                 | Self::AuthMountTune
+                | Self::Backup
                 | Self::CacheConfigWrite
+                | Self::CertificateSet
+                | Self::DeriveKey
+                | Self::Import
+                | Self::ImportVersion
                 | Self::KeyConfigure
                 | Self::KeyCreate
                 | Self::KeyDelete
@@ -275,6 +280,11 @@ impl Operation {
                 | Self::Rewrap
                 | Self::Verify
         )
+    }
+
+    /// Whether it opens ciphertexts, whatever it does then.
+    pub(super) const fn opens(self) -> bool {
+        matches!(self, Self::Decrypt | Self::Rewrap)
     }
 
     /// Whether it has to do with wrapped answers itself, so that its own is not wrapped.

@@ -134,9 +134,9 @@ pub(super) async fn back_up(request: &Request<'_>, key: &KeyTarget) -> Answer {
 
 /// `POST restore(/:name)`
 pub(super) async fn restore(request: &Request<'_>, target: &Target) -> Answer {
-    let (mount, name) = match target {
-        Target::Key(key) => (key.address.mount, Some(key.address.name.clone())),
-        target => (target.mount()?.id, None),
+    let (mount, name) = match target.key() {
+        Ok(key) => (key.address.mount, Some(key.address.name.clone())),
+        Err(_) => (target.mount()?.id, None),
     };
     let mut fields = request.body.fields()?;
     fields.captured("name");

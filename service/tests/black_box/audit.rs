@@ -2,6 +2,7 @@
 
 mod files;
 mod kills;
+mod operations;
 mod stuck;
 mod timer;
 mod verify;

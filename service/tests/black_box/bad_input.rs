@@ -2,6 +2,13 @@
 
 mod bodies;
 mod canaries;
+mod create;
+mod data;
 mod framing;
+mod fuzz;
 mod generic;
+mod keys;
+mod mount;
+mod signatures;
 mod sizes;
+mod transfer;

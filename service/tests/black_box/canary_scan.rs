@@ -46,6 +46,8 @@ fn no_secret_is_anywhere_it_should_not_be() {
         visit.secrets.add("an unlock share", text.as_bytes());
     }
     visit.rings();
+    visit.signatures();
+    visit.transfer();
     visit.tokens();
     visit.approle();
     visit.userpass();

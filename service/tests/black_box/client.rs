@@ -31,6 +31,15 @@ impl Answer {
             .unwrap_or_else(|error| panic!("{error} in {} {}", self.status, self.text()))
     }
 
+    /// The same, or null where there is no body.
+    pub(crate) fn json_or_null(&self) -> Value {
+        if self.body.is_empty() {
+            Value::Null
+        } else {
+            self.json()
+        }
+    }
+
     /// The `data` of an answer that must be a success.
     pub(crate) fn data(&self) -> Value {
         assert_eq!(self.status, 200, "{}", self.text());

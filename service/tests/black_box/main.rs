@@ -27,6 +27,7 @@ mod client;
 mod clients;
 mod durability;
 mod identity;
+mod interop;
 mod pkcs11;
 mod quotas;
 mod restart;

@@ -148,20 +148,22 @@ impl Problem {
 
     /// The ring's keys cannot do what is asked of them.
     fn unsupported(operation: Operation, key_type: KeyType) -> Self {
-        Self::bad(match operation {
-            Operation::Decrypt | Operation::Rewrap => {
-                format!("message decryption not supported for key type {key_type}")
-            }
-            Operation::Sign => format!("key type {key_type} does not support signing"),
-            Operation::Verify => format!("key type {key_type} does not support verification"),
-            Operation::CertificateRequest | Operation::CertificateSet => {
-                format!("key type '{key_type}' does not support signing")
-            }
-            Operation::DeriveKey => {
-                format!("key type {key_type} does not support key agreement")
-            }
-            // Only what encrypts is left.
-            _ => format!("message encryption not supported for key type {key_type}"),
+        let certifies = matches!(
+            operation,
+            Operation::CertificateRequest | Operation::CertificateSet
+        );
+        Self::bad(if operation.opens() {
+            format!("message decryption not supported for key type {key_type}")
+        } else if operation == Operation::Sign {
+            format!("key type {key_type} does not support signing")
+        } else if operation == Operation::Verify {
+            format!("key type {key_type} does not support verification")
+        } else if certifies {
+            format!("key type '{key_type}' does not support signing")
+        } else if operation == Operation::DeriveKey {
+            format!("key type {key_type} does not support key agreement")
+        } else {
+            format!("message encryption not supported for key type {key_type}")
         })
     }
 
@@ -323,12 +325,10 @@ pub(in crate::http) fn item_text(operation: Operation, item: ItemError, index: u
             format!("'[{index}].associated_data' provided for non-AEAD cipher suite {key_type}")
         }
         ItemError::Oaep(OaepError::NoPrivateKey) => item.to_string(),
-        ItemError::Oaep(error) => match operation {
-            Operation::Decrypt | Operation::Rewrap => {
-                format!("failed to RSA decrypt the ciphertext: {error}")
-            }
-            _ => format!("failed to RSA encrypt the plaintext: {error}"),
-        },
+        ItemError::Oaep(error) if operation.opens() => {
+            format!("failed to RSA decrypt the ciphertext: {error}")
+        }
+        ItemError::Oaep(error) => format!("failed to RSA encrypt the plaintext: {error}"),
         ItemError::Context(_)
             if matches!(
                 operation,

@@ -458,3 +458,41 @@ proptest! {
         prop_assert_eq!(again.target, Target::Key(key));
     }
 }
+
+#[test]
+fn whatever_changes_a_ring_is_recorded_before_and_after() {
+    let changes = |verb, path: &str| {
+        let route = find(verb, &format!("/v1/transit/{path}")).unwrap();
+        route.changes_something(verb)
+    };
+    for (verb, path) in [
+        (Verb::Delete, "keys/a"),
+        (Verb::Delete, "keys/a/soft-delete"),
+        (Verb::Read, "backup/a"),
+        (Verb::Write, "derive-key/a"),
+        (Verb::Write, "keys/a"),
+        (Verb::Write, "keys/a/config"),
+        (Verb::Write, "keys/a/import"),
+        (Verb::Write, "keys/a/import_version"),
+        (Verb::Write, "keys/a/rotate"),
+        (Verb::Write, "keys/a/set-certificate"),
+        (Verb::Write, "keys/a/soft-delete-restore"),
+        (Verb::Write, "keys/a/trim"),
+        (Verb::Write, "restore"),
+        (Verb::Write, "restore/a"),
+    ] {
+        assert!(changes(verb, path), "{path}");
+    }
+    for (verb, path) in [
+        (Verb::Read, "byok-export/a/b"),
+        (Verb::Read, "export/hmac-key/a"),
+        (Verb::Read, "keys/a"),
+        (Verb::Write, "encrypt/a"),
+        (Verb::Write, "hmac/a"),
+        (Verb::Write, "keys/a/csr"),
+        (Verb::Write, "sign/a"),
+        (Verb::Write, "verify/a"),
+    ] {
+        assert!(!changes(verb, path), "{path}");
+    }
+}

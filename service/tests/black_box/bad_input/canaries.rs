@@ -7,7 +7,7 @@ use crate::app::TestApp;
 /// Stands in fields of every kind. Contains what base64 has and what a name cannot have.
 const CANARY: &str = "Q0FOQVJZ+Q0FOQVJZ/Q0FOQVJZ=";
 
-const FIELDS: [(&str, &[&str]); 15] = [
+const FIELDS: [(&str, &[&str]); 26] = [
     (
         "transit/keys/canary-new",
         &[
@@ -85,6 +85,58 @@ const FIELDS: [(&str, &[&str]); 15] = [
             "plaintext",
         ],
     ),
+    ("transit/sign/EC", &SIGNATURE_FIELDS),
+    ("transit/sign/EC/none", &SIGNATURE_FIELDS),
+    ("transit/verify/EC", &SIGNATURE_FIELDS),
+    ("transit/verify/EC//sha2-256", &SIGNATURE_FIELDS),
+    (
+        "transit/hmac/EC",
+        &[
+            "input",
+            "algorithm",
+            "key_version",
+            "batch_input",
+            "name",
+            "urlalgorithm",
+        ],
+    ),
+    (
+        "transit/keys/canary-import/import",
+        &[
+            "ciphertext",
+            "public_key",
+            "hash_function",
+            "type",
+            "parameter_set",
+            "allow_rotation",
+            "derived",
+            "context",
+            "auto_rotate_period",
+            "convergent_encryption",
+            "seal_id",
+            "name",
+        ],
+    ),
+    (
+        "transit/keys/canary-public/import_version",
+        &["ciphertext", "public_key", "hash_function", "version"],
+    ),
+    ("transit/keys/EC/csr", &["version", "csr"]),
+    (
+        "transit/keys/EC/set-certificate",
+        &["version", "certificate_chain"],
+    ),
+    ("transit/restore", &["backup", "force", "name"]),
+    (
+        "transit/derive-key/canary-agreed",
+        &[
+            "key_derivation_algorithm",
+            "peer_public_key",
+            "base_key_name",
+            "base_key_version",
+            "derived_key_type",
+        ],
+    ),
     ("transit/config/keys", &["disable_upsert"]),
     ("transit/cache-config", &["size"]),
     ("sys/plugins/reload/backend", &["plugin", "mounts", "scope"]),
@@ -113,7 +165,32 @@ const FIELDS: [(&str, &[&str]); 15] = [
     ),
 ];
 
-const ITEM_FIELDS: [(&str, &str, &[&str]); 3] = [
+/// Of `sign`, of `verify`, or of both.
+const SIGNATURE_FIELDS: [&str; 14] = [
+    "input",
+    "context",
+    "hash_algorithm",
+    "algorithm",
+    "key_version",
+    "prehashed",
+    "signature_algorithm",
+    "marshaling_algorithm",
+    "salt_length",
+    "batch_input",
+    "signature_context",
+    "signature",
+    "hmac",
+    "name",
+];
+
+const ITEM_FIELDS: [(&str, &str, &[&str]); 6] = [
+    ("sign", "input", &["input", "context", "reference"]),
+    (
+        "verify",
+        "signature",
+        &["input", "signature", "hmac", "context", "reference"],
+    ),
+    ("hmac", "input", &["input", "reference"]),
     (
         "encrypt",
         "plaintext",
@@ -159,6 +236,10 @@ fn wrong_values() -> Vec<Value> {
 fn no_field_of_any_endpoint_repeats_a_wrong_value() {
     let app = TestApp::fresh(&[("SEALRING_TELEMETRY__LOG_FILTER", "trace")]);
     let key = app.ring(json!({}));
+    let pair = app.ring(json!({"type": "ecdsa-p256"}));
+    let exported = app.get(&format!("transit/export/public-key/{pair}")).data();
+    let public = json!({"type": "ecdsa-p256", "public_key": exported["keys"]["1"]});
+    app.post("transit/keys/canary-public/import", public);
     let check = |path: &str, body: &Value| {
         let path = path.replace(
             "KEY",
@@ -168,6 +249,7 @@ fn no_field_of_any_endpoint_repeats_a_wrong_value() {
                 &key
             },
         );
+        let path = path.replace("EC", &pair);
         let answer = app.post(&path, body);
         assert!(
             !answer.text().contains("Q0FOQVJZ"),
@@ -191,6 +273,12 @@ fn no_field_of_any_endpoint_repeats_a_wrong_value() {
         }
     }
     for (verb, needed, fields) in ITEM_FIELDS {
+        let ring = if matches!(verb, "sign" | "verify") {
+            "EC"
+        } else {
+            "KEY"
+        };
+        let path = format!("transit/{verb}/{ring}");
         for field in fields {
             // What a reference holds comes back; that is what it is for.
             for value in wrong_values()
@@ -200,22 +288,13 @@ fn no_field_of_any_endpoint_repeats_a_wrong_value() {
                 let mut item = json!({needed: ""});
                 item[*field] = value;
                 if !(*field == "reference" && item["reference"].is_string()) {
-                    check(
-                        &format!("transit/{verb}/KEY"),
-                        &json!({"batch_input": [item]}),
-                    );
+                    check(&path, &json!({"batch_input": [item]}));
                 }
             }
         }
         for wrong in wrong_values() {
-            check(
-                &format!("transit/{verb}/KEY"),
-                &json!({"batch_input": wrong}),
-            );
-            check(
-                &format!("transit/{verb}/KEY"),
-                &json!({"batch_input": [wrong]}),
-            );
+            check(&path, &json!({"batch_input": wrong}));
+            check(&path, &json!({"batch_input": [wrong]}));
         }
     }
     let log = app.stop();
@@ -233,7 +312,9 @@ fn a_value_in_the_place_of_a_name_is_not_repeated() {
         format!("plaintext={CANARY}"),
         CANARY.to_owned(),
     ] {
-        for path in ["encrypt", "decrypt", "rewrap", "keys"] {
+        for path in [
+            "encrypt", "decrypt", "rewrap", "keys", "sign", "verify", "hmac", "restore",
+        ] {
             let answer = app.post(&format!("transit/{path}/{key}"), body.as_str());
             assert!(
                 !answer.text().contains("Q0FOQVJZ"),
@@ -252,6 +333,18 @@ fn a_value_in_the_place_of_a_name_is_not_repeated() {
         format!("transit/keys?list={CANARY}"),
         format!("transit/keys?list=true&limit={CANARY}"),
         format!("transit/keys/{key}/history?after={CANARY}"),
+        format!("transit/keys/{key}?context={CANARY}"),
+        format!("transit/sign/{key}/{CANARY}"),
+        format!("transit/verify/{key}/{CANARY}"),
+        format!("transit/hmac/{key}/{CANARY}"),
+        format!("transit/export/{CANARY}/{key}"),
+        format!("transit/export/hmac-key/{key}/{CANARY}"),
+        format!("transit/export/hmac-key/{key}?format={CANARY}"),
+        format!("transit/byok-export/{CANARY}/{key}"),
+        format!("transit/byok-export/{key}/{key}/{CANARY}"),
+        format!("transit/byok-export/{key}/{key}?hash={CANARY}"),
+        format!("transit/backup/{CANARY}"),
+        format!("transit/restore/{CANARY}"),
         format!("sys/health?activecode={CANARY}"),
         format!("sys/metrics?format={CANARY}"),
     ] {

@@ -5,6 +5,7 @@ mod methods;
 mod policies;
 mod rings;
 mod tokens;
+mod transfer;
 
 use data_encoding::BASE64;
 use serde_json::Value;

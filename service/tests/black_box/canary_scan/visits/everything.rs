@@ -76,13 +76,17 @@ impl Visit<'_> {
 }
 
 /// Fields that may hold what nobody else shall know.
-const FIELDS: [&str; 29] = [
+const FIELDS: [&str; 36] = [
     "associated_data",
+    "backup",
     "batch_input",
     "bound_claims",
     "certificate",
+    "certificate_chain",
     "ciphertext",
     "context",
+    "csr",
+    "hmac",
     "id",
     "input",
     "jwt",
@@ -94,13 +98,16 @@ const FIELDS: [&str; 29] = [
     "new_associated_data",
     "nonce",
     "password",
+    "peer_public_key",
     "pem_keys",
     "plaintext",
     "policy",
     "public_key",
     "rules",
+    "seal_id",
     "secret_id",
     "share",
+    "signature",
     "token",
     "ttl",
     "token_reviewer_jwt",
