@@ -3,6 +3,7 @@
 mod batches;
 mod data;
 mod history;
+mod journey;
 mod keys;
 mod mounts;
 mod requests;
