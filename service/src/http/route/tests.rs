@@ -319,6 +319,75 @@ const ROWS: &[(Verb, &str, Operation)] = &[
         "/v1/sys/policies/acl/a",
         Operation::PolicyDelete,
     ),
+    (Verb::Read, "/v1/transit/backup/k", Operation::Backup),
+    (
+        Verb::Read,
+        "/v1/transit/byok-export/to/k",
+        Operation::ByokExport,
+    ),
+    (
+        Verb::Read,
+        "/v1/transit/byok-export/to/k/latest",
+        Operation::ByokExport,
+    ),
+    (
+        Verb::Write,
+        "/v1/transit/keys/k/csr",
+        Operation::CertificateRequest,
+    ),
+    (
+        Verb::Write,
+        "/v1/transit/keys/k/set-certificate",
+        Operation::CertificateSet,
+    ),
+    (
+        Verb::Write,
+        "/v1/transit/derive-key/k",
+        Operation::DeriveKey,
+    ),
+    (
+        Verb::Read,
+        "/v1/transit/export/hmac-key/k",
+        Operation::Export,
+    ),
+    (
+        Verb::Read,
+        "/v1/transit/export/hmac-key/k/1",
+        Operation::Export,
+    ),
+    (Verb::Write, "/v1/transit/hmac/k", Operation::Hmac),
+    (Verb::Write, "/v1/transit/hmac/k/sha2-256", Operation::Hmac),
+    (Verb::Write, "/v1/transit/keys/k/import", Operation::Import),
+    (
+        Verb::Write,
+        "/v1/transit/keys/k/import_version",
+        Operation::ImportVersion,
+    ),
+    (
+        Verb::Delete,
+        "/v1/transit/keys/k/soft-delete",
+        Operation::KeySoftDelete,
+    ),
+    (
+        Verb::Write,
+        "/v1/transit/keys/k/soft-delete-restore",
+        Operation::KeySoftRestore,
+    ),
+    (Verb::Write, "/v1/transit/restore", Operation::Restore),
+    (Verb::Write, "/v1/transit/restore/k", Operation::Restore),
+    (Verb::Write, "/v1/transit/sign/k", Operation::Sign),
+    (Verb::Write, "/v1/transit/sign/k/sha2-256", Operation::Sign),
+    (Verb::Write, "/v1/transit/verify/k", Operation::Verify),
+    (
+        Verb::Write,
+        "/v1/transit/verify/k/sha2-256",
+        Operation::Verify,
+    ),
+    (
+        Verb::Read,
+        "/v1/transit/wrapping_key",
+        Operation::WrappingKey,
+    ),
 ];
 
 #[test]

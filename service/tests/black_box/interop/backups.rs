@@ -215,6 +215,18 @@ fn edited_backups_are_refused_and_nothing_is_created() {
 }
 
 #[test]
+fn an_hmac_key_by_vaults_number_is_not_taken_for_a_cipher() {
+    let app = TestApp::shared();
+    let mut vaults = document(Recorded::all()["hmac-rotated"].backup());
+    vaults["policy"]["type"] = 11.into();
+    let backup = BASE64.encode(vaults.to_string().as_bytes());
+    let refused = restore(&app, "transit/restore/never-restored", &backup, false);
+    let text = "key_size is not valid for algorithm xchacha20-poly1305";
+    assert_eq!(refused, (400, text.to_owned()));
+    assert_eq!(app.read("never-restored").status, 404);
+}
+
+#[test]
 fn every_damaged_backup_is_refused_or_a_ring_that_works() {
     let app = TestApp::shared();
     let (mut refused, mut taken) = (0, 0);
