@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::history::{Action, Provenance};
 use crate::ids::{MountId, RingId, SealId};
-use crate::keys::NewVersion;
+use crate::keys::{HMAC_KEY_LEN, NewVersion};
 use crate::name::KeyName;
 use crate::pair::Pair;
 use crate::policy::{RingPolicy, RuleViolation};
@@ -216,7 +216,7 @@ impl Lifecycle {
                 return Err(TransferError::OldConvergent(version.version).into());
             }
             let Restored { key, public_key } = restored(ring, version).ok_or_else(damaged)?;
-            let hmac_key = SecretBytes::new(version.hmac_key.expose_secret().to_vec());
+            let hmac_key = self.restored_hmac_key(ring, version)?;
             let chain = match version.certificate_chain.as_slice() {
                 [] => None,
                 chain => Some(certificate_chain_text(chain).map_err(TransferError::from)?),
@@ -236,6 +236,24 @@ impl Lifecycle {
             versions.push(self.keys.wrap_version(ring, new).await?.0);
         }
         Ok(versions)
+    }
+}
+
+impl Lifecycle {
+    /// Vault's oldest versions have none, so no HMAC of theirs exists; an empty one would make HMACs that anybody can make.
+    fn restored_hmac_key(
+        &self,
+        ring: &StoredRing,
+        version: &BackupVersion,
+    ) -> Result<SecretBytes, Error> {
+        let known = match (ring.key_type, &version.key) {
+            (KeyType::Hmac, Some(key)) => key,
+            (KeyType::Hmac | KeyType::Cipher(_) | KeyType::Pair(_), _) => &version.hmac_key,
+        };
+        if known.is_empty() {
+            return Ok(SecretBytes::generate(HMAC_KEY_LEN, self.entropy())?);
+        }
+        Ok(SecretBytes::new(known.expose_secret().to_vec()))
     }
 }
 

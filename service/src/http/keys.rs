@@ -133,6 +133,8 @@ pub(super) async fn soft_restore(request: &Request<'_>, key: &KeyTarget) -> Answ
 }
 
 async fn set_aside(request: &Request<'_>, key: &KeyTarget, aside: bool) -> Answer {
+    let mut fields = request.body.fields()?;
+    fields.captured("name");
     let by = request.provenance()?;
     let done = request
         .on_ring(key, |engine, at| async move {
@@ -145,12 +147,13 @@ async fn set_aside(request: &Request<'_>, key: &KeyTarget, aside: bool) -> Answe
     let Some((described, changed)) = done else {
         return Ok(Reply::nothing());
     };
-    let warning = match (changed, aside) {
+    let already = match (changed, aside) {
         (true, _) => None,
         (false, true) => Some("key was already marked as soft deleted".to_owned()),
         (false, false) => Some("key was already restored".to_owned()),
     };
-    Ok(shown(request, &described, warning.as_slice()))
+    let warnings: Vec<String> = fields.warnings().into_iter().chain(already).collect();
+    Ok(shown(request, &described, &warnings))
 }
 
 /// `LIST keys`

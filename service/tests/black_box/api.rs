@@ -2,6 +2,7 @@
 
 mod batches;
 mod data;
+mod forms;
 mod history;
 mod journey;
 mod keys;

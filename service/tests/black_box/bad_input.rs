@@ -8,7 +8,6 @@ mod framing;
 mod fuzz;
 mod generic;
 mod keys;
-mod mount;
 mod signatures;
 mod sizes;
 mod transfer;

@@ -28,6 +28,7 @@ mod clients;
 mod durability;
 mod identity;
 mod interop;
+mod mount;
 mod pkcs11;
 mod quotas;
 mod restart;

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::mount::Mount;
 use crate::client::{Answer, multi};
+use crate::mount::Mount;
 
 /// What a type of the protocol's can do, as the documentation has it.
 struct Kind {

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::mount::{ASIDE, Mount, NO_CONTEXT, NOT_BASE64, TOO_OLD};
+use crate::mount::{ASIDE, Mount, NO_CONTEXT, NOT_BASE64, TOO_OLD};
 
 const MISSING: &str = "encryption key not found";
 /// Of these bytes, every ciphertext of an RSA ring would have to be longer.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::mount::{ASIDE, Mount, Row};
+use crate::mount::{ASIDE, Mount, Row};
 
 const NOT_OFFERED: &str =
     "this key type is not offered here; see the documentation for those that are";

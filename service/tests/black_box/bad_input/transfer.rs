@@ -3,7 +3,7 @@
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 
-use super::mount::{Mount, NOT_BASE64, Row};
+use crate::mount::{Mount, NOT_BASE64, Row};
 use crate::tls::authority::Authority;
 
 /// Rings that may go out. Of `old`, only version 2 is in use; `closed` and its likes may not go out.
@@ -285,7 +285,6 @@ fn a_backup_that_is_not_one_restores_nothing() {
         to_new(changed(whole, "\"type\":0", "\"type\":2")),
         to_new(changed(whole, "\"type\":0", "\"type\":3")),
         to_new(changed(whole, "\"type\":0", "\"type\":-1")),
-        to_new(changed(whole, "\"hmac_key\":", "\"hmac_kex\":")),
         to_new(whole[..whole.len() / 2 / 4 * 4].to_owned()),
     ] {
         let answer = mount.send("POST restore/new", &body);
@@ -294,6 +293,22 @@ fn a_backup_that_is_not_one_restores_nothing() {
         assert!(text.contains("1 error occurred"), "{body} {text}");
     }
     assert_eq!(mount.state(), before);
+}
+
+#[test]
+fn a_backup_without_keys_for_hmacs_gets_new_ones() {
+    let mount = furnished("old-backups");
+    let whole = mount.done("GET backup/aes", "")["backup"].take();
+    let bare = changed(whole.as_str().unwrap(), "\"hmac_key\":", "\"hmac_kex\":");
+    let mut made = Vec::new();
+    for ring in ["one", "two"] {
+        mount.done(&format!("POST restore/{ring}"), json!({"backup": bare}));
+        let hmac = mount.done(&format!("POST hmac/{ring}"), json!({"input": ""}));
+        made.push(hmac["hmac"].as_str().unwrap().to_owned());
+        let exported = mount.done(&format!("GET export/hmac-key/{ring}"), "");
+        assert_eq!(exported["keys"]["1"].as_str().unwrap().len(), 44);
+    }
+    assert_ne!(made[0], made[1], "an empty key makes one HMAC for all");
 }
 
 /// A ring that holds the public half of the mount's wrapping key: what is wrapped for it can be imported.
@@ -326,7 +341,7 @@ fn what_is_not_imported_is_refused_with_its_reason() {
     let mount = furnished("bad-imports");
     wrapping(&mount);
     let [aes, aes128, ec, ed] = ["aes", "aes128", "ec", "ed"].map(|ring| blob(&mount, ring));
-    let [ec_public, rsa_public, ed_public] = ["ec", "rsa", "ed"].map(|ring| public(&mount, ring));
+    let [ec_public, rsa_public, edwards] = ["ec", "rsa", "ed"].map(|ring| public(&mount, ring));
     let convergent = "import cannot be used on keys with convergent encryption enabled";
     let short = "provided ciphertext is too short";
     let decryption = "crypto/rsa: decryption error";
@@ -451,7 +466,7 @@ fn what_is_not_imported_is_refused_with_its_reason() {
         ),
         (
             to,
-            json!({"public_key": ed_public, "type": "ed25519", "derived": true}),
+            json!({"public_key": edwards, "type": "ed25519", "derived": true}),
             500,
             no_public,
         ),
@@ -501,7 +516,7 @@ fn what_is_not_imported_is_refused_with_its_reason() {
             "invalid key type: expected ",
         ),
         (
-            json!({"public_key": ed_public, "type": "rsa-2048"}),
+            json!({"public_key": edwards, "type": "rsa-2048"}),
             "invalid key type: expected ",
         ),
         (

@@ -333,7 +333,7 @@ fn the_right_capability_lets_in_on_the_very_path_and_not_beside_it() {
         let shown = String::from_utf8_lossy(&answer.body);
         // Two of Vault's answers to what is not there are 500s with a text of their own.
         let is_answered = matches!(answer.status, 200..=299 | 400 | 404)
-            || (answer.status == 500 && shown.contains("1 error occurred"));
+            || (answer.status == 500 && (verb == "HEAD" || shown.contains("1 error occurred")));
         assert!(is_answered, "{method} {path}: {} {shown}", answer.status);
     };
     in_parts(&rows, check_beside);
