@@ -151,7 +151,7 @@ fn edited_backups_are_refused_and_nothing_is_created() {
     type Edit = fn(&mut Value);
     let edits: [(&str, Edit); 15] = [
         ("no latest version", |ring| {
-            ring["policy"]["latest_version"] = 0.into()
+            ring["policy"]["latest_version"] = 0.into();
         }),
         ("a latest version that is not there", |ring| {
             ring["policy"]["latest_version"] = 3.into();
@@ -170,7 +170,7 @@ fn edited_backups_are_refused_and_nothing_is_created() {
             ring["policy"]["type"] = 10_000.into();
         }),
         ("a type with other keys", |ring| {
-            ring["policy"]["type"] = 8.into()
+            ring["policy"]["type"] = 8.into();
         }),
         ("a pair's type", |ring| ring["policy"]["type"] = 1.into()),
         ("an unknown derivation", |ring| {
@@ -196,7 +196,7 @@ fn edited_backups_are_refused_and_nothing_is_created() {
             ring["archived_keys"]["keys"] = json!([]);
         }),
         ("a text for a number", |ring| {
-            ring["policy"]["type"] = "0".into()
+            ring["policy"]["type"] = "0".into();
         }),
     ];
     let app = TestApp::shared();
