@@ -67,8 +67,10 @@ impl Lifecycle {
             return Err(TransferError::NotExportable.into());
         }
         let mut keys = Vec::new();
+        let mut seal_id = None;
         for row in self.chosen(&ring, choice).await? {
             let material = self.keys.open_version(&ring, &row).await?;
+            seal_id = Some(material.seal_id);
             let wrapped = byok::wrap(&material.key, spki, hash, self.entropy());
             let wrapped = wrapped.map_err(TransferError::from)?;
             keys.push((row.version, SecretBytes::new(wrapped.into_bytes())));
@@ -76,7 +78,7 @@ impl Lifecycle {
         Ok(Exported {
             key_type: ring.key_type,
             keys,
-            seal_id: None,
+            seal_id: seal_id.filter(|_| binds_seal_id(&ring)),
         })
     }
 

@@ -23,7 +23,7 @@ pub async fn complete(
                 Outcome::Done,
                 event.event.from_version.zip(event.event.to_version),
             ),
-            Ok([]) if intent.operation.starts_with("key_") => (Outcome::Failed, None),
+            Ok([]) if changes_ring(&intent.operation) => (Outcome::Failed, None),
             Ok([]) | Err(_) => (Outcome::Unknown, None),
         };
         let record = Record {
@@ -57,5 +57,37 @@ pub async fn complete(
         if !written {
             tracing::warn!("an outcome that an earlier start left open is still not recorded");
         }
+    }
+}
+
+/// Whether it changes a ring, so that the history tells of it if it was done. An encrypt has an intent only where it is to
+/// create one.
+fn changes_ring(operation: &str) -> bool {
+    operation.starts_with("key_") || RING_CHANGES.contains(&operation)
+}
+
+const RING_CHANGES: [&str; 7] = [
+    "backup",
+    "certificate_set",
+    "derive_key",
+    "encrypt",
+    "import",
+    "import_version",
+    "restore",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Operation;
+
+    #[test]
+    fn every_operation_named_here_is_one() {
+        for word in RING_CHANGES {
+            let known = Operation::ALL.iter().any(|known| known.word() == word);
+            assert!(known, "{word}");
+            assert!(changes_ring(word));
+        }
+        assert!(changes_ring("key_rotate") && !changes_ring("policy_write"));
     }
 }

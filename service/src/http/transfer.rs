@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use keyring::history::{Cause, Provenance};
 use keyring::name::KeyName;
 use keyring::secret::SecretBytes;
 use keyring::transfer::byok::ImportHash;
@@ -145,7 +146,10 @@ pub(super) async fn restore(request: &Request<'_>, target: &Target) -> Answer {
         return Err(Problem::bad("'backup' must be supplied"));
     }
     let force = fields.boolean("force")?.unwrap_or_default();
-    let by = request.provenance()?;
+    let by = Provenance {
+        cause: Cause::Restore,
+        ..request.provenance()?
+    };
     let backup = SecretBytes::new(backup.as_str().as_bytes().to_vec());
     let engine = std::sync::Arc::clone(request.transit()?);
     let work = async move { engine.restore((mount, name), backup, force, &by).await };

@@ -4,6 +4,7 @@ mod batches;
 mod data;
 mod forms;
 mod history;
+mod journey;
 mod keys;
 mod mounts;
 mod requests;

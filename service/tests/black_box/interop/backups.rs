@@ -151,7 +151,7 @@ fn edited_backups_are_refused_and_nothing_is_created() {
     type Edit = fn(&mut Value);
     let edits: [(&str, Edit); 15] = [
         ("no latest version", |ring| {
-            ring["policy"]["latest_version"] = 0.into()
+            ring["policy"]["latest_version"] = 0.into();
         }),
         ("a latest version that is not there", |ring| {
             ring["policy"]["latest_version"] = 3.into();
@@ -170,7 +170,7 @@ fn edited_backups_are_refused_and_nothing_is_created() {
             ring["policy"]["type"] = 10_000.into();
         }),
         ("a type with other keys", |ring| {
-            ring["policy"]["type"] = 8.into()
+            ring["policy"]["type"] = 8.into();
         }),
         ("a pair's type", |ring| ring["policy"]["type"] = 1.into()),
         ("an unknown derivation", |ring| {
@@ -196,7 +196,7 @@ fn edited_backups_are_refused_and_nothing_is_created() {
             ring["archived_keys"]["keys"] = json!([]);
         }),
         ("a text for a number", |ring| {
-            ring["policy"]["type"] = "0".into()
+            ring["policy"]["type"] = "0".into();
         }),
     ];
     let app = TestApp::shared();
@@ -212,6 +212,18 @@ fn edited_backups_are_refused_and_nothing_is_created() {
     let backup = BASE64.encode(renamed.to_string().as_bytes());
     let refused = restore(&app, "transit/restore", &backup, false);
     assert_eq!(refused, (500, multi("key names cannot be paths")));
+}
+
+#[test]
+fn an_hmac_key_by_vaults_number_is_not_taken_for_a_cipher() {
+    let app = TestApp::shared();
+    let mut vaults = document(Recorded::all()["hmac-rotated"].backup());
+    vaults["policy"]["type"] = 11.into();
+    let backup = BASE64.encode(vaults.to_string().as_bytes());
+    let refused = restore(&app, "transit/restore/never-restored", &backup, false);
+    let text = "key_size is not valid for algorithm xchacha20-poly1305";
+    assert_eq!(refused, (400, text.to_owned()));
+    assert_eq!(app.read("never-restored").status, 404);
 }
 
 #[test]

@@ -27,7 +27,9 @@ fn what_openbao_made_is_used_after_its_backup_was_restored() {
             .calls
             .iter()
             .partition(|call| u64::from(call.version) < minimum);
-        open.iter().for_each(|call| call.repeat(&app, &ring));
+        for call in open {
+            call.repeat(&app, &ring);
+        }
         if !archived.is_empty() {
             unarchive(&app, &ring, &archived);
         }
@@ -45,7 +47,9 @@ fn unarchive(app: &TestApp, ring: &str, calls: &[&Call]) {
     let minimum =
         json!({"min_decryption_version": first.version, "min_encryption_version": first.version});
     app.configure(ring, minimum).data();
-    calls.iter().for_each(|call| call.repeat(app, ring));
+    for call in calls {
+        call.repeat(app, ring);
+    }
 }
 
 #[test]

@@ -72,10 +72,10 @@ fn assert_refused(rings: &Rings, test: &Test, because: &[&str]) {
     let blob = rings.wrapping_key.blob_of(&test.key, &test.ct);
     for key_type in ["aes128-gcm96", "hmac"] {
         let (ring, answer) = rings.import_blob(json!({"type": key_type}), &blob);
-        let (status, text) = answer.refusal();
-        assert_eq!(status, 500, "#{}: {text}", test.tc_id);
-        let is_known = because.iter().any(|known| text.contains(known));
-        assert!(is_known, "#{}: {text}", test.tc_id);
+        let (status, error) = answer.refusal();
+        assert_eq!(status, 500, "#{}: {error}", test.tc_id);
+        let is_known = because.iter().any(|known| error.contains(known));
+        assert!(is_known, "#{}: {error}", test.tc_id);
         assert_eq!(rings.app.read(&ring).status, 404);
     }
 }

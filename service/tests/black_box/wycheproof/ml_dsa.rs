@@ -126,5 +126,5 @@ fn settings(parameter_set: &str) -> Value {
 }
 
 fn is_empty(context: Option<&ByteString>) -> bool {
-    context.is_none_or(|context| context.is_empty())
+    context.is_none_or(ByteString::is_empty)
 }

@@ -58,20 +58,22 @@ impl Tally {
 
     /// Says how it went, and fails if so few were run that the test says nothing any more.
     pub(super) fn close(self, at_least: usize, at_least_in_full: usize) {
-        let mut reasons = String::new();
+        let mut more = String::new();
+        let mut separator = " (";
         for (reason, tests) in &self.inexpressible {
-            let comma = if reasons.is_empty() { "" } else { "; " };
-            write!(reasons, "{comma}{tests} {reason}").unwrap();
+            write!(more, "{separator}{tests} {reason}").unwrap();
+            separator = "; ";
+        }
+        if !more.is_empty() {
+            more.push(')');
+        }
+        if self.left > 0 {
+            write!(more, ", left to the full run {}", self.left).unwrap();
         }
         let all: usize = self.inexpressible.values().sum();
         println!(
-            "wycheproof over HTTP: {}: ran {}, could not be expressed {all} ({reasons}){}",
-            self.suite,
-            self.ran,
-            match self.left {
-                0 => String::new(),
-                left => format!(", left to the full run {left}"),
-            }
+            "wycheproof over HTTP: {}: ran {}, could not be expressed {all}{more}",
+            self.suite, self.ran
         );
         let floor = if is_full() {
             at_least_in_full
