@@ -10,6 +10,7 @@ use benches::time::{Began, CpuTime, by_the_processor};
 use benches::{Fixture, bytes, check_job, is_measuring, plaintext, tag_job};
 use criterion::{Criterion, criterion_group, criterion_main};
 use keyring::algorithm::PairType;
+use keyring::hash::HashAlgorithm;
 use keyring::pair::{Pair, RsaScheme, SignatureOptions};
 use keyring::signing::TagKind;
 use keyring::transit::Address;
@@ -121,6 +122,7 @@ impl Case {
         let pkcs8 = pkcs8.expose_secret();
         let pair = Pair::from_pkcs8(pair_type, pkcs8).expect("a key");
         let how = SignatureOptions {
+            hash: Some(hash(pair_type)),
             scheme,
             ..SignatureOptions::default()
         };
@@ -194,6 +196,22 @@ fn cases(fixture: &Fixture) -> impl Iterator<Item = Case> {
     let named = CASES.into_iter();
     let named = named.filter(|(_, pair_type, _)| is_measuring() || QUICK.contains(pair_type));
     named.map(|named| Case::of(fixture, named))
+}
+
+/// The one that `aws-lc-rs` signs with on each curve.
+const fn hash(pair_type: PairType) -> HashAlgorithm {
+    match pair_type {
+        PairType::EcdsaP384 => HashAlgorithm::Sha2_384,
+        PairType::EcdsaP521 => HashAlgorithm::Sha2_512,
+        PairType::EcdsaP256
+        | PairType::Ed25519
+        | PairType::MlDsa44
+        | PairType::MlDsa65
+        | PairType::MlDsa87
+        | PairType::Rsa2048
+        | PairType::Rsa3072
+        | PairType::Rsa4096 => HashAlgorithm::Sha2_256,
+    }
 }
 
 type Named = (&'static str, PairType, RsaScheme);

@@ -61,7 +61,7 @@ impl Bare {
         Self { signing, public }
     }
 
-    /// Signs with SHA-256, P-521 with SHA-512; the others hash as they are defined.
+    /// Signs. RSA and P-256 with SHA-256, P-384 with SHA-384, P-521 with SHA-512.
     pub fn sign(&self, input: &[u8]) -> Vec<u8> {
         let random = SystemRandom::new();
         match &self.signing {
