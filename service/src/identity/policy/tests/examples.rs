@@ -22,67 +22,116 @@ fn grants(text: &str, word: &str, path: &str) -> bool {
     acl.decide(Capability::parse(word).unwrap(), &asked).allowed
 }
 
-#[test]
-fn the_policies_of_the_page_do_what_it_says() {
-    let [_, _, application, rewrap, auditor, operator] = blocks("hcl")[..] else {
-        panic!("the page has other examples now");
-    };
-    for (text, granted, denied) in [
-        (
-            application,
-            &[("update", "transit/encrypt/orders")][..],
-            &[
-                ("create", "transit/encrypt/orders"),
-                ("update", "transit/encrypt/other"),
-                ("update", "transit/decrypt/orders"),
-                ("read", "transit/keys/orders"),
-            ][..],
-        ),
-        (
-            rewrap,
-            &[
-                ("update", "transit/rewrap/orders"),
-                ("read", "transit/keys/orders"),
-            ],
-            &[
-                ("update", "transit/decrypt/orders"),
-                ("update", "transit/keys/orders/rotate"),
-            ],
-        ),
-        (
-            auditor,
-            &[
-                ("list", "transit/keys"),
-                ("read", "transit/keys/orders/history"),
-            ],
-            &[
-                ("read", "transit/keys/orders"),
-                ("update", "transit/keys/orders/config"),
-            ],
-        ),
-        (
-            operator,
-            &[
-                ("list", "transit/keys"),
-                ("update", "transit/keys/orders"),
-                ("update", "transit/keys/orders/rotate"),
-                ("list", "sys/policies/acl"),
-            ],
-            &[
-                ("update", "transit/keys/orders/trim"),
-                ("delete", "transit/keys/orders"),
-                ("update", "transit/decrypt/orders"),
-                ("update", "sys/policies/acl/root"),
-            ],
-        ),
-    ] {
-        for (word, path) in granted {
-            assert!(grants(text, word, path), "{word} {path}");
-        }
-        for (word, path) in denied {
-            assert!(!grants(text, word, path), "{word} {path}");
-        }
+/// The example policies of the page: how it begins, the language's own, and then one for each kind of caller.
+fn examples() -> [&'static str; 9] {
+    blocks("hcl")
+        .try_into()
+        .expect("the page has other examples now")
+}
+
+fn check(text: &str, granted: &[(&str, &str)], denied: &[(&str, &str)]) {
+    for (word, path) in granted {
+        assert!(grants(text, word, path), "{word} {path}");
     }
+    for (word, path) in denied {
+        assert!(!grants(text, word, path), "{word} {path}");
+    }
+}
+
+#[test]
+fn the_policies_for_those_who_use_keys_do_what_the_page_says() {
+    let [_, _, application, rewrap, signer, verifier, ..] = examples();
+    check(
+        application,
+        &[("update", "transit/encrypt/orders")],
+        &[
+            ("create", "transit/encrypt/orders"),
+            ("update", "transit/encrypt/other"),
+            ("update", "transit/decrypt/orders"),
+            ("read", "transit/keys/orders"),
+        ],
+    );
+    check(
+        rewrap,
+        &[
+            ("update", "transit/rewrap/orders"),
+            ("read", "transit/keys/orders"),
+        ],
+        &[
+            ("update", "transit/decrypt/orders"),
+            ("update", "transit/keys/orders/rotate"),
+        ],
+    );
+    check(
+        signer,
+        &[
+            ("update", "transit/sign/releases"),
+            ("read", "transit/keys/releases"),
+        ],
+        &[
+            ("update", "transit/sign/releases/sha2-512"),
+            ("update", "transit/hmac/releases"),
+            ("read", "transit/export/signing-key/releases"),
+        ],
+    );
+    check(
+        verifier,
+        &[
+            ("update", "transit/verify/releases"),
+            ("read", "transit/export/public-key/releases"),
+        ],
+        &[
+            ("update", "transit/sign/releases"),
+            ("update", "transit/hmac/releases"),
+            ("read", "transit/export/signing-key/releases"),
+        ],
+    );
+}
+
+#[test]
+fn the_policies_for_those_who_look_after_keys_do_what_the_page_says() {
+    let [.., keeper, auditor, operator] = examples();
+    check(
+        keeper,
+        &[
+            ("update", "transit/keys/orders"),
+            ("delete", "transit/keys/orders"),
+            ("update", "transit/keys/orders/rotate"),
+        ],
+        &[
+            ("read", "transit/export/encryption-key/orders"),
+            ("read", "transit/byok-export/there/orders"),
+            ("read", "transit/backup/orders"),
+            ("update", "transit/restore/orders"),
+            ("update", "transit/keys/orders/import"),
+        ],
+    );
+    check(
+        auditor,
+        &[
+            ("list", "transit/keys"),
+            ("read", "transit/keys/orders/history"),
+        ],
+        &[
+            ("read", "transit/keys/orders"),
+            ("update", "transit/keys/orders/config"),
+        ],
+    );
+    check(
+        operator,
+        &[
+            ("list", "transit/keys"),
+            ("update", "transit/keys/orders"),
+            ("update", "transit/keys/orders/rotate"),
+            ("list", "sys/policies/acl"),
+        ],
+        &[
+            ("update", "transit/keys/orders/trim"),
+            ("delete", "transit/keys/orders"),
+            ("update", "transit/decrypt/orders"),
+            ("update", "sys/policies/acl/root"),
+        ],
+    );
 }
 
 #[test]
