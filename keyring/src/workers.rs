@@ -112,7 +112,8 @@ fn give_way() {
     }
 }
 
-/// What is added to the nice value. Five steps are a third of the processor time where there is not enough of it.
+/// What is added to the nice value. Where threads compete, five steps leave a third of what another thread gets: less
+/// would disturb requests more, and much more would keep large jobs from ever ending on a busy machine.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 5;
 
