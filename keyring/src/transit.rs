@@ -87,7 +87,8 @@ pub struct Settings {
     pub inline_bytes: usize,
     /// Threads for large jobs; 0 means one per core.
     pub worker_threads: usize,
-    /// How many large jobs may wait before further ones are refused.
+    /// How many large jobs may wait before further ones are refused. Of signatures, singly or in batches, it is 16 times
+    /// as many: most of them are short, and every client's connection may wait for one.
     pub worker_queue: usize,
     /// Who has to know of the rotations the engine makes by itself.
     pub witness: Arc<dyn ChangeWitness>,

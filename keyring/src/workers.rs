@@ -19,8 +19,12 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
-    /// A pool of this many threads (0: one for each core) with this many jobs of either kind running or waiting.
-    pub(crate) fn new(threads: usize, queue: usize) -> Result<Self, rayon::ThreadPoolBuildError> {
+    /// A pool of this many threads (0: one for each core) with this many jobs, and this many batches, running or waiting.
+    pub(crate) fn new(
+        threads: usize,
+        jobs: usize,
+        batches: usize,
+    ) -> Result<Self, rayon::ThreadPoolBuildError> {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|index| format!("sealring-worker-{index}"))
@@ -30,8 +34,8 @@ impl Workers {
             .build()?;
         Ok(Self {
             pool,
-            jobs: Arc::new(Semaphore::new(queue)),
-            batches: Arc::new(Semaphore::new(queue)),
+            jobs: Arc::new(Semaphore::new(jobs)),
+            batches: Arc::new(Semaphore::new(batches)),
         })
     }
 
@@ -127,7 +131,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_batch_comes_back_in_order_whatever_its_turns() {
-        let workers = Workers::new(3, 1).unwrap();
+        let workers = Workers::new(3, 1, 1).unwrap();
         for (length, items_per_turn) in [(0, 1), (1, 1), (10, 3), (10, 100), (10, 0)] {
             let items: Vec<u32> = (0..length).collect();
             let doubled: Vec<u32> = items.iter().map(|item| 2 * item).collect();
@@ -138,7 +142,7 @@ mod tests {
 
     #[tokio::test]
     async fn another_job_has_its_turn_before_a_batch_is_through() {
-        let workers = Workers::new(1, 1).unwrap();
+        let workers = Workers::new(1, 1, 1).unwrap();
         let (go, wait) = mpsc::channel();
         let wait = Mutex::new(wait);
         let order = Arc::new(Mutex::new(Vec::new()));
@@ -161,7 +165,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_of_batches_refuses_batches_and_nothing_else() {
-        let workers = Workers::new(1, 1).unwrap();
+        let workers = Workers::new(1, 1, 1).unwrap();
         let (go, wait) = mpsc::channel();
         let wait = Mutex::new(wait);
         let held = workers.run_in_turns(vec![()], 1, move |()| wait.lock().unwrap().recv());
@@ -179,7 +183,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_batch_that_nobody_waits_for_ends() {
-        let workers = Workers::new(1, 1).unwrap();
+        let workers = Workers::new(1, 1, 1).unwrap();
         let (tell, told) = mpsc::channel();
         let (go, wait) = mpsc::channel();
         let wait = Mutex::new(wait);
@@ -205,7 +209,7 @@ mod tests {
     #[tokio::test]
     async fn workers_give_way_to_the_thread_that_made_them() {
         let own = rustix::process::getpriority_process(None).unwrap();
-        let workers = Workers::new(1, 1).unwrap();
+        let workers = Workers::new(1, 1, 1).unwrap();
         let theirs = workers.run(|| rustix::process::getpriority_process(None));
         let expected = (own + NICENESS).min(19);
         assert_eq!(theirs.await.unwrap(), Ok(expected));
