@@ -3,7 +3,7 @@
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 
-use crate::mount::{Mount, NOT_BASE64, Row};
+use crate::mount::{ASIDE, Mount, NOT_BASE64, Row};
 use crate::tls::authority::Authority;
 
 /// Rings that may go out. Of `old`, only version 2 is in use; `closed` and its likes may not go out.
@@ -713,6 +713,11 @@ fn keys_that_are_not_agreed_on_are_refused_with_their_reason() {
         (&read["imported_key"], &read["latest_version"]),
         (&json!(true), &json!(1))
     );
+    mount.done("DELETE keys/new/soft-delete", "");
+    mount.refuses(&[(to, with("ec", &ec), 500, ASIDE)]);
+    mount.done("POST keys/new/soft-delete-restore", json!({}));
+    let read = mount.done("GET keys/new", "");
+    assert_eq!(read["latest_version"], json!(1));
 }
 
 #[test]
