@@ -296,6 +296,44 @@ fn a_backup_that_is_not_one_restores_nothing() {
 }
 
 #[test]
+fn a_backup_brings_no_timer_and_no_hmac_key_that_would_be_refused_otherwise() {
+    let mount = Mount::new("edited-backups");
+    let open = json!({"exportable": true, "allow_plaintext_backup": true});
+    let mut hmac = open.clone();
+    (hmac["type"], hmac["key_size"]) = (json!("hmac"), json!(32));
+    mount.rings(&[("aes", open), ("hmac", hmac)]);
+    let [aes, hmac] = ["aes", "hmac"].map(|ring| {
+        let text = mount.done(&format!("GET backup/{ring}"), "")["backup"].take();
+        text.as_str().unwrap().to_owned()
+    });
+    let period = |nanos: u64| {
+        let text = format!("\"auto_rotate_period\":{nanos}");
+        json!({"backup": changed(&aes, "\"auto_rotate_period\":0", &text)})
+    };
+    let mut short: Value =
+        serde_json::from_slice(&BASE64.decode(hmac.as_bytes()).unwrap()).unwrap();
+    short["policy"]["keys"]["1"]["key"] = json!("AA==");
+    let short = BASE64.encode(short.to_string().as_bytes());
+    let hour = 3_600_000_000_000;
+    mount.refuses(&[
+        (
+            "POST restore/new",
+            period(hour - 1),
+            400,
+            "auto rotate period must be 0 to disable or at least an hour",
+        ),
+        (
+            "POST restore/new",
+            json!({"backup": short}),
+            500,
+            "version 1 of the backup is missing or damaged",
+        ),
+    ]);
+    mount.done("POST restore/timed", period(hour));
+    mount.done("POST restore/same", json!({"backup": hmac}));
+}
+
+#[test]
 fn a_backup_without_keys_for_hmacs_gets_new_ones() {
     let mount = furnished("old-backups");
     let whole = mount.done("GET backup/aes", "")["backup"].take();
