@@ -295,7 +295,8 @@ impl Lifecycle {
             return self.found_ring(at, &import, (brought, None), by).await;
         }
         let loaded = self.read(at).await?;
-        if loaded.ring.key_type != KeyType::Cipher(cipher) || !loaded.ring.journey.imported {
+        may_import(&loaded.ring)?;
+        if loaded.ring.key_type != KeyType::Cipher(cipher) {
             return Err(TransferError::NotImported.into());
         }
         self.add(&place, &loaded, (brought, Origin::Derived), by)
