@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::base64::encoded_len;
+
 /// What a ring's keys are for and what uses them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyType {
@@ -294,6 +296,28 @@ impl PairType {
         }
     }
 
+    /// Length of its longest signature in bytes; of RSA keys that of a ciphertext too.
+    pub const fn block_len(self) -> usize {
+        match self {
+            // In DER, the longer of the two forms.
+            Self::EcdsaP256 => 72,
+            Self::EcdsaP384 => 104,
+            Self::EcdsaP521 => 139,
+            Self::Ed25519 => 64,
+            Self::MlDsa44 => 2420,
+            Self::MlDsa65 => 3309,
+            Self::MlDsa87 => 4627,
+            Self::Rsa2048 => 256,
+            Self::Rsa3072 => 384,
+            Self::Rsa4096 => 512,
+        }
+    }
+
+    /// How many of them fit into one answer, which is not to be longer than 60,000,000 bytes.
+    pub const fn blocks_in_answer(self) -> usize {
+        LONGEST_ANSWER / (encoded_len(self.block_len()) + AROUND_BLOCK)
+    }
+
     /// Whether it is an RSA key, which encrypts too.
     pub const fn is_rsa(self) -> bool {
         matches!(self, Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096)
@@ -304,6 +328,10 @@ impl PairType {
         matches!(self, Self::EcdsaP256 | Self::EcdsaP384 | Self::EcdsaP521)
     }
 }
+
+const LONGEST_ANSWER: usize = 60_000_000;
+/// What stands around a signature in an answer: names, a version, a short reference.
+const AROUND_BLOCK: usize = 128;
 
 /// Length of every cipher's authentication tag in bytes.
 pub const TAG_LEN: usize = 16;

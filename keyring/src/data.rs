@@ -42,6 +42,9 @@ impl DataPath {
         if !keys.ring.key_type.encrypts() {
             return Err(Error::Unsupported(keys.ring.key_type));
         }
+        if verb != Verb::Decrypt {
+            keys.fit_answer(job.len())?;
+        }
         self.book(verb, &keys, &job).await?;
         let nonces = self.nonces(verb, &keys, job.len())?;
         let Settings {

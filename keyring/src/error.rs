@@ -44,6 +44,12 @@ pub enum Error {
     /// The store cannot be reached; nothing was changed.
     #[error("the store is unavailable")]
     StoreUnavailable(#[source] StoreError),
+    /// The answer would be longer than one answer may be; nothing was done.
+    #[error("too many items for a key of this type; at most {at_most}")]
+    TooManyItems {
+        /// How many items of this kind fit into an answer.
+        at_most: usize,
+    },
     /// A key was not brought in or given out.
     #[error(transparent)]
     Transfer(#[from] TransferError),

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
 
 use crate::algorithm::{KeyType, PairType};
 use crate::binding::{Binding, Origin};
@@ -168,6 +169,7 @@ impl KeyRoom {
                 (key, same, None)
             }
             KeyType::Pair(pair_type) => {
+                let _turn = SEARCHES.acquire().await;
                 let made = tokio::task::spawn_blocking(move || new_pair(pair_type)).await;
                 let (key, public_key) = made.map_err(|_| Error::Worker)??;
                 let hmac_key = SecretBytes::generate(HMAC_KEY_LEN, entropy)?;
@@ -216,6 +218,9 @@ pub struct NewVersion {
     /// When it was made.
     pub created_at: Timestamp,
 }
+
+/// How many key pairs are looked for at a time: an RSA key takes up to seconds of one core.
+static SEARCHES: Semaphore = Semaphore::const_new(2);
 
 fn new_pair(pair_type: PairType) -> Result<(SecretBytes, Vec<u8>), PairError> {
     let pkcs8 = Pair::generate(pair_type)?;

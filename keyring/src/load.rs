@@ -66,6 +66,7 @@ impl From<&Error> for LoadFailure {
             | Error::Rule(_)
             | Error::Stale
             | Error::StoreUnavailable(_)
+            | Error::TooManyItems { .. }
             | Error::Transfer(_)
             | Error::Unsupported(_)
             | Error::Worker => Self::Store(error.to_string()),

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::aead::{Cipher, bind_associated_data};
-use crate::algorithm::{CipherType, TAG_LEN};
+use crate::algorithm::{CipherType, PairType, TAG_LEN};
 use crate::base64::{encode_append, encoded_len};
 use crate::ciphertext::{self, CiphertextError};
 use crate::derive::{ConvergentKeys, counter_subkey, subkey};
-use crate::error::ItemError;
+use crate::error::{Error, ItemError};
 use crate::job::{Chunk, ChunkOutcome, Item, Parts};
 use crate::opened::{OpenKey, OpenRing, OpenVersion};
 use crate::pair::{OaepHash, Pair};
@@ -35,6 +35,14 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
+    /// Refuses more items than one answer has room for, where each becomes as long as a key pair makes it.
+    pub(crate) fn fit_answer(&self, items: usize) -> Result<(), Error> {
+        match self.ring.key_type.pair().map(PairType::blocks_in_answer) {
+            Some(at_most) if items > at_most => Err(Error::TooManyItems { at_most }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     pub(crate) fn version(&self, number: Version) -> Result<&OpenVersion, ItemError> {
         let version = self
             .place(number)

@@ -215,6 +215,15 @@ pub async fn open(parts: Parts, settings: Settings) -> Result<Transit, SetupErro
     start(parts, settings, loader, lifecycle, worn).await
 }
 
+fn workers(settings: &Settings) -> Result<Workers, SetupError> {
+    let jobs = settings.worker_queue;
+    let batches = jobs.saturating_mul(BATCHES_PER_JOB);
+    Workers::new(settings.worker_threads, jobs, batches).map_err(|_| SetupError::Workers)
+}
+
+/// How many signatures may wait for each large job that may. Most are short, and every client may wait for one.
+const BATCHES_PER_JOB: usize = 16;
+
 /// Begins to follow the store before reading what it follows, so that no change falls in between.
 async fn start(
     parts: Parts,
@@ -230,8 +239,7 @@ async fn start(
     let root_tokens = Arc::new(RootTokens::read(Arc::clone(&parts.store)).await?);
     let data = DataPath {
         loader: Arc::clone(&loader),
-        workers: Workers::new(settings.worker_threads, settings.worker_queue)
-            .map_err(|_| SetupError::Workers)?,
+        workers: workers(&settings)?,
         entropy: parts.entropy,
         settings: settings.clone(),
     };

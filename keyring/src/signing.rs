@@ -127,6 +127,9 @@ impl DataPath {
             .tag_keys(at, job.kind, || [Use::sealing(asked)].into_iter())
             .await?;
         let kind = job.kind;
+        if let TagKind::Signature(_) = kind {
+            keys.fit_answer(job.items.len())?;
+        }
         let effort = Effort::of(kind, &keys, size(job.items.iter().flatten()), 1);
         let work = move |item: Result<TagInput, ItemError>| make(&keys, kind, asked, &item?);
         self.each(effort, job.items, work).await

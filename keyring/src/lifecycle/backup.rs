@@ -52,7 +52,15 @@ impl Lifecycle {
                 }),
                 ..ring.journey.clone()
             }));
-            let text = self.written(&ring, &next).await?;
+            let text = match self.written(&ring, &next).await {
+                // Not damaged, but changed by another node between the two reads.
+                Err(Error::Integrity(_))
+                    if self.read(at).await?.ring.generation != ring.generation =>
+                {
+                    continue;
+                }
+                written => written?,
+            };
             let span = (Some(ring.oldest()), Some(ring.latest));
             let what = What {
                 action: Action::Backup,
@@ -72,7 +80,8 @@ impl Lifecycle {
 
     /// The versions are those of the ring as it was read; the settings are those after the change.
     async fn written(&self, read: &StoredRing, next: &StoredRing) -> Result<SecretBytes, Error> {
-        let rows = self.store.version_rows(read.id, read.oldest()).await?;
+        let mut rows = self.store.version_rows(read.id, read.oldest()).await?;
+        rows.retain(|row| row.version <= read.latest);
         let mut backup = settings_of(next);
         for row in rows {
             let material = self.keys.open_version(read, &row).await?;

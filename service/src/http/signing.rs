@@ -31,7 +31,7 @@ async fn make(request: &Request<'_>, key: &KeyTarget, work: TagWork) -> Answer {
     let (body, in_path) = (request.body.copy(), key.rest.join("/"));
     let read = move || tag_job(body.fields()?, &in_path, work);
     let (job, notes): (TagJob, Notes) = work_on(request.body.bytes.len(), read).await??;
-    let _items = room(request, job.items.len())?;
+    let _items = room(request, weight(work, job.items.len()))?;
     authorise::count_items(request, job.items.len())?;
     let made = request.transit()?.tag(&key.address, job).await;
     let made = made.map_err(|error| request.failed(key, error))?;
@@ -59,6 +59,14 @@ async fn make(request: &Request<'_>, key: &KeyTarget, work: TagWork) -> Answer {
         }
     };
     Ok(Reply::data(request.id, &data, &notes.warnings).with_used(used))
+}
+
+/// How many items of another kind these weigh: a signature can be 6 KiB of text, its input nothing.
+const fn weight(work: TagWork, items: usize) -> usize {
+    match work {
+        TagWork::Sign if items > 1 => items.saturating_mul(8),
+        TagWork::Hmac | TagWork::Sign | TagWork::Verify | TagWork::VerifyHmac => items,
+    }
 }
 
 /// `POST verify/:name(/:algorithm)`

@@ -18,6 +18,7 @@ impl Problem {
     pub(in crate::http) fn engine(operation: Operation, name: &str, error: Error) -> Self {
         match error {
             Error::Rule(violation) => Self::rule(operation, name, &violation),
+            Error::TooManyItems { .. } => Self::bad(error.to_string()),
             Error::Transfer(error) => Self::transfer(operation, &error),
             Error::Unsupported(key_type) => Self::unsupported(operation, key_type),
             Error::Item(item) => Self::item(operation, item),
