@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::Lifecycle;
 use super::configure::unadorned;
 use super::create::checked_kind;
 use super::event::{What, event};
+use super::export::binds_seal_id;
+use super::{ATTEMPTS, Lifecycle};
 use crate::algorithm::KeyType;
 use crate::binding::Origin;
 use crate::clock::Timestamp;
@@ -41,7 +42,7 @@ impl Lifecycle {
     ) -> Result<SecretBytes, Error> {
         let place = self.place(at);
         let _turn = place.slot.changing.lock().await;
-        for _ in 0..super::ATTEMPTS {
+        for _ in 0..ATTEMPTS {
             let ring = self.read(at).await?.ring;
             may_back_up(&ring)?;
             let now = self.keys.clock.now();
@@ -76,7 +77,7 @@ impl Lifecycle {
         let mut backup = settings_of(next);
         for row in rows {
             let material = self.keys.open_version(read, &row).await?;
-            if backup.key_type_number == KeyType::from(SIV).number() {
+            if binds_seal_id(next) {
                 backup.seal_id = Some(*material.seal_id.as_bytes());
             }
             backup.versions.push(version_of(read, row, material));
@@ -374,6 +375,5 @@ const fn micros(nanos: i64) -> Timestamp {
     Timestamp::from_micros(nanos.div_euclid(1000))
 }
 
-const SIV: crate::algorithm::CipherType = crate::algorithm::CipherType::Aes256GcmSiv;
 /// How all current convergent versions make their nonces.
 const CONVERGENT_VERSION: u32 = 3;

@@ -3,7 +3,7 @@
 use super::create::checked_kind;
 use super::event::{What, event};
 use super::{ATTEMPTS, Lifecycle, Place};
-use crate::algorithm::{CipherType, KeyType, PairType};
+use crate::algorithm::{CipherType, KeyType, LONGEST_HMAC_KEY, PairType, SHORTEST_HMAC_KEY};
 use crate::binding::Origin;
 use crate::clock::Timestamp;
 use crate::error::Error;
@@ -171,8 +171,7 @@ impl Lifecycle {
         if ring.key_type.pair().is_none() {
             return Err(TransferError::VersionsNotTaken.into());
         }
-        let number = u32::try_from(asked).ok().and_then(Version::new);
-        let number = number.ok_or(TransferError::NoSuchVersion)?;
+        let number = Version::from_asked(asked).ok_or(TransferError::NoSuchVersion)?;
         let row = self.version_row(ring, number).await?;
         if brought.key.is_empty() {
             return Err(TransferError::AlreadyPublic.into());
@@ -318,12 +317,7 @@ impl Lifecycle {
         }
         let pair = ring.key_type.pair().filter(|pair| pair.is_ecdsa());
         let pair = pair.ok_or(Error::Unsupported(ring.key_type))?;
-        let number = match agreement.base_version {
-            0 => Some(ring.latest),
-            asked => u32::try_from(asked).ok().and_then(Version::new),
-        };
-        let number = number.ok_or(TransferError::NoSuchVersion)?;
-        let row = self.version_row(&ring, number).await?;
+        let row = self.asked_row(&ring, agreement.base_version).await?;
         let material = self.keys.open_version(&ring, &row).await?;
         let pkcs8 = material.key.expose_secret();
         let agreed = agreed_key(pair, pkcs8, &agreement.peer_public_key, cipher.key_len());
@@ -391,6 +385,20 @@ impl Lifecycle {
         Ok(found.is_some())
     }
 
+    /// The row of the version asked for; 0 is the latest.
+    pub(super) async fn asked_row(
+        &self,
+        ring: &StoredRing,
+        asked: i64,
+    ) -> Result<StoredVersion, Error> {
+        let number = match asked {
+            0 => Some(ring.latest),
+            asked => Version::from_asked(asked),
+        };
+        let number = number.ok_or(TransferError::NoSuchVersion)?;
+        self.version_row(ring, number).await
+    }
+
     /// One version's row, if it may be used.
     pub(super) async fn version_row(
         &self,
@@ -449,7 +457,6 @@ fn of_material(key_type: KeyType, key: SecretBytes) -> Result<Brought, TransferE
     match key_type {
         KeyType::Cipher(cipher) => size(key.len() == cipher.key_len())?,
         KeyType::Hmac => {
-            use crate::algorithm::{LONGEST_HMAC_KEY, SHORTEST_HMAC_KEY};
             size((SHORTEST_HMAC_KEY..=LONGEST_HMAC_KEY).contains(&key.len()))?;
         }
         KeyType::Pair(pair) => {
