@@ -270,7 +270,8 @@ impl Lifecycle {
         self.commit(place, change, by, Some(material)).await
     }
 
-    /// Makes a key of what a key pair here and a peer's public key agree on, and puts it into a ring.
+    /// Makes a key of what a key pair here and a peer's public key agree on, and puts it into a ring. Whoever else makes
+    /// or changes that ring meanwhile, it becomes a version of it.
     pub(crate) async fn agree(
         &self,
         at: &Address,
@@ -279,26 +280,45 @@ impl Lifecycle {
     ) -> Result<(), Error> {
         let cipher = agreement.key_type;
         let key = self.agreed(at.mount, agreement, cipher).await?;
-        let brought = Brought {
-            key,
-            public_key: None,
-        };
         let place = self.place(at);
         let _turn = place.slot.changing.lock().await;
-        if !self.is_there(at).await? {
-            let import = NewImport {
-                key_type: cipher.into(),
-                origin: Origin::Derived,
-                ..NewImport::default()
+        for _ in 0..ATTEMPTS {
+            let brought = Brought {
+                key: SecretBytes::new(key.expose_secret().to_vec()),
+                public_key: None,
             };
-            return self.found_ring(at, &import, (brought, None), by).await;
+            let done = if self.is_there(at).await? {
+                let loaded = self.read(at).await?;
+                may_take_agreed(&loaded.ring, cipher)?;
+                let key = (brought, Origin::Derived);
+                self.add(&place, &loaded, key, by).await
+            } else {
+                self.found_agreed(at, cipher, brought, by).await
+            };
+            match done {
+                Err(
+                    Error::StoreUnavailable(StoreError::Conflict)
+                    | Error::Transfer(TransferError::Exists),
+                ) => {}
+                result => return result,
+            }
         }
-        let loaded = self.read(at).await?;
-        if loaded.ring.key_type != KeyType::Cipher(cipher) || !loaded.ring.journey.imported {
-            return Err(TransferError::NotImported.into());
-        }
-        self.add(&place, &loaded, (brought, Origin::Derived), by)
-            .await
+        Err(Error::Busy)
+    }
+
+    async fn found_agreed(
+        &self,
+        at: &Address,
+        cipher: CipherType,
+        brought: Brought,
+        by: &Provenance,
+    ) -> Result<(), Error> {
+        let import = NewImport {
+            key_type: cipher.into(),
+            origin: Origin::Derived,
+            ..NewImport::default()
+        };
+        self.found_ring(at, &import, (brought, None), by).await
     }
 
     async fn agreed(
@@ -494,6 +514,16 @@ fn may_import(ring: &StoredRing) -> Result<(), Error> {
     }
     if ring.convergent {
         return Err(TransferError::Convergent.into());
+    }
+    Ok(())
+}
+
+fn may_take_agreed(ring: &StoredRing, cipher: CipherType) -> Result<(), Error> {
+    if ring.soft_deleted {
+        return Err(RuleViolation::SoftDeleted.into());
+    }
+    if ring.key_type != KeyType::Cipher(cipher) || !ring.journey.imported {
+        return Err(TransferError::NotImported.into());
     }
     Ok(())
 }
