@@ -5,7 +5,7 @@ use crate::base64::Base64Error;
 use crate::ciphertext::CiphertextError;
 use crate::entropy::EntropyError;
 use crate::kek::KekError;
-use crate::pair::{OaepError, PairError, SignError, VerifyError};
+use crate::pair::{OaepError, SignError, VerifyError};
 use crate::policy::RuleViolation;
 use crate::store::StoreError;
 use crate::transfer::TransferError;
@@ -50,7 +50,7 @@ pub enum Error {
     /// The ring's keys are of a type that cannot do this.
     #[error("keys of type {0} cannot do this")]
     Unsupported(KeyType),
-    /// A worker broke off in the middle of the request: a defect, logged where it happened.
+    /// A worker broke off in the middle of the request, or made no key pair: a defect.
     #[error("a worker broke off")]
     Worker,
 }
@@ -166,12 +166,6 @@ impl From<StoreError> for Error {
                 Self::StoreUnavailable(error)
             }
         }
-    }
-}
-
-impl From<PairError> for Error {
-    fn from(_: PairError) -> Self {
-        Self::Worker
     }
 }
 

@@ -512,8 +512,8 @@ impl Transit {
     ) -> Result<(), Error> {
         let by = by.clone();
         self.task(|life| async move {
-            let text = std::str::from_utf8(backup.expose_secret()).unwrap_or_default();
-            life.restore((mount, name.as_ref()), text, force, &by).await
+            life.restore((mount, name.as_ref()), backup, force, &by)
+                .await
         })
         .await
     }

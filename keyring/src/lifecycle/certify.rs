@@ -1,7 +1,7 @@
 //! Certificates of key pairs: requests for them, and the chains that come back.
 
 use super::event::{What, event};
-use super::{ATTEMPTS, Lifecycle};
+use super::{ATTEMPTS, Lifecycle, blocking};
 use crate::algorithm::PairType;
 use crate::error::Error;
 use crate::hash::HashAlgorithm;
@@ -31,15 +31,14 @@ impl Lifecycle {
         }
         let template = template.to_owned();
         let work = move || {
-            let pair = Pair::from_pkcs8(pair_type, material.key.expose_secret())?;
+            let pair = Pair::from_pkcs8(pair_type, material.key.expose_secret());
+            let pair = pair.map_err(|_| Error::Integrity("ring_versions.material"))?;
             let how = as_in_certificates(pair_type);
             let sign = |message: &[u8]| pair.sign(message, &how);
             let request = sign_request(pair_type, &template, pair.public_key(), &sign);
             request.map_err(|error| Error::from(TransferError::from(error)))
         };
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|_| Error::Worker)?
+        blocking(work).await
     }
 
     /// Keeps the certificates of a version's key, the leaf first, in PEM.

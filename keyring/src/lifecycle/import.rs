@@ -2,7 +2,7 @@
 
 use super::create::checked_kind;
 use super::event::{What, event};
-use super::{ATTEMPTS, Lifecycle, Place};
+use super::{ATTEMPTS, Lifecycle, Place, blocking};
 use crate::algorithm::{CipherType, KeyType, LONGEST_HMAC_KEY, PairType, SHORTEST_HMAC_KEY};
 use crate::binding::Origin;
 use crate::clock::Timestamp;
@@ -363,8 +363,12 @@ impl Lifecycle {
             }
             KeySource::Private { ciphertext, hash } => {
                 let wrapping = self.wrapping_key(mount).await?;
-                let key = byok::unwrap(ciphertext, wrapping.expose_secret(), *hash);
-                Ok(of_material(key_type, key.map_err(TransferError::from)?)?)
+                let (ciphertext, hash) = (ciphertext.clone(), *hash);
+                let work = move || {
+                    let key = byok::unwrap(&ciphertext, wrapping.expose_secret(), hash);
+                    Ok(of_material(key_type, key.map_err(TransferError::from)?)?)
+                };
+                blocking(work).await
             }
         }
     }
