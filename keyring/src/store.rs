@@ -112,6 +112,17 @@ pub struct VersionSummary {
     pub certificate_chain: Option<String>,
 }
 
+impl From<StoredVersion> for VersionSummary {
+    fn from(row: StoredVersion) -> Self {
+        Self {
+            version: row.version,
+            created_at: row.created_at,
+            public_key: row.public_key,
+            certificate_chain: row.certificate_chain,
+        }
+    }
+}
+
 /// A ring whose rotation is due.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DueRing {

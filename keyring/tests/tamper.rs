@@ -317,6 +317,40 @@ async fn a_changed_public_key_or_certificate_is_refused() {
     hmac(&node, &at).await.unwrap();
 }
 
+#[tokio::test]
+async fn no_changed_public_key_of_any_version_is_shown() {
+    let store = Arc::new(FaultyStore::over(Arc::new(MemoryStore::new())));
+    let engine = TestEngine::on(store.clone(), quick()).await;
+    let new = NewRing {
+        key_type: Some(PairType::EcdsaP256.into()),
+        ..NewRing::default()
+    };
+    let at = engine.create("ring", &new).await;
+    let other = engine.create("other", &new).await;
+    engine.rotate(&at).await;
+    let foreign = row(&store, &other, Version::FIRST).await;
+    let newer = row(&store, &at, Version::new(2).expect("not zero")).await;
+    let edits: [fn(&mut StoredVersion, &StoredVersion); 3] = [
+        |row, other| row.public_key.clone_from(&other.public_key),
+        |row, _| row.certificate_chain = Some("a certificate".to_owned()),
+        |row, other| *row = other.clone(),
+    ];
+    for edit in edits {
+        let foreign = foreign.clone();
+        store.set_row_edit(Some(Arc::new(move |row: &mut StoredVersion| {
+            if row.version == Version::FIRST {
+                edit(row, &foreign);
+            }
+        })));
+        let described = engine.transit.describe(&at).await;
+        assert!(is_integrity(&described), "{described:?}");
+    }
+    store.set_row_edit(None);
+    let described = engine.transit.describe(&at).await.unwrap();
+    assert_eq!(described.versions.len(), 2);
+    assert_eq!(described.versions[1].public_key, newer.public_key);
+}
+
 /// Has the latest version make an HMAC.
 async fn hmac(node: &TestEngine, at: &Address) -> Result<(), Error> {
     let job = TagJob {

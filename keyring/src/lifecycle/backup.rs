@@ -1,5 +1,6 @@
 //! Writes whole rings out in the clear, and makes rings of what was written, here or by Vault.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::configure::unadorned;
@@ -7,7 +8,7 @@ use super::create::checked_kind;
 use super::event::{What, event};
 use super::export::binds_seal_id;
 use super::{ATTEMPTS, Lifecycle, blocking};
-use crate::algorithm::KeyType;
+use crate::algorithm::{KeyType, LONGEST_HMAC_KEY, SHORTEST_HMAC_KEY};
 use crate::binding::Origin;
 use crate::clock::Timestamp;
 use crate::error::Error;
@@ -16,7 +17,7 @@ use crate::ids::{MountId, RingId, SealId};
 use crate::keys::{HMAC_KEY_LEN, NewVersion};
 use crate::name::KeyName;
 use crate::pair::Pair;
-use crate::policy::{RingPolicy, RuleViolation};
+use crate::policy::{RingPolicy, RuleViolation, checked_period};
 use crate::record::Material;
 use crate::ring::{Journey, Kdf, Moment, StoredRing, StoredVersion, due_at};
 use crate::secret::SecretBytes;
@@ -157,7 +158,7 @@ impl Lifecycle {
         };
         let key_size = checked_kind(&new, key_type)?;
         let latest = Version::new(backup.latest_version).ok_or_else(broken)?;
-        let policy = policy_of(backup);
+        let policy = policy_of(backup, self.settings.shortest_period)?;
         let minimums = [Some(policy.min_decryption), policy.min_encryption];
         if minimums
             .into_iter()
@@ -328,16 +329,17 @@ fn version_of(ring: &StoredRing, row: StoredVersion, material: Material) -> Back
     }
 }
 
-fn policy_of(backup: &BackupRing) -> RingPolicy {
+/// A backup can be edited: its timer goes no faster than others.
+fn policy_of(backup: &BackupRing, shortest: Duration) -> Result<RingPolicy, RuleViolation> {
     let period = Duration::from_secs(backup.auto_rotate_period.as_secs());
-    RingPolicy {
+    Ok(RingPolicy {
         min_decryption: Version::new(backup.min_decryption_version).unwrap_or(Version::FIRST),
         min_encryption: Version::new(backup.min_encryption_version),
         deletion_allowed: backup.deletion_allowed,
         exportable: backup.exportable,
         allow_plaintext_backup: backup.allow_plaintext_backup,
-        auto_rotate_period: (!period.is_zero()).then_some(period),
-    }
+        auto_rotate_period: checked_period(period, shortest)?,
+    })
 }
 
 /// The keys of a version, if they are of the ring's type.
@@ -345,7 +347,7 @@ fn restored((key_type, derived): (KeyType, bool), version: &BackupVersion) -> Op
     let key = version.key.as_ref().map(SecretBytes::expose_secret);
     let public_key = match (key_type, key) {
         (KeyType::Cipher(cipher), Some(key)) if key.len() == cipher.key_len() => None,
-        (KeyType::Hmac, Some(key)) if !key.is_empty() => None,
+        (KeyType::Hmac, Some(key)) if HMAC_KEY_LENGTHS.contains(&key.len()) => None,
         (KeyType::Cipher(_) | KeyType::Hmac, _) => return None,
         (KeyType::Pair(pair), Some(pkcs8)) => {
             Some(Pair::from_pkcs8(pair, pkcs8).ok()?.public_key().to_vec())
@@ -384,5 +386,7 @@ const fn micros(nanos: i64) -> Timestamp {
     Timestamp::from_micros(nanos.div_euclid(1000))
 }
 
+/// In bytes.
+const HMAC_KEY_LENGTHS: RangeInclusive<usize> = SHORTEST_HMAC_KEY..=LONGEST_HMAC_KEY;
 /// How all current convergent versions make their nonces.
 const CONVERGENT_VERSION: u32 = 3;

@@ -2,7 +2,8 @@
 
 use super::Lifecycle;
 use crate::error::Error;
-use crate::store::LoadedRing;
+use crate::ring::StoredRing;
+use crate::store::{LoadedRing, VersionSummary};
 use crate::transit::{Address, Description};
 
 impl Lifecycle {
@@ -32,10 +33,9 @@ impl Lifecycle {
         self.latest(&loaded)?;
         let ring = loaded.ring;
         let from = ring.policy.min_decryption;
-        let (mut versions, usage) = tokio::try_join!(
-            self.store.versions(ring.id, from),
-            self.store.usage(ring.id, from)
-        )?;
+        let (mut versions, usage) = tokio::try_join!(self.shown(&ring), async {
+            Ok(self.store.usage(ring.id, from).await?)
+        })?;
         // The ring was read before: it may have been rotated in between.
         versions.retain(|version| version.version <= ring.latest);
         Ok(Description {
@@ -43,5 +43,19 @@ impl Lifecycle {
             versions,
             usage,
         })
+    }
+
+    /// The versions that decrypt. Public keys are believed, encrypted for and verified with elsewhere, so that their rows are
+    /// checked first; other rows show nothing but when they were made.
+    async fn shown(&self, ring: &StoredRing) -> Result<Vec<VersionSummary>, Error> {
+        let from = ring.policy.min_decryption;
+        if ring.key_type.pair().is_none() {
+            return Ok(self.store.versions(ring.id, from).await?);
+        }
+        let rows = self.store.version_rows(ring.id, from).await?;
+        for row in &rows {
+            self.keys.check_version(ring, row)?;
+        }
+        Ok(rows.into_iter().map(VersionSummary::from).collect())
     }
 }

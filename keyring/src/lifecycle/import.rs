@@ -289,7 +289,10 @@ impl Lifecycle {
             };
             let done = if self.is_there(at).await? {
                 let loaded = self.read(at).await?;
-                may_take_agreed(&loaded.ring, cipher)?;
+                may_import(&loaded.ring)?;
+                if loaded.ring.key_type != KeyType::Cipher(cipher) {
+                    return Err(TransferError::NotImported.into());
+                }
                 let key = (brought, Origin::Derived);
                 self.add(&place, &loaded, key, by).await
             } else {
@@ -518,16 +521,6 @@ fn may_import(ring: &StoredRing) -> Result<(), Error> {
     }
     if ring.convergent {
         return Err(TransferError::Convergent.into());
-    }
-    Ok(())
-}
-
-fn may_take_agreed(ring: &StoredRing, cipher: CipherType) -> Result<(), Error> {
-    if ring.soft_deleted {
-        return Err(RuleViolation::SoftDeleted.into());
-    }
-    if ring.key_type != KeyType::Cipher(cipher) || !ring.journey.imported {
-        return Err(TransferError::NotImported.into());
     }
     Ok(())
 }

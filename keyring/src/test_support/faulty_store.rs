@@ -28,6 +28,9 @@ mod identity;
 /// What a test does to a row after it was read.
 pub type Edit = Arc<dyn Fn(&mut LoadedRing) + Send + Sync>;
 
+/// What a test does to each version's row when all of a ring's are read.
+pub type RowEdit = Arc<dyn Fn(&mut StoredVersion) + Send + Sync>;
+
 /// The store.
 pub struct FaultyStore {
     inner: Arc<dyn KeyStore>,
@@ -37,6 +40,7 @@ pub struct FaultyStore {
     loads: AtomicU64,
     leases: AtomicU64,
     edit: Mutex<Option<Edit>>,
+    row_edit: Mutex<Option<RowEdit>>,
     gates: Mutex<HashMap<Moment, Arc<Gate>>>,
 }
 
@@ -100,6 +104,7 @@ impl FaultyStore {
             loads: AtomicU64::new(0),
             leases: AtomicU64::new(0),
             edit: Mutex::default(),
+            row_edit: Mutex::default(),
             gates: Mutex::default(),
         }
     }
@@ -132,6 +137,11 @@ impl FaultyStore {
     /// Has every ring that is read from now on be edited.
     pub fn set_edit(&self, edit: Option<Edit>) {
         *self.edit() = edit;
+    }
+
+    /// Has every row be edited that is read together with all others of its ring.
+    pub fn set_row_edit(&self, edit: Option<RowEdit>) {
+        *self.row_edit() = edit;
     }
 
     /// How often a ring was asked for.
@@ -177,6 +187,10 @@ impl FaultyStore {
 
     fn edit(&self) -> MutexGuard<'_, Option<Edit>> {
         self.edit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn row_edit(&self) -> MutexGuard<'_, Option<RowEdit>> {
+        self.row_edit.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn gates(&self) -> MutexGuard<'_, HashMap<Moment, Arc<Gate>>> {
@@ -257,8 +271,8 @@ impl RingStore for FaultyStore {
         ring: RingId,
         from: Version,
     ) -> Result<Vec<VersionSummary>, StoreError> {
-        self.check()?;
-        self.inner.versions(ring, from).await
+        let rows = self.version_rows(ring, from).await?;
+        Ok(rows.into_iter().map(VersionSummary::from).collect())
     }
 
     async fn version_rows(
@@ -267,7 +281,13 @@ impl RingStore for FaultyStore {
         from: Version,
     ) -> Result<Vec<StoredVersion>, StoreError> {
         self.check()?;
-        self.inner.version_rows(ring, from).await
+        let mut rows = self.inner.version_rows(ring, from).await?;
+        if let Some(edit) = self.row_edit().as_ref() {
+            for row in &mut rows {
+                edit(row);
+            }
+        }
+        Ok(rows)
     }
 
     async fn history(

@@ -3,7 +3,7 @@
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 
-use crate::mount::{Mount, NOT_BASE64, Row};
+use crate::mount::{ASIDE, Mount, NOT_BASE64, Row};
 use crate::tls::authority::Authority;
 
 /// Rings that may go out. Of `old`, only version 2 is in use; `closed` and its likes may not go out.
@@ -293,6 +293,44 @@ fn a_backup_that_is_not_one_restores_nothing() {
         assert!(text.contains("1 error occurred"), "{body} {text}");
     }
     assert_eq!(mount.state(), before);
+}
+
+#[test]
+fn a_backup_brings_no_timer_and_no_hmac_key_that_would_be_refused_otherwise() {
+    let mount = Mount::new("edited-backups");
+    let open = json!({"exportable": true, "allow_plaintext_backup": true});
+    let mut hmac = open.clone();
+    (hmac["type"], hmac["key_size"]) = (json!("hmac"), json!(32));
+    mount.rings(&[("aes", open), ("hmac", hmac)]);
+    let [aes, hmac] = ["aes", "hmac"].map(|ring| {
+        let text = mount.done(&format!("GET backup/{ring}"), "")["backup"].take();
+        text.as_str().unwrap().to_owned()
+    });
+    let period = |nanos: u64| {
+        let text = format!("\"auto_rotate_period\":{nanos}");
+        json!({"backup": changed(&aes, "\"auto_rotate_period\":0", &text)})
+    };
+    let mut short: Value =
+        serde_json::from_slice(&BASE64.decode(hmac.as_bytes()).unwrap()).unwrap();
+    short["policy"]["keys"]["1"]["key"] = json!("AA==");
+    let short = BASE64.encode(short.to_string().as_bytes());
+    let hour = 3_600_000_000_000;
+    mount.refuses(&[
+        (
+            "POST restore/new",
+            period(hour - 1),
+            400,
+            "auto rotate period must be 0 to disable or at least an hour",
+        ),
+        (
+            "POST restore/new",
+            json!({"backup": short}),
+            500,
+            "version 1 of the backup is missing or damaged",
+        ),
+    ]);
+    mount.done("POST restore/timed", period(hour));
+    mount.done("POST restore/same", json!({"backup": hmac}));
 }
 
 #[test]
@@ -713,6 +751,11 @@ fn keys_that_are_not_agreed_on_are_refused_with_their_reason() {
         (&read["imported_key"], &read["latest_version"]),
         (&json!(true), &json!(1))
     );
+    mount.done("DELETE keys/new/soft-delete", "");
+    mount.refuses(&[(to, with("ec", &ec), 500, ASIDE)]);
+    mount.done("POST keys/new/soft-delete-restore", json!({}));
+    let read = mount.done("GET keys/new", "");
+    assert_eq!(read["latest_version"], json!(1));
 }
 
 #[test]
