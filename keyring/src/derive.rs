@@ -5,6 +5,8 @@
 //! |---|---|
 //! | subkey of a derived ring | `HKDF[-, context](version key, key length)` |
 //! | the same of a ring imported from Vault | `HMAC(version key, be32(0) \|\| context \|\| be32(256))` |
+//! | seed of the Ed25519 pair of a context | `HKDF[-, context](seed \|\| public key, 32)` |
+//! | key that two parties agree on | `HKDF[-, ""](ECDH, key length)` |
 //! | convergent keys: cipher, nonce, nonce with A | `HKDF[-, context](version key, key length + 32 + 32)`, cut |
 //! | convergent nonce | `HMAC(nonce key, P)`, cut |
 //! | convergent nonce with associated data A | `HMAC(nonce key with A, be64(len A) \|\| A \|\| P)`, cut |

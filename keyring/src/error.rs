@@ -5,7 +5,7 @@ use crate::base64::Base64Error;
 use crate::ciphertext::CiphertextError;
 use crate::entropy::EntropyError;
 use crate::kek::KekError;
-use crate::pair::{OaepError, PairError, SignError, VerifyError};
+use crate::pair::{OaepError, SignError, VerifyError};
 use crate::policy::RuleViolation;
 use crate::store::StoreError;
 use crate::transfer::TransferError;
@@ -56,7 +56,7 @@ pub enum Error {
     /// The ring's keys are of a type that cannot do this.
     #[error("keys of type {0} cannot do this")]
     Unsupported(KeyType),
-    /// A worker broke off in the middle of the request: a defect, logged where it happened.
+    /// A worker broke off in the middle of the request, or made no key pair: a defect.
     #[error("a worker broke off")]
     Worker,
 }
@@ -76,42 +76,39 @@ pub enum ItemError {
     /// The context is not base64.
     #[error("{0}")]
     Context(Base64Error),
+    /// What is to be signed, or its HMAC to be made, is not base64.
+    #[error("unable to decode input as base64: {0}")]
+    Input(Base64Error),
+    /// There is no ciphertext.
+    #[error("missing ciphertext to decrypt")]
+    MissingCiphertext,
     /// The ring derives keys and the item has no context.
     #[error(
         "missing 'context' for key derivation; the key was created using a derived key, which means additional, \
          per-request information must be included in order to perform operations with the key"
     )]
     MissingContext,
-    /// There is no ciphertext.
-    #[error("missing ciphertext to decrypt")]
-    MissingCiphertext,
     /// There is no input, in a batch.
     #[error("missing input")]
     MissingInput,
-    /// Associated data for a key that cannot bind any.
-    #[error("associated_data provided for non-AEAD cipher suite {0}")]
-    NotAead(KeyType),
     /// The version asked for is below the minimum for decryption and so not in use.
     #[error("no such key version")]
     NoSuchVersion,
+    /// Associated data for a key that cannot bind any.
+    #[error("associated_data provided for non-AEAD cipher suite {0}")]
+    NotAead(KeyType),
     /// An RSA key did not encrypt or decrypt.
     #[error(transparent)]
     Oaep(OaepError),
     /// The plaintext is not base64.
     #[error("{0}")]
     Plaintext(Base64Error),
-    /// What is to be signed, or its HMAC to be made, is not base64.
-    #[error("unable to decode input as base64: {0}")]
-    Input(Base64Error),
     /// Nothing was signed.
     #[error(transparent)]
     Sign(SignError),
     /// The text of a signature or an HMAC is broken.
     #[error("{0}")]
     Tag(TagFault),
-    /// The signature cannot be checked.
-    #[error(transparent)]
-    Verify(VerifyError),
     /// The plaintext is too long for the cipher.
     #[error("plaintext is too long")]
     TooLong,
@@ -124,6 +121,9 @@ pub enum ItemError {
     /// The version has sealed as many messages as is safe; rotate the ring.
     #[error("key version has reached its usage limit; rotate the key")]
     UsageExhausted,
+    /// The signature cannot be checked.
+    #[error(transparent)]
+    Verify(VerifyError),
     /// The version asked for is above the latest.
     #[error("requested version for encryption is higher than the latest key version")]
     VersionAboveLatest {
@@ -141,18 +141,18 @@ pub enum ItemError {
 /// What is wrong with the text of a signature or an HMAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TagFault {
+    /// What follows the version is not base64.
+    #[error("invalid base64 value")]
+    BadBase64,
+    /// The version is not a number in the one spelling it has.
+    #[error("version number could not be decoded")]
+    BadVersion,
     /// It does not begin as it should.
     #[error("no prefix")]
     NoPrefix,
     /// There is nothing behind the version.
     #[error("wrong number of fields")]
     WrongFields,
-    /// The version is not a number in the one spelling it has.
-    #[error("version number could not be decoded")]
-    BadVersion,
-    /// What follows the version is not base64.
-    #[error("invalid base64 value")]
-    BadBase64,
 }
 
 const fn cipher_word(key_type: CipherType) -> &'static str {
@@ -172,12 +172,6 @@ impl From<StoreError> for Error {
                 Self::StoreUnavailable(error)
             }
         }
-    }
-}
-
-impl From<PairError> for Error {
-    fn from(_: PairError) -> Self {
-        Self::Worker
     }
 }
 

@@ -171,7 +171,8 @@ impl KeyRoom {
             KeyType::Pair(pair_type) => {
                 let _turn = SEARCHES.acquire().await;
                 let made = tokio::task::spawn_blocking(move || new_pair(pair_type)).await;
-                let (key, public_key) = made.map_err(|_| Error::Worker)??;
+                let made = made.map_err(|_| Error::Worker)?;
+                let (key, public_key) = made.map_err(|_| Error::Worker)?;
                 let hmac_key = SecretBytes::generate(HMAC_KEY_LEN, entropy)?;
                 (key, hmac_key, Some(public_key))
             }

@@ -192,6 +192,14 @@ impl Lifecycle {
     }
 }
 
+/// Does work that takes a thread for milliseconds, as every RSA key does, where nothing else waits for that thread.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| Error::Worker)?
+}
+
 /// A ring's address and its place in the cache.
 struct Place<'a> {
     at: &'a Address,

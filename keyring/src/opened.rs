@@ -210,10 +210,7 @@ impl OpenRing {
         let above_latest = ItemError::VersionAboveLatest {
             latest: self.latest,
         };
-        let asked = u32::try_from(asked)
-            .ok()
-            .and_then(Version::new)
-            .ok_or(above_latest)?;
+        let asked = Version::from_asked(asked).ok_or(above_latest)?;
         if asked > self.latest {
             return Err(above_latest);
         }

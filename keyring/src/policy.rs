@@ -239,7 +239,7 @@ impl RingPolicy {
         if asked > i64::from(self.min_decryption.number()) {
             return Err(RuleViolation::TrimAboveMinDecryption);
         }
-        version(asked).ok_or(RuleViolation::TrimZero)
+        Version::from_asked(asked).ok_or(RuleViolation::TrimZero)
     }
 
     /// What differs from the settings before, for the history.
@@ -301,7 +301,7 @@ fn min_decryption(asked: i64, latest: Version) -> Result<Version, RuleViolation>
     if asked < 0 {
         return Err(RuleViolation::MinDecryptionNegative);
     }
-    match version(asked.max(1)) {
+    match Version::from_asked(asked.max(1)) {
         Some(asked) if asked <= latest => Ok(asked),
         Some(_) | None => Err(RuleViolation::MinDecryptionAboveLatest { asked, latest }),
     }
@@ -314,14 +314,10 @@ fn min_encryption(asked: i64, latest: Version) -> Result<Option<Version>, RuleVi
     if asked == 0 {
         return Ok(None);
     }
-    match version(asked) {
+    match Version::from_asked(asked) {
         Some(asked) if asked <= latest => Ok(Some(asked)),
         Some(_) | None => Err(RuleViolation::MinEncryptionAboveLatest { asked, latest }),
     }
-}
-
-fn version(number: i64) -> Option<Version> {
-    u32::try_from(number).ok().and_then(Version::new)
 }
 
 fn number(version: Option<Version>) -> String {

@@ -466,7 +466,7 @@ impl Transit {
         by: &Provenance,
     ) -> Result<(), Error> {
         let (at, by) = (at.clone(), by.clone());
-        self.long_task(|life| async move { life.import(&at, &import, &by).await })
+        self.task(|life| async move { life.import(&at, &import, &by).await })
             .await
     }
 
@@ -480,7 +480,7 @@ impl Transit {
         by: &Provenance,
     ) -> Result<(), Error> {
         let (at, by) = (at.clone(), by.clone());
-        self.long_task(|life| async move { life.import_version(&at, &source, version, &by).await })
+        self.task(|life| async move { life.import_version(&at, &source, version, &by).await })
             .await
     }
 
@@ -492,14 +492,14 @@ impl Transit {
         by: &Provenance,
     ) -> Result<(), Error> {
         let (at, by) = (at.clone(), by.clone());
-        self.long_task(|life| async move { life.agree(&at, &agreement, &by).await })
+        self.task(|life| async move { life.agree(&at, &agreement, &by).await })
             .await
     }
 
     /// The ring in the clear, as the text of a backup.
     pub async fn back_up(&self, at: &Address, by: &Provenance) -> Result<SecretBytes, Error> {
         let (at, by) = (at.clone(), by.clone());
-        self.long_task(|life| async move { life.back_up(&at, &by).await })
+        self.task(|life| async move { life.back_up(&at, &by).await })
             .await
     }
 
@@ -512,9 +512,9 @@ impl Transit {
         by: &Provenance,
     ) -> Result<(), Error> {
         let by = by.clone();
-        self.long_task(|life| async move {
-            let text = std::str::from_utf8(backup.expose_secret()).unwrap_or_default();
-            life.restore((mount, name.as_ref()), text, force, &by).await
+        self.task(|life| async move {
+            life.restore((mount, name.as_ref()), backup, force, &by)
+                .await
         })
         .await
     }
@@ -551,7 +551,7 @@ impl Transit {
         choice: VersionChoice,
     ) -> Result<Exported, Error> {
         let at = at.clone();
-        self.long_task(|life| async move { life.export(&at, what, choice).await })
+        self.task(|life| async move { life.export(&at, what, choice).await })
             .await
     }
 
@@ -564,7 +564,7 @@ impl Transit {
         hash: ImportHash,
     ) -> Result<Exported, Error> {
         let (source, destination) = (source.clone(), destination.clone());
-        self.long_task(|life| async move {
+        self.task(|life| async move {
             life.byok_export((&source, &destination), choice, hash)
                 .await
         })
@@ -745,21 +745,6 @@ impl Transit {
             .spawn(verb(Arc::clone(&self.lifecycle)))
             .await
             .map_err(|_| Error::Worker)?
-    }
-
-    /// Runs a verb that keeps a core busy on a thread of its own: the engine's runtime polls the store as well.
-    async fn long_task<T, F>(&self, verb: impl FnOnce(Arc<Lifecycle>) -> F) -> Result<T, Error>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, Error>> + Send + 'static,
-    {
-        let runtime = self.loader.runtime.clone();
-        let work = verb(Arc::clone(&self.lifecycle));
-        self.task(|_| async move {
-            let thread = tokio::task::spawn_blocking(move || runtime.block_on(work));
-            thread.await.map_err(|_| Error::Worker)?
-        })
-        .await
     }
 
     async fn mount_task<T: Send + 'static>(

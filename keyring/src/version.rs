@@ -19,6 +19,11 @@ impl Version {
         }
     }
 
+    /// The version that a caller names by this number; `None` if none can have it.
+    pub fn from_asked(number: i64) -> Option<Self> {
+        u32::try_from(number).ok().and_then(Self::new)
+    }
+
     /// The plain number.
     pub const fn number(self) -> u32 {
         self.0.get()

@@ -1,11 +1,13 @@
 //! Writes whole rings out in the clear, and makes rings of what was written, here or by Vault.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::Lifecycle;
 use super::configure::unadorned;
 use super::create::checked_kind;
 use super::event::{What, event};
+use super::export::binds_seal_id;
+use super::{ATTEMPTS, Lifecycle, blocking};
 use crate::algorithm::{KeyType, LONGEST_HMAC_KEY, SHORTEST_HMAC_KEY};
 use crate::binding::Origin;
 use crate::clock::Timestamp;
@@ -41,7 +43,7 @@ impl Lifecycle {
     ) -> Result<SecretBytes, Error> {
         let place = self.place(at);
         let _turn = place.slot.changing.lock().await;
-        for _ in 0..super::ATTEMPTS {
+        for _ in 0..ATTEMPTS {
             let ring = self.read(at).await?.ring;
             may_back_up(&ring)?;
             let now = self.keys.clock.now();
@@ -85,23 +87,28 @@ impl Lifecycle {
         let mut backup = settings_of(next);
         for row in rows {
             let material = self.keys.open_version(read, &row).await?;
-            if backup.key_type_number == KeyType::from(SIV).number() {
+            if binds_seal_id(next) {
                 backup.seal_id = Some(*material.seal_id.as_bytes());
             }
             backup.versions.push(version_of(read, row, material));
         }
-        backup::write(&backup).map_err(|_| Error::Integrity("ring_versions: cannot be written out"))
+        let unwritable = |_| Error::Integrity("ring_versions: cannot be written out");
+        blocking(move || backup::write(&backup).map_err(unwritable)).await
     }
 
     /// Makes a ring of a backup. With `force` it replaces a ring of that name.
     pub(crate) async fn restore(
         &self,
         (mount, name): (MountId, Option<&KeyName>),
-        text: &str,
+        text: SecretBytes,
         force: bool,
         by: &Provenance,
     ) -> Result<(), Error> {
-        let backup = backup::read(text).map_err(TransferError::from)?;
+        let backup = blocking(move || {
+            let text = str::from_utf8(text.expose_secret()).unwrap_or_default();
+            Ok(backup::read(text).map_err(TransferError::from)?)
+        });
+        let backup = backup.await?;
         let name = match name {
             Some(name) => name.clone(),
             None => KeyName::parse(&backup.name).ok_or(TransferError::NameNotAllowed)?,
@@ -114,7 +121,7 @@ impl Lifecycle {
             return Err(TransferError::RestoreOver(at.name).into());
         }
         let ring = self.ring_of(&at, &backup)?;
-        let versions = self.versions_of(&ring, &backup).await?;
+        let versions = self.versions_of(&ring, backup).await?;
         let creation = self.creation(ring, versions, there, by);
         let began = self.keys.clock.uptime();
         match self.store.create_ring(&creation).await {
@@ -212,20 +219,27 @@ impl Lifecycle {
     async fn versions_of(
         &self,
         ring: &StoredRing,
-        backup: &BackupRing,
+        backup: BackupRing,
     ) -> Result<Vec<StoredVersion>, Error> {
         let seal_id = match backup.seal_id {
             Some(bytes) => SealId::from_bytes(bytes),
             None => SealId::generate(self.entropy())?,
         };
-        let mut versions = Vec::with_capacity(backup.versions.len());
-        for version in &backup.versions {
+        let kind = (ring.key_type, ring.derived);
+        let checked = blocking(move || {
+            let versions = backup.versions.into_iter();
+            let checked = versions.map(|version| (restored(kind, &version), version));
+            Ok(checked.collect::<Vec<_>>())
+        });
+        let checked = checked.await?;
+        let mut versions = Vec::with_capacity(checked.len());
+        for (keys, version) in checked {
             let damaged = || TransferError::Backup(BackupError::Version(version.version));
             if ring.convergent && version.convergent_version != CONVERGENT_VERSION {
                 return Err(TransferError::OldConvergent(version.version).into());
             }
-            let Restored { key, public_key } = restored(ring, version).ok_or_else(damaged)?;
-            let hmac_key = self.restored_hmac_key(ring, version)?;
+            let Restored { key, public_key } = keys.ok_or_else(damaged)?;
+            let hmac_key = self.restored_hmac_key(ring, &version)?;
             let chain = match version.certificate_chain.as_slice() {
                 [] => None,
                 chain => Some(certificate_chain_text(chain).map_err(TransferError::from)?),
@@ -246,9 +260,7 @@ impl Lifecycle {
         }
         Ok(versions)
     }
-}
 
-impl Lifecycle {
     /// Vault's oldest versions have none, so no HMAC of theirs exists; an empty one would make HMACs that anybody can make.
     fn restored_hmac_key(
         &self,
@@ -341,16 +353,16 @@ fn policy_of(backup: &BackupRing, shortest: Duration) -> Result<RingPolicy, Rule
 }
 
 /// The keys of a version, if they are of the ring's type.
-fn restored(ring: &StoredRing, version: &BackupVersion) -> Option<Restored> {
+fn restored((key_type, derived): (KeyType, bool), version: &BackupVersion) -> Option<Restored> {
     let key = version.key.as_ref().map(SecretBytes::expose_secret);
-    let public_key = match (ring.key_type, key) {
+    let public_key = match (key_type, key) {
         (KeyType::Cipher(cipher), Some(key)) if key.len() == cipher.key_len() => None,
         (KeyType::Hmac, Some(key)) if HMAC_KEY_LENGTHS.contains(&key.len()) => None,
         (KeyType::Cipher(_) | KeyType::Hmac, _) => return None,
         (KeyType::Pair(pair), Some(pkcs8)) => {
             Some(Pair::from_pkcs8(pair, pkcs8).ok()?.public_key().to_vec())
         }
-        (KeyType::Pair(_), None) if ring.derived => return None,
+        (KeyType::Pair(_), None) if derived => return None,
         (KeyType::Pair(pair), None) => {
             let public_key = version.public_key.as_deref()?;
             Some(
@@ -384,8 +396,7 @@ const fn micros(nanos: i64) -> Timestamp {
     Timestamp::from_micros(nanos.div_euclid(1000))
 }
 
-const SIV: crate::algorithm::CipherType = crate::algorithm::CipherType::Aes256GcmSiv;
 /// In bytes.
-const HMAC_KEY_LENGTHS: std::ops::RangeInclusive<usize> = SHORTEST_HMAC_KEY..=LONGEST_HMAC_KEY;
+const HMAC_KEY_LENGTHS: RangeInclusive<usize> = SHORTEST_HMAC_KEY..=LONGEST_HMAC_KEY;
 /// How all current convergent versions make their nonces.
 const CONVERGENT_VERSION: u32 = 3;

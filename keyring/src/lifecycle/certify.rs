@@ -1,12 +1,12 @@
 //! Certificates of key pairs: requests for them, and the chains that come back.
 
 use super::event::{What, event};
-use super::{ATTEMPTS, Lifecycle};
+use super::{ATTEMPTS, Lifecycle, blocking};
 use crate::algorithm::PairType;
 use crate::error::Error;
 use crate::hash::HashAlgorithm;
 use crate::history::{Action, Provenance};
-use crate::pair::{Pair, RsaScheme, SignatureOptions};
+use crate::pair::{Marshaling, Pair, RsaScheme, SaltLength, SignatureOptions};
 use crate::policy::RuleViolation;
 use crate::ring::{StoredRing, StoredVersion};
 use crate::store::{RingChange, StoreError};
@@ -14,7 +14,6 @@ use crate::transfer::TransferError;
 use crate::transfer::certificate::{check_chain, sign_request};
 use crate::transfer::export::certificate_chain_text;
 use crate::transit::Address;
-use crate::version::Version;
 
 impl Lifecycle {
     /// A certification request (RFC 2986) for a version's key, in PEM: like the template but for key and signature.
@@ -32,15 +31,14 @@ impl Lifecycle {
         }
         let template = template.to_owned();
         let work = move || {
-            let pair = Pair::from_pkcs8(pair_type, material.key.expose_secret())?;
+            let pair = Pair::from_pkcs8(pair_type, material.key.expose_secret());
+            let pair = pair.map_err(|_| Error::Integrity("ring_versions.material"))?;
             let how = as_in_certificates(pair_type);
             let sign = |message: &[u8]| pair.sign(message, &how);
             let request = sign_request(pair_type, &template, pair.public_key(), &sign);
             request.map_err(|error| Error::from(TransferError::from(error)))
         };
-        tokio::task::spawn_blocking(work)
-            .await
-            .map_err(|_| Error::Worker)?
+        blocking(work).await
     }
 
     /// Keeps the certificates of a version's key, the leaf first, in PEM.
@@ -86,16 +84,6 @@ impl Lifecycle {
         }
         Err(Error::Busy)
     }
-
-    /// The row of the version asked for; 0 is the latest.
-    async fn asked_row(&self, ring: &StoredRing, asked: i64) -> Result<StoredVersion, Error> {
-        let number = match asked {
-            0 => Some(ring.latest),
-            asked => u32::try_from(asked).ok().and_then(Version::new),
-        };
-        let number = number.ok_or(TransferError::NoSuchVersion)?;
-        self.version_row(ring, number).await
-    }
 }
 
 fn may_certify(ring: &StoredRing) -> Result<PairType, Error> {
@@ -127,7 +115,7 @@ const fn as_in_certificates(pair: PairType) -> SignatureOptions {
         hash: Some(hash),
         prehashed: false,
         scheme: RsaScheme::Pkcs1v15,
-        salt: crate::pair::SaltLength::Auto,
-        marshaling: crate::pair::Marshaling::Asn1,
+        salt: SaltLength::Auto,
+        marshaling: Marshaling::Asn1,
     }
 }

@@ -1,14 +1,14 @@
 //! Gives keys out: in the clear where the ring allows it, wrapped for another key, or their public halves.
 
 use super::Lifecycle;
-use crate::algorithm::{KeyType, PairType};
+use crate::algorithm::{CipherType, KeyType, PairType};
 use crate::error::Error;
 use crate::policy::RuleViolation;
 use crate::record::Material;
 use crate::ring::{StoredRing, StoredVersion};
 use crate::secret::SecretBytes;
 use crate::transfer::TransferError;
-use crate::transfer::byok::{self, ImportHash};
+use crate::transfer::byok::{self, ByokError, ImportHash};
 use crate::transfer::export::{
     ExportError, ExportFormat, ExportKind, bytes_text, private_text, public_text,
 };
@@ -55,7 +55,7 @@ impl Lifecycle {
         let latest = self.latest(&wrapping)?;
         let is_rsa = wrapping.ring.key_type.pair().is_some_and(PairType::is_rsa);
         let spki = latest.public_key.as_deref().filter(|_| is_rsa);
-        let spki = spki.ok_or(TransferError::Byok(byok::ByokError::NotRsa))?;
+        let spki = spki.ok_or(TransferError::Byok(ByokError::NotRsa))?;
         let ring = self.read(source).await?.ring;
         if wrapping.ring.soft_deleted {
             return Err(TransferError::DestinationAside.into());
@@ -98,9 +98,7 @@ impl Lifecycle {
                 return Ok(rows);
             }
             VersionChoice::Latest => ring.latest,
-            VersionChoice::One(number) => u32::try_from(number)
-                .ok()
-                .and_then(Version::new)
+            VersionChoice::One(number) => Version::from_asked(number)
                 .filter(|number| *number <= ring.latest)
                 .ok_or(TransferError::VersionUnknown)?,
         };
@@ -165,7 +163,6 @@ fn private(
 }
 
 /// Whether ciphertexts open only together with the ring's seal id.
-const fn binds_seal_id(ring: &StoredRing) -> bool {
-    use crate::algorithm::CipherType::Aes256GcmSiv;
-    matches!(ring.key_type, KeyType::Cipher(Aes256GcmSiv))
+pub(super) const fn binds_seal_id(ring: &StoredRing) -> bool {
+    matches!(ring.key_type, KeyType::Cipher(CipherType::Aes256GcmSiv))
 }

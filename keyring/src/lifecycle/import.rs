@@ -2,8 +2,8 @@
 
 use super::create::checked_kind;
 use super::event::{What, event};
-use super::{ATTEMPTS, Lifecycle, Place};
-use crate::algorithm::{CipherType, KeyType, PairType};
+use super::{ATTEMPTS, Lifecycle, Place, blocking};
+use crate::algorithm::{CipherType, KeyType, LONGEST_HMAC_KEY, PairType, SHORTEST_HMAC_KEY};
 use crate::binding::Origin;
 use crate::clock::Timestamp;
 use crate::error::Error;
@@ -171,8 +171,7 @@ impl Lifecycle {
         if ring.key_type.pair().is_none() {
             return Err(TransferError::VersionsNotTaken.into());
         }
-        let number = u32::try_from(asked).ok().and_then(Version::new);
-        let number = number.ok_or(TransferError::NoSuchVersion)?;
+        let number = Version::from_asked(asked).ok_or(TransferError::NoSuchVersion)?;
         let row = self.version_row(ring, number).await?;
         if brought.key.is_empty() {
             return Err(TransferError::AlreadyPublic.into());
@@ -271,7 +270,8 @@ impl Lifecycle {
         self.commit(place, change, by, Some(material)).await
     }
 
-    /// Makes a key of what a key pair here and a peer's public key agree on, and puts it into a ring.
+    /// Makes a key of what a key pair here and a peer's public key agree on, and puts it into a ring. Whoever else makes
+    /// or changes that ring meanwhile, it becomes a version of it.
     pub(crate) async fn agree(
         &self,
         at: &Address,
@@ -280,27 +280,48 @@ impl Lifecycle {
     ) -> Result<(), Error> {
         let cipher = agreement.key_type;
         let key = self.agreed(at.mount, agreement, cipher).await?;
-        let brought = Brought {
-            key,
-            public_key: None,
-        };
         let place = self.place(at);
         let _turn = place.slot.changing.lock().await;
-        if !self.is_there(at).await? {
-            let import = NewImport {
-                key_type: cipher.into(),
-                origin: Origin::Derived,
-                ..NewImport::default()
+        for _ in 0..ATTEMPTS {
+            let brought = Brought {
+                key: SecretBytes::new(key.expose_secret().to_vec()),
+                public_key: None,
             };
-            return self.found_ring(at, &import, (brought, None), by).await;
+            let done = if self.is_there(at).await? {
+                let loaded = self.read(at).await?;
+                may_import(&loaded.ring)?;
+                if loaded.ring.key_type != KeyType::Cipher(cipher) {
+                    return Err(TransferError::NotImported.into());
+                }
+                let key = (brought, Origin::Derived);
+                self.add(&place, &loaded, key, by).await
+            } else {
+                self.found_agreed(at, cipher, brought, by).await
+            };
+            match done {
+                Err(
+                    Error::StoreUnavailable(StoreError::Conflict)
+                    | Error::Transfer(TransferError::Exists),
+                ) => {}
+                result => return result,
+            }
         }
-        let loaded = self.read(at).await?;
-        may_import(&loaded.ring)?;
-        if loaded.ring.key_type != KeyType::Cipher(cipher) {
-            return Err(TransferError::NotImported.into());
-        }
-        self.add(&place, &loaded, (brought, Origin::Derived), by)
-            .await
+        Err(Error::Busy)
+    }
+
+    async fn found_agreed(
+        &self,
+        at: &Address,
+        cipher: CipherType,
+        brought: Brought,
+        by: &Provenance,
+    ) -> Result<(), Error> {
+        let import = NewImport {
+            key_type: cipher.into(),
+            origin: Origin::Derived,
+            ..NewImport::default()
+        };
+        self.found_ring(at, &import, (brought, None), by).await
     }
 
     async fn agreed(
@@ -319,12 +340,7 @@ impl Lifecycle {
         }
         let pair = ring.key_type.pair().filter(|pair| pair.is_ecdsa());
         let pair = pair.ok_or(Error::Unsupported(ring.key_type))?;
-        let number = match agreement.base_version {
-            0 => Some(ring.latest),
-            asked => u32::try_from(asked).ok().and_then(Version::new),
-        };
-        let number = number.ok_or(TransferError::NoSuchVersion)?;
-        let row = self.version_row(&ring, number).await?;
+        let row = self.asked_row(&ring, agreement.base_version).await?;
         let material = self.keys.open_version(&ring, &row).await?;
         let pkcs8 = material.key.expose_secret();
         let agreed = agreed_key(pair, pkcs8, &agreement.peer_public_key, cipher.key_len());
@@ -350,8 +366,12 @@ impl Lifecycle {
             }
             KeySource::Private { ciphertext, hash } => {
                 let wrapping = self.wrapping_key(mount).await?;
-                let key = byok::unwrap(ciphertext, wrapping.expose_secret(), *hash);
-                Ok(of_material(key_type, key.map_err(TransferError::from)?)?)
+                let (ciphertext, hash) = (ciphertext.clone(), *hash);
+                let work = move || {
+                    let key = byok::unwrap(&ciphertext, wrapping.expose_secret(), hash);
+                    Ok(of_material(key_type, key.map_err(TransferError::from)?)?)
+                };
+                blocking(work).await
             }
         }
     }
@@ -390,6 +410,20 @@ impl Lifecycle {
             .load_ring(at.mount, &at.name, With::Latest)
             .await?;
         Ok(found.is_some())
+    }
+
+    /// The row of the version asked for; 0 is the latest.
+    pub(super) async fn asked_row(
+        &self,
+        ring: &StoredRing,
+        asked: i64,
+    ) -> Result<StoredVersion, Error> {
+        let number = match asked {
+            0 => Some(ring.latest),
+            asked => Version::from_asked(asked),
+        };
+        let number = number.ok_or(TransferError::NoSuchVersion)?;
+        self.version_row(ring, number).await
     }
 
     /// One version's row, if it may be used.
@@ -450,7 +484,6 @@ fn of_material(key_type: KeyType, key: SecretBytes) -> Result<Brought, TransferE
     match key_type {
         KeyType::Cipher(cipher) => size(key.len() == cipher.key_len())?,
         KeyType::Hmac => {
-            use crate::algorithm::{LONGEST_HMAC_KEY, SHORTEST_HMAC_KEY};
             size((SHORTEST_HMAC_KEY..=LONGEST_HMAC_KEY).contains(&key.len()))?;
         }
         KeyType::Pair(pair) => {

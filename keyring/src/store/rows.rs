@@ -34,7 +34,7 @@ fn known<T>(value: Option<T>, column: &'static str) -> Result<T, StoreError> {
 }
 
 fn version(number: i64, column: &'static str) -> Result<Version, StoreError> {
-    known(u32::try_from(number).ok().and_then(Version::new), column)
+    known(Version::from_asked(number), column)
 }
 
 fn generation(number: i64, column: &'static str) -> Result<Generation, StoreError> {

@@ -35,26 +35,29 @@ pub enum TransferError {
     /// Below the minimum version for decryption.
     #[error("version for export is below minimum decryption version")]
     BelowMinimum,
-    /// A chain that the version cannot have.
-    #[error(transparent)]
-    Chain(#[from] ChainError),
     /// A blob that was not made for the wrapping key, or a key that cannot be wrapped.
     #[error(transparent)]
     Byok(#[from] ByokError),
+    /// A chain that the version cannot have.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
     /// A ring that encrypts convergently takes no keys but its own.
     #[error("import_version cannot be used on keys with convergent encryption enabled")]
     Convergent,
+    /// The ring whose key was to wrap others is set aside.
+    #[error("for destination key: {}", RuleViolation::SoftDeleted)]
+    DestinationAside,
     /// A ring of that name is there.
     #[error(
         "the import path cannot be used with an existing key; use import-version to rotate an existing imported key"
     )]
     Exists,
-    /// A ring that does not give its keys out, asked for a backup.
-    #[error("exporting is disallowed on the policy")]
-    ExportDisallowed,
     /// No text for what was asked.
     #[error(transparent)]
     Export(#[from] ExportError),
+    /// A ring that does not give its keys out, asked for a backup.
+    #[error("exporting is disallowed on the policy")]
+    ExportDisallowed,
     /// A key of a length its type does not have.
     #[error("error importing key: invalid key size {length} bytes for key type {key_type}")]
     KeySize {
@@ -66,18 +69,21 @@ pub enum TransferError {
     /// The name in a backup is not one that a ring can have.
     #[error("key names cannot be paths")]
     NameNotAllowed,
+    /// A private key that is not the one of the public key that is there.
+    #[error("cannot import key, key pair does not match")]
+    NoMatch,
     /// A request for a certificate, of a version that cannot sign it.
     #[error("could not create the csr: requested version does not contain a private part")]
     NoPrivateKey,
     /// A public key to be exported from a type that has none.
     #[error("unknown key type {0} for export type public-key")]
     NoPublicKey(KeyType),
-    /// The ring whose key was to wrap others is set aside.
-    #[error("for destination key: {}", RuleViolation::SoftDeleted)]
-    DestinationAside,
-    /// The ring whose keys were to be wrapped is set aside.
-    #[error("for source key: {}", RuleViolation::SoftDeleted)]
-    SourceAside,
+    /// There is no such version.
+    #[error("no such key version")]
+    NoSuchVersion,
+    /// Certificates of a type that has none.
+    #[error("certificate chain not supported for keys that do not support signing")]
+    NotCertified,
     /// Encryption keys of a type that does not encrypt.
     #[error("encryption not supported for the key")]
     NotEncrypting,
@@ -87,21 +93,12 @@ pub enum TransferError {
     /// The ring made its keys itself.
     #[error("the import_version endpoint can only be used with an imported key")]
     NotImported,
-    /// A private key that is not the one of the public key that is there.
-    #[error("cannot import key, key pair does not match")]
-    NoMatch,
     /// Signing keys of a type that does not sign.
     #[error("signing not supported for the key")]
     NotSigning,
-    /// Certificates of a type that has none.
-    #[error("certificate chain not supported for keys that do not support signing")]
-    NotCertified,
     /// There is no ring to add a version to.
     #[error("no key found with name {0}; to import a new key, use the import/ endpoint")]
     NotThere(KeyName),
-    /// There is no such version.
-    #[error("no such key version")]
-    NoSuchVersion,
     /// A convergent version whose nonces are made as nobody should make them any more.
     #[error("refusing to support decryption with old convergent encryption key: version {0}")]
     OldConvergent(u32),
@@ -117,10 +114,13 @@ pub enum TransferError {
     /// A ring of that name is there, and was not to be replaced.
     #[error("key \"{0}\" already exists")]
     RestoreOver(KeyName),
-    /// A version was named for a type that has no halves.
-    #[error("provided type does not support importing key versions")]
-    VersionsNotTaken,
+    /// The ring whose keys were to be wrapped is set aside.
+    #[error("for source key: {}", RuleViolation::SoftDeleted)]
+    SourceAside,
     /// Above the latest version, or trimmed away.
     #[error("version does not exist or cannot be found")]
     VersionUnknown,
+    /// A version was named for a type that has no halves.
+    #[error("provided type does not support importing key versions")]
+    VersionsNotTaken,
 }

@@ -2,7 +2,7 @@
 
 mod fields;
 
-use keyring::error::ItemError;
+use keyring::error::{Error, ItemError};
 use keyring::job::Summary;
 use keyring::signing::{CheckJob, Tag, TagJob};
 use keyring::version::Version;
@@ -79,7 +79,13 @@ pub(super) async fn verify(request: &Request<'_>, key: &KeyTarget) -> Answer {
     let _items = room(request, job.items.len())?;
     authorise::count_items(request, job.items.len())?;
     let checked = request.transit()?.check(&key.address, job).await;
-    let checked = checked.map_err(|error| Problem::checking(work, request.failed(key, error)))?;
+    let checked = checked.map_err(|error| {
+        if matches!(error, Error::NotFound) {
+            Problem::nothing_to_check_with(work)
+        } else {
+            request.failed(key, error)
+        }
+    })?;
     let used = used(checked.iter().map(|_| None));
     let data = match &notes.references {
         None => {

@@ -9,7 +9,7 @@ use keyring::setup::{SetupError, UnsealError};
 use keyring::store::StoreError;
 use keyring::transit::MountError;
 
-use super::Problem;
+use super::{Problem, TagWork};
 use crate::gate::{OpenError, ShareRefusal, UnsealFailure};
 use crate::http::operation::Operation;
 
@@ -62,7 +62,7 @@ impl Problem {
             | Operation::Hmac
             | Operation::Rewrap => Self::bad("encryption key not found"),
             Operation::Sign => Self::bad("signing key not found"),
-            Operation::Verify => Self::bad(super::tags::NO_SUCH_KEY),
+            Operation::Verify => Self::nothing_to_check_with(TagWork::Verify),
             Operation::Backup => Self::multi(format!("key \"{name}\" not found")),
             Operation::ByokExport => Self::multi("no such source key for export"),
             Operation::CertificateRequest | Operation::CertificateSet => {

@@ -3,7 +3,7 @@
 use keyring::error::{ItemError, TagFault};
 use keyring::pair::{SignError, VerifyError};
 
-use super::{Message, Problem};
+use super::Problem;
 
 /// What is done with signatures and HMACs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +29,12 @@ impl Problem {
         }
     }
 
-    /// The words for checking an HMAC, where the ring is missing.
-    pub(in crate::http) fn checking(work: TagWork, problem: Self) -> Self {
-        let is_missing = matches!(&problem.message, Message::Plain(text) if text == NO_SUCH_KEY);
-        if work == TagWork::VerifyHmac && is_missing {
-            return Self::bad("encryption key not found");
-        }
-        problem
+    /// There is no ring to check with: for HMACs in the words of making them.
+    pub(in crate::http) fn nothing_to_check_with(work: TagWork) -> Self {
+        Self::bad(match work {
+            TagWork::Hmac | TagWork::VerifyHmac => "encryption key not found",
+            TagWork::Sign | TagWork::Verify => "signature verification key not found",
+        })
     }
 
     /// The text of an item's failure.
@@ -152,6 +151,3 @@ const fn is_as_if_internal(work: TagWork, error: ItemError) -> bool {
         | ItemError::UsageExhausted => false,
     }
 }
-
-/// What is said where a ring to verify with is missing.
-pub(super) const NO_SUCH_KEY: &str = "signature verification key not found";
