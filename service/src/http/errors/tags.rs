@@ -64,11 +64,14 @@ impl Problem {
             ItemError::VersionNegative if work == TagWork::Hmac => {
                 "key version does not exist (cannot be negative)".to_owned()
             }
-            ItemError::VersionAboveLatest { .. }
-            | ItemError::VersionBelowMinimum
-            | ItemError::VersionNegative => {
-                error.to_string().replace("encryption is", "signing is")
+            ItemError::VersionAboveLatest { .. } => {
+                "requested version for signing is higher than the latest key version".to_owned()
             }
+            ItemError::VersionBelowMinimum => {
+                "requested version for signing is less than the minimum encryption key version"
+                    .to_owned()
+            }
+            ItemError::VersionNegative => "requested version for signing is negative".to_owned(),
             ItemError::AssociatedData(_)
             | ItemError::Authentication(_)
             | ItemError::Ciphertext(_)
