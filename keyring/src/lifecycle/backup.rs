@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::configure::unadorned;
-use super::create::checked_kind;
+use super::create::{checked_kind, creation};
 use super::event::{What, event};
 use super::export::binds_seal_id;
 use super::{ATTEMPTS, Lifecycle, blocking};
@@ -21,7 +21,7 @@ use crate::policy::{RingPolicy, RuleViolation, checked_period};
 use crate::record::Material;
 use crate::ring::{Journey, Kdf, Moment, StoredRing, StoredVersion, due_at};
 use crate::secret::SecretBytes;
-use crate::store::{LoadedRing, RingCreation, StoreError, With};
+use crate::store::{RingCreation, StoreError, With};
 use crate::transfer::TransferError;
 use crate::transfer::backup::{self, BackupAction, BackupError, BackupRing, BackupVersion};
 use crate::transfer::export::certificate_chain_text;
@@ -122,7 +122,10 @@ impl Lifecycle {
         }
         let ring = self.ring_of(&at, &backup)?;
         let versions = self.versions_of(&ring, backup).await?;
-        let creation = self.creation(ring, versions, there, by);
+        let creation = RingCreation {
+            replaces: there.map(|there| (there.ring.id, there.ring.generation)),
+            ..creation(ring, versions, self.keys.clock.now(), by)
+        };
         let began = self.keys.clock.uptime();
         match self.store.create_ring(&creation).await {
             Ok(()) => {}
@@ -133,27 +136,6 @@ impl Lifecycle {
         self.done(Action::Create, by.cause);
         self.publish(&place, &creation.ring, began, None);
         Ok(())
-    }
-
-    fn creation(
-        &self,
-        ring: StoredRing,
-        versions: Vec<StoredVersion>,
-        there: Option<LoadedRing>,
-        by: &Provenance,
-    ) -> RingCreation {
-        let what = What {
-            action: Action::Create,
-            span: (None, Some(ring.latest)),
-            settings: &[],
-        };
-        let event = event(&ring, self.keys.clock.now(), by, what);
-        RingCreation {
-            ring,
-            versions,
-            event,
-            replaces: there.map(|there| (there.ring.id, there.ring.generation)),
-        }
     }
 
     fn ring_of(&self, at: &Address, backup: &BackupRing) -> Result<StoredRing, Error> {

@@ -1,5 +1,6 @@
 //! Certificates of key pairs: requests for them, and the chains that come back.
 
+use super::configure::unadorned;
 use super::event::{What, event};
 use super::{ATTEMPTS, Lifecycle, blocking};
 use crate::algorithm::PairType;
@@ -70,12 +71,8 @@ impl Lifecycle {
             };
             let event = event(&next, self.keys.clock.now(), by, what);
             let change = RingChange {
-                read_at: ring.generation,
-                ring: next,
-                added: None,
                 replaced: Some(row),
-                trimmed_below: None,
-                event,
+                ..unadorned(ring.generation, next, event)
             };
             match self.commit(&place, change, by, None).await {
                 Err(Error::StoreUnavailable(StoreError::Conflict)) => {}

@@ -63,12 +63,8 @@ impl Lifecycle {
             let event = event(&next, now, by, what);
             let trimmed_below = Some(min_available);
             Ok(Some(RingChange {
-                read_at: ring.generation,
-                ring: next,
-                added: None,
-                replaced: None,
                 trimmed_below,
-                event,
+                ..unadorned(ring.generation, next, event)
             }))
         })
         .await

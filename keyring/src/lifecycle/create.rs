@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::history::{Action, Provenance};
 use crate::ids::{RingId, SealId};
 use crate::policy::{RingPolicy, RuleViolation, checked_period};
-use crate::ring::{Journey, Kdf, StoredRing, due_at};
+use crate::ring::{Journey, Kdf, StoredRing, StoredVersion, due_at};
 use crate::store::{LoadedRing, RingCreation, StoreError, With};
 use crate::transit::{Address, Description, NewRing};
 use crate::version::{Generation, Version};
@@ -38,18 +38,7 @@ impl Lifecycle {
             .keys
             .make_version(&ring, Version::FIRST, seal_id, now)
             .await?;
-        let what = What {
-            action: Action::Create,
-            span: (None, Some(ring.latest)),
-            settings: &[],
-        };
-        let event = event(&ring, now, by, what);
-        let creation = RingCreation {
-            ring,
-            versions: vec![version],
-            event,
-            replaces: None,
-        };
+        let creation = creation(ring, vec![version], now, by);
         let began = self.keys.clock.uptime();
         match self.store.create_ring(&creation).await {
             Ok(()) => {}
@@ -103,6 +92,27 @@ impl Lifecycle {
             mac: [0; 32],
         };
         Ok(self.keys.store.rows.signed_ring(ring))
+    }
+}
+
+/// A ring to be written with these versions, and what the history says of it.
+pub(super) fn creation(
+    ring: StoredRing,
+    versions: Vec<StoredVersion>,
+    now: Timestamp,
+    by: &Provenance,
+) -> RingCreation {
+    let what = What {
+        action: Action::Create,
+        span: (None, Some(ring.latest)),
+        settings: &[],
+    };
+    let event = event(&ring, now, by, what);
+    RingCreation {
+        ring,
+        versions,
+        event,
+        replaces: None,
     }
 }
 

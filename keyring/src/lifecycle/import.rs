@@ -1,6 +1,7 @@
 //! Brings keys into rings: made elsewhere and wrapped for this mount, public halves alone, or agreed with a peer.
 
-use super::create::checked_kind;
+use super::configure::unadorned;
+use super::create::{checked_kind, creation};
 use super::event::{What, event};
 use super::{ATTEMPTS, Lifecycle, Place, blocking};
 use crate::algorithm::{CipherType, KeyType, LONGEST_HMAC_KEY, PairType, SHORTEST_HMAC_KEY};
@@ -15,7 +16,7 @@ use crate::policy::RuleViolation;
 use crate::record::Material;
 use crate::ring::{Journey, Kdf, StoredRing, StoredVersion};
 use crate::secret::SecretBytes;
-use crate::store::{LoadedRing, RingChange, RingCreation, StoreError, With};
+use crate::store::{LoadedRing, RingChange, StoreError, With};
 use crate::transfer::TransferError;
 use crate::transfer::agreement::agreed_key;
 use crate::transfer::byok;
@@ -92,18 +93,7 @@ impl Lifecycle {
         (version, material): (StoredVersion, Material),
         by: &Provenance,
     ) -> Result<(), Error> {
-        let what = What {
-            action: Action::Create,
-            span: (None, Some(ring.latest)),
-            settings: &[],
-        };
-        let event = event(&ring, self.keys.clock.now(), by, what);
-        let creation = RingCreation {
-            ring,
-            versions: vec![version],
-            event,
-            replaces: None,
-        };
+        let creation = creation(ring, vec![version], self.keys.clock.now(), by);
         let place = self.place(at);
         let began = self.keys.clock.uptime();
         match self.store.create_ring(&creation).await {
@@ -220,12 +210,8 @@ impl Lifecycle {
         };
         let event = event(&next, self.keys.clock.now(), by, what);
         let change = RingChange {
-            read_at: ring.generation,
-            ring: next,
-            added: None,
             replaced: Some(version),
-            trimmed_below: None,
-            event,
+            ..unadorned(ring.generation, next, event)
         };
         self.commit(place, change, by, None).await
     }
@@ -260,12 +246,8 @@ impl Lifecycle {
         };
         let event = event(&next, now, by, what);
         let change = RingChange {
-            read_at: ring.generation,
-            ring: next,
             added: Some(version),
-            replaced: None,
-            trimmed_below: None,
-            event,
+            ..unadorned(ring.generation, next, event)
         };
         self.commit(place, change, by, Some(material)).await
     }

@@ -1,5 +1,6 @@
 //! Adds versions to rings.
 
+use super::configure::unadorned;
 use super::event::{What, event};
 use super::{ATTEMPTS, Lifecycle, Place};
 use crate::error::Error;
@@ -79,12 +80,8 @@ impl Lifecycle {
         let event = event(&next, now, by, what);
         let span = (ring.latest, next.latest);
         let change = RingChange {
-            read_at: ring.generation,
-            ring: next,
             added: Some(version),
-            replaced: None,
-            trimmed_below: None,
-            event,
+            ..unadorned(ring.generation, next, event)
         };
         self.commit(place, change, by, Some(material)).await?;
         Ok(span)
