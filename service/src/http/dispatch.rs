@@ -393,7 +393,7 @@ impl Work {
     /// The reply, or what it is wrapped in if its caller wants that.
     async fn wrapped(&self, request: &Request<'_>, reply: Reply) -> Answer {
         match self.wrap_ttl {
-            Some(ttl) if !request.operation.is_about_wrapping() => {
+            Some(ttl) if !request.operation.wraps_itself() => {
                 wrapping::wrap(request, ttl, reply).boxed_local().await
             }
             Some(_) | None => Ok(reply),

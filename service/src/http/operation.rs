@@ -287,9 +287,9 @@ impl Operation {
         matches!(self, Self::Decrypt | Self::Rewrap)
     }
 
-    /// Whether it has to do with wrapped answers itself, so that its own is not wrapped.
-    pub(super) const fn is_about_wrapping(self) -> bool {
-        matches!(self, Self::Unwrap | Self::WrapLookUp | Self::WrapRenew)
+    /// Whether its answer is a wrapping token already, so that it is not wrapped again.
+    pub(super) const fn wraps_itself(self) -> bool {
+        matches!(self, Self::WrapRenew)
     }
 
     /// Whether the policies of a caller count, though strangers may do it too, with a wrapping token of their own.

@@ -57,7 +57,10 @@ pub(super) struct Reply {
 /// The body of an answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Content {
-    Json(Vec<u8>),
+    /// Errors, and what anybody may know of the server's state: JSON without an envelope, which is never wrapped.
+    Bare(Vec<u8>),
+    /// JSON in an envelope, whatever its status: what is wrapped for whoever asks for that.
+    Enveloped(Vec<u8>),
     Nothing,
     Prometheus(String),
 }
@@ -66,9 +69,9 @@ pub(super) enum Content {
 pub(super) type Answer = Result<Reply, Problem>;
 
 impl Reply {
-    /// JSON bytes with status 200.
+    /// JSON bytes in an envelope, with status 200.
     pub(super) const fn json(bytes: Vec<u8>) -> Self {
-        Self::new(StatusCode::OK, Content::Json(bytes))
+        Self::new(StatusCode::OK, Content::Enveloped(bytes))
     }
 
     /// The metrics' text.
@@ -88,12 +91,12 @@ impl Reply {
         }
     }
 
-    /// A JSON value without an envelope.
+    /// A JSON value without an envelope, of which nothing is anybody's secret: it goes out also where wrapping was asked for.
     pub(super) fn bare(value: &Value) -> Self {
         let mut bytes = Vec::new();
         push_json(&mut bytes, value);
         bytes.push(b'\n');
-        Self::json(bytes)
+        Self::new(StatusCode::OK, Content::Bare(bytes))
     }
 
     /// Done, and nothing to say.
@@ -140,7 +143,7 @@ impl Reply {
     /// How many bytes its body has.
     pub(super) fn len(&self) -> usize {
         match &self.content {
-            Content::Json(bytes) => bytes.len(),
+            Content::Bare(bytes) | Content::Enveloped(bytes) => bytes.len(),
             Content::Nothing => 0,
             Content::Prometheus(text) => text.len(),
         }
@@ -149,11 +152,14 @@ impl Reply {
     /// Room for this answer until the client has taken it: none is needed for a short one.
     pub(super) fn room(&self, admission: &Admission) -> Result<Option<Held>, Problem> {
         match &self.content {
-            Content::Json(bytes) if bytes.len() > Sliced::SLICE => {
+            Content::Enveloped(bytes) if bytes.len() > Sliced::SLICE => {
                 let held = admission.reply(bytes.len());
                 held.map(Some).ok_or_else(Problem::busy)
             }
-            Content::Json(_) | Content::Nothing | Content::Prometheus(_) => Ok(None),
+            Content::Bare(_)
+            | Content::Enveloped(_)
+            | Content::Nothing
+            | Content::Prometheus(_) => Ok(None),
         }
     }
 
@@ -173,7 +179,7 @@ impl Reply {
             response.force_close();
         }
         match self.content {
-            Content::Json(bytes) => match room {
+            Content::Bare(bytes) | Content::Enveloped(bytes) => match room {
                 Some(held) => response.insert_header(JSON).body(Sliced::new(bytes, held)),
                 None => response.insert_header(JSON).body(bytes),
             },
@@ -214,7 +220,7 @@ mod tests {
     /// The JSON of an answer.
     pub(super) fn text(reply: &Reply) -> &str {
         match &reply.content {
-            Content::Json(bytes) => std::str::from_utf8(bytes).unwrap(),
+            Content::Bare(bytes) | Content::Enveloped(bytes) => std::str::from_utf8(bytes).unwrap(),
             Content::Nothing | Content::Prometheus(_) => panic!("not JSON"),
         }
     }

@@ -34,18 +34,23 @@ pub(super) fn asked_ttl(headers: &HeaderMap) -> Result<Option<Duration>, Problem
     if ttl > Wrapping::MAX_TTL {
         return Err(bad("longer than 768h"));
     }
-    Ok((!ttl.is_zero()).then_some(ttl))
+    // Whoever asks for less than a second asks for wrapping all the same.
+    let asks = weak::exact_go_duration(text).is_ok_and(|exact| !exact.is_zero());
+    if asks && ttl.is_zero() {
+        return Err(bad("shorter than a second"));
+    }
+    Ok(asks.then_some(ttl))
 }
 
-/// The answer to a request for this path, wrapped. What says nothing, and what is no answer in an envelope, stays as it is.
+/// The answer to a request for this path, wrapped, whatever its status: where some items of a batch failed, the others' results
+/// stand in it all the same. What says nothing, and what anybody may know, stays as it is.
 pub(super) async fn wrap(request: &Request<'_>, ttl: Duration, reply: Reply) -> Answer {
-    if !reply.is_enveloped() {
-        return Ok(reply);
-    }
-    let (used, made) = (reply.used, reply.made);
-    let Content::Json(bytes) = reply.content else {
-        return Err(Problem::internal("an answer in an envelope is no JSON"));
+    let bytes = match reply.content {
+        Content::Enveloped(bytes) => bytes,
+        Content::Bare(_) | Content::Nothing => return Ok(reply),
+        Content::Prometheus(_) => return Err(Problem::bad("this answer cannot be wrapped")),
     };
+    let (used, made) = (reply.used, reply.made);
     let response = SecretBytes::new(bytes);
     let accessor = wrapped_accessor(&response, request.path);
     let (methods, path) = (methods(request)?.clone(), request.path.to_owned());

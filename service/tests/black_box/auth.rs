@@ -2,6 +2,7 @@
 
 mod approle;
 mod auth_mounts;
+mod blanks;
 mod cert;
 pub(crate) mod issuer;
 mod jwt;

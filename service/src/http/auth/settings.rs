@@ -4,16 +4,15 @@ use crate::http::errors::Problem;
 use crate::http::fields::Fields;
 use crate::http::json::Value as Json;
 
-/// The names in a list of texts, without empty ones.
+/// The texts of a list, without blanks; a list of nothing but blanks is refused, for most lists restrict who may log in.
 pub(super) fn texts(
     fields: &mut Fields<'_>,
     field: &'static str,
     into: &mut Vec<String>,
 ) -> Result<(), Problem> {
-    let Some(texts) = fields.comma_list(field)? else {
+    let Some(texts) = fields.restriction_list(field)? else {
         return Ok(());
     };
-    let texts: Vec<String> = texts.into_iter().filter(|text| !text.is_empty()).collect();
     if texts.len() > MAX_TEXTS || texts.iter().any(|text| text.len() > MAX_TEXT) {
         return Err(Problem::bad(format!(
             "'{field}' must be a list of at most {MAX_TEXTS} texts of at most {MAX_TEXT} bytes"

@@ -19,8 +19,8 @@ impl TokenParams {
         if let Some(names) = policies.or(old) {
             self.policies = policy_set(&names)?;
         }
-        let blocks = fields.comma_list("token_bound_cidrs")?;
-        let old = fields.comma_list("bound_cidrs")?;
+        let blocks = fields.restriction_list("token_bound_cidrs")?;
+        let old = fields.restriction_list("bound_cidrs")?;
         if let Some(blocks) = blocks.or(old) {
             self.bound_cidrs = cidrs("token_bound_cidrs", &blocks)?;
         }
@@ -99,8 +99,7 @@ pub(in crate::http) fn policy_set(names: &[String]) -> Result<PolicySet, Problem
 
 /// The address blocks these texts spell.
 pub(in crate::http) fn cidrs(field: &'static str, texts: &[String]) -> Result<Vec<Cidr>, Problem> {
-    let blocks = texts.iter().filter(|text| !text.is_empty());
-    let blocks: Option<Vec<_>> = blocks.map(|text| Cidr::parse(text)).collect();
+    let blocks: Option<Vec<_>> = texts.iter().map(|text| Cidr::parse(text)).collect();
     blocks
         .filter(|blocks| blocks.len() <= MAX_BLOCKS)
         .ok_or_else(|| {
@@ -186,6 +185,9 @@ mod tests {
             r#"{"token_ttl":2,"token_max_ttl":1}"#,
             r#"{"token_type":"batch","token_period":1}"#,
             r#"{"token_ttl":-1}"#,
+            r#"{"token_bound_cidrs":[""]}"#,
+            r#"{"bound_cidrs":[null," "]}"#,
+            r#"{"token_bound_cidrs":" , "}"#,
         ] {
             let text = update(&mut TokenParams::default(), body).unwrap_err();
             assert!(

@@ -170,6 +170,56 @@ fn lists_come_as_lists_or_texts() {
 }
 
 #[test]
+fn a_restriction_of_blanks_is_refused_and_an_empty_one_restricts_nothing() {
+    for (json, expected) in [
+        (r#"["a",""," b "]"#, vec!["a", "b"]),
+        (r#""a,, b""#, vec!["a", "b"]),
+        (r#""""#, vec![]),
+        ("[]", vec![]),
+        ("null", vec![]),
+    ] {
+        let read = fields(&format!("{{\"x\":{json}}}")).restriction_list("x");
+        assert_eq!(read.unwrap().unwrap(), expected, "{json}");
+    }
+    for json in [
+        r#"[""]"#,
+        r#"[" "]"#,
+        "[null]",
+        r#"["",null]"#,
+        r#"" ""#,
+        r#"",""#,
+    ] {
+        let read = fields(&format!("{{\"x\":{json}}}")).restriction_list("x");
+        assert_eq!(
+            read.unwrap_err().to_string(),
+            "error converting input for field \"x\": nothing but blanks; an empty list lifts the restriction",
+            "{json}"
+        );
+    }
+    assert_eq!(fields("{}").restriction_list("x"), Ok(None));
+}
+
+#[test]
+fn a_list_that_holds_something_is_given_be_it_blanks() {
+    for json in ["null", "[]"] {
+        let read = fields(&format!("{{\"x\":{json}}}")).given_list("x");
+        assert_eq!(read, Ok(None), "{json}");
+    }
+    assert_eq!(fields("{}").given_list("x"), Ok(None));
+    for (json, expected) in [
+        (r#"[""]"#, vec![""]),
+        ("[null]", vec![""]),
+        (r#"" ""#, vec![" "]),
+        (r#""""#, vec![""]),
+        (r#"["a",""]"#, vec!["a", ""]),
+    ] {
+        let read = fields(&format!("{{\"x\":{json}}}")).given_list("x");
+        assert_eq!(read.unwrap().unwrap(), expected, "{json}");
+    }
+    assert!(fields(r#"{"x":{}}"#).given_list("x").is_err());
+}
+
+#[test]
 fn pairs_come_as_an_object_or_with_equal_signs() {
     let expected = [("a", "1"), ("b", "x=y")]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))

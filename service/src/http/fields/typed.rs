@@ -11,17 +11,27 @@ use crate::http::weak::{self, DurationFault};
 
 /// A field whose value does not read as its type. Says nothing of the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("error converting input for field \"{field}\"{}", detail(*.negative))]
+#[error("error converting input for field \"{field}\"{}", detail.text())]
 pub(in crate::http) struct FieldFault {
     field: &'static str,
-    negative: bool,
+    detail: Detail,
 }
 
-const fn detail(negative: bool) -> &'static str {
-    if negative {
-        ": cannot provide negative value"
-    } else {
-        ""
+/// What is wrong with a value, where more is said than that it does not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Detail {
+    Blank,
+    Negative,
+    None,
+}
+
+impl Detail {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Blank => ": nothing but blanks; an empty list lifts the restriction",
+            Self::Negative => ": cannot provide negative value",
+            Self::None => "",
+        }
     }
 }
 
@@ -30,7 +40,7 @@ impl FieldFault {
     pub(in crate::http) const fn unreadable(field: &'static str) -> Self {
         Self {
             field,
-            negative: false,
+            detail: Detail::None,
         }
     }
 }
@@ -172,7 +182,10 @@ impl<'a> Fields<'a> {
         };
         read.map(Some).map_err(|fault| FieldFault {
             field,
-            negative: fault == DurationFault::Negative,
+            detail: match fault {
+                DurationFault::Negative => Detail::Negative,
+                DurationFault::Unreadable => Detail::None,
+            },
         })
     }
 
@@ -188,6 +201,46 @@ impl<'a> Fields<'a> {
         };
         let texts = texts.iter().map(|text| text.trim().to_owned());
         Ok(Some(texts.collect()))
+    }
+
+    /// Texts that restrict something, read as those of a [`comma_list`](Self::comma_list), without blanks. An empty text, an
+    /// empty list and `null` restrict nothing. What holds something, but nothing except blanks, was meant to restrict and is
+    /// refused.
+    pub(in crate::http) fn restriction_list(
+        &mut self,
+        field: &'static str,
+    ) -> Result<Option<Vec<String>>, FieldFault> {
+        let texts = match self.take(field) {
+            None => return Ok(None),
+            Some(Value::Text(text)) if text.is_empty() => return Ok(Some(Vec::new())),
+            Some(Value::Text(text)) => text.split(',').map(str::to_owned).collect(),
+            Some(value) => texts_of(value).ok_or(FieldFault::unreadable(field))?,
+        };
+        let trimmed = texts.iter().map(|text| text.trim());
+        let kept: Vec<String> = trimmed
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+            .collect();
+        if kept.is_empty() && !texts.is_empty() {
+            return Err(FieldFault {
+                field,
+                detail: Detail::Blank,
+            });
+        }
+        Ok(Some(kept))
+    }
+
+    /// Texts in place of which something else counts if none are given: a list with something in it, be it blanks, or one text.
+    /// Absent, `null` and empty lists give none.
+    pub(in crate::http) fn given_list(
+        &mut self,
+        field: &'static str,
+    ) -> Result<Option<Vec<String>>, FieldFault> {
+        let texts = match self.take(field) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(value) => texts_of(value).ok_or(FieldFault::unreadable(field))?,
+        };
+        Ok((!texts.is_empty()).then_some(texts))
     }
 
     /// Texts: a list, or one text, which is one of them whatever is in it.

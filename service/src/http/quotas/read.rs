@@ -87,7 +87,7 @@ fn window(mut fields: Fields<'_>) -> Option<Window> {
 
 /// What else a budget says: told apart by identity unless it says otherwise, and about everything.
 fn budget(fields: &mut Fields<'_>) -> Result<Budget, Problem> {
-    let mut per = match fields.comma_list("per")? {
+    let mut per = match fields.restriction_list("per")? {
         None => vec![Per::Identity],
         Some(words) => words
             .iter()
@@ -97,7 +97,7 @@ fn budget(fields: &mut Fields<'_>) -> Result<Budget, Problem> {
     };
     per.sort_unstable();
     per.dedup();
-    let operations = fields.comma_list("operations")?.unwrap_or_default();
+    let operations = fields.restriction_list("operations")?.unwrap_or_default();
     let is_known = |word: &String| {
         Operation::ALL
             .iter()

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::print::{push_json, push_text};
-use super::{Answer, Content, Reply, RequestId};
+use super::{Answer, Reply, RequestId};
 use crate::http::errors::Problem;
 use crate::identity::token::grant::Issued;
 use crate::identity::token::text::TokenText;
@@ -84,14 +84,6 @@ impl Reply {
         push_json(&mut bytes, info);
         bytes.extend_from_slice(b",\"warnings\":null,\"auth\":null}\n");
         Self::json(bytes)
-    }
-
-    /// Whether it is a success with something to say in an envelope.
-    pub(in crate::http) fn is_enveloped(&self) -> bool {
-        match &self.content {
-            Content::Json(bytes) => self.status.is_success() && bytes.starts_with(ENVELOPE_START),
-            Content::Nothing | Content::Prometheus(_) => false,
-        }
     }
 
     /// As [`data`](Self::data), with its entries also beside the envelope's own keys, where old clients look.

@@ -36,7 +36,14 @@ fn the_header_says_seconds_or_a_go_duration_or_nothing() {
 
 #[test]
 fn what_cannot_be_honoured_is_refused_and_not_repeated() {
-    let refused: [&[&str]; 4] = [&["canary"], &["-5"], &["769h"], &["60", "60"]];
+    let refused: [&[&str]; 6] = [
+        &["canary"],
+        &["-5"],
+        &["769h"],
+        &["60", "60"],
+        &["500ms"],
+        &["1ns"],
+    ];
     for values in refused {
         let text = asked(values).unwrap_err();
         assert!(

@@ -42,8 +42,8 @@ pub struct Wish {
     pub path: String,
     /// Its lifetime at each renewal; zero if it is not to be periodic.
     pub period: Duration,
-    /// What it is to do; empty for what its creator does.
-    pub policies: PolicySet,
+    /// What it is to do, be it nothing; `None` for what its creator, or the role, says.
+    pub policies: Option<PolicySet>,
     /// Its lifetime; zero for the default.
     pub ttl: Duration,
     /// What it is to be; default for what the role says.
@@ -239,19 +239,7 @@ fn policies_of(
 ) -> Result<PolicySet, CreateFault> {
     let policies = match role {
         Some((_, role)) if role.rules_policies() => policies_by_role(wish, creator, role)?,
-        // What the creator has, `default` included only if it has that.
-        Some(_) | None if wish.policies.is_empty() => creator.policies.clone(),
-        Some(_) | None if !creator.is_sudo => {
-            if !wish.policies.is_subset_of(creator.policies) {
-                return Err(CreateFault::Subset);
-            }
-            if creator.policies.contains("default") {
-                wish.policies.with_default()
-            } else {
-                wish.policies.clone()
-            }
-        }
-        Some(_) | None => wish.policies.with_default(),
+        Some(_) | None => policies_by_creator(wish.policies.as_ref(), creator)?,
     };
     let policies = if wish.no_default_policy {
         policies.without_default()
@@ -262,6 +250,27 @@ fn policies_of(
         return Err(CreateFault::Root);
     }
     Ok(policies)
+}
+
+fn policies_by_creator(
+    wished: Option<&PolicySet>,
+    creator: &Creator<'_>,
+) -> Result<PolicySet, CreateFault> {
+    let Some(wished) = wished else {
+        // What the creator has, `default` included only if it has that.
+        return Ok(creator.policies.clone());
+    };
+    if creator.is_sudo {
+        return Ok(wished.with_default());
+    }
+    if !wished.is_subset_of(creator.policies) {
+        return Err(CreateFault::Subset);
+    }
+    if creator.policies.contains("default") {
+        Ok(wished.with_default())
+    } else {
+        Ok(wished.clone())
+    }
 }
 
 fn policies_by_role(
@@ -278,8 +287,8 @@ fn policies_by_role(
         }
     };
     let limited = !role.allowed_policies.is_empty() || !role.allowed_policies_glob.is_empty();
-    let policies = if !wish.policies.is_empty() {
-        completed(&wish.policies)
+    let policies = if let Some(wished) = &wish.policies {
+        completed(wished)
     } else if limited {
         completed(&role.allowed_policies)
     } else {

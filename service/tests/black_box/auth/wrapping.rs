@@ -216,3 +216,129 @@ fn any_answer_with_something_to_say_is_wrapped_and_others_are_not() {
         .header("X-Vault-Wrap-TTL", "60");
     assert_eq!(health.send().json()["initialized"], true);
 }
+
+/// Sends a body by a caller who must have the answer wrapped, and wants it to be.
+fn must_wrap(app: &TestApp, token: &str, path: &str, body: Value) -> Answer {
+    app.anonymous("POST", path)
+        .header("X-Vault-Token", token)
+        .header("X-Vault-Wrap-TTL", "60")
+        .body(body)
+        .send()
+}
+
+#[test]
+fn what_some_items_of_a_batch_come_to_is_wrapped_whatever_the_status() {
+    let app = TestApp::fresh(&[]);
+    app.create("k", "").data();
+    app.create("s", json!({"type": "ed25519"})).data();
+    let wrapping_only = json!({"capabilities": ["update"], "min_wrapping_ttl": "1m"});
+    let policy = json!({"path": {"transit/+/k": wrapping_only, "transit/+/s": wrapping_only}});
+    let policy = app.post(
+        "sys/policies/acl/wrapping",
+        json!({"policy": policy.to_string()}),
+    );
+    assert_eq!(policy.status, 204, "{}", policy.text());
+    let auth = auth_of(&app.post("auth/token/create", json!({"policies": ["wrapping"]})));
+    let token = text(&auth, "client_token");
+    let secret = "c2VjcmV0IGNhbmFyeQ==";
+    let sealed = app
+        .post("transit/encrypt/k", json!({"plaintext": secret}))
+        .data();
+    let (good, bad) = (
+        json!({"ciphertext": sealed["ciphertext"]}),
+        json!({"ciphertext": "vault:v1:AAAA"}),
+    );
+    let plain = json!({"plaintext": secret});
+    let odd = json!({"plaintext": "!"});
+    let signed = json!({"input": secret});
+    let unsigned = json!({"input": "!"});
+    for (path, items, shown) in [
+        ("transit/decrypt/k", json!([good, bad]), "plaintext"),
+        ("transit/rewrap/k", json!([good, bad]), "ciphertext"),
+        ("transit/encrypt/k", json!([plain, odd]), "ciphertext"),
+        ("transit/sign/s", json!([signed, unsigned]), "signature"),
+        ("transit/hmac/k", json!([signed, unsigned]), "hmac"),
+    ] {
+        for partial in [None, Some(207), Some(418), Some(500), Some(1)] {
+            let body = json!({"batch_input": items, "partial_failure_response_code": partial});
+            let answer = must_wrap(&app, &token, path, body);
+            assert_eq!(answer.status, 200, "{path} {partial:?} {}", answer.text());
+            let json = answer.json();
+            assert_eq!(json["data"], Value::Null, "{path} {partial:?}");
+            assert!(!answer.text().contains(secret), "{path} {partial:?}");
+            let out = unwrap(&app, &text(&json["wrap_info"], "token")).data();
+            assert!(
+                !text(&out["batch_results"][0], shown).is_empty(),
+                "{path} {out}"
+            );
+            assert!(out["batch_results"][1]["error"].is_string(), "{path} {out}");
+        }
+    }
+    let all_bad = must_wrap(
+        &app,
+        &token,
+        "transit/decrypt/k",
+        json!({"batch_input": [bad]}),
+    );
+    assert_eq!(all_bad.json()["data"], Value::Null);
+    let single = must_wrap(&app, &token, "transit/decrypt/k", bad);
+    assert_eq!(
+        (single.status, &single.json()["data"]),
+        (400, &Value::Null),
+        "an error is told"
+    );
+}
+
+#[test]
+fn an_answer_that_was_unwrapped_is_wrapped_again_for_who_asks() {
+    let app = TestApp::shared();
+    let info = wrapped(&app, "sys/wrapping/wrap", "60", json!({"a": "canary"}));
+    let again = app
+        .anonymous("POST", "sys/wrapping/unwrap")
+        .header("X-Vault-Token", &text(&info, "token"))
+        .header("X-Vault-Wrap-TTL", "60")
+        .send();
+    assert!(!again.text().contains("canary"), "{}", again.text());
+    let info = again.json()["wrap_info"].take();
+    assert_eq!(info["creation_path"], "sys/wrapping/unwrap");
+    assert_eq!(
+        unwrap(&app, &text(&info, "token")).data(),
+        json!({"a": "canary"})
+    );
+}
+
+#[test]
+fn an_encrypt_that_may_create_its_ring_is_wrapped_too() {
+    let app = TestApp::fresh(&[]);
+    let settings = app.post("transit/config/keys", json!({"disable_upsert": false}));
+    assert_eq!(settings.status / 100, 2, "{}", settings.text());
+    for (ring, items) in [
+        ("new", json!([{"plaintext": "AAAA"}, {"plaintext": "!"}])),
+        ("never", json!([{"plaintext": "!"}])),
+    ] {
+        let request = app.request("POST", &format!("transit/encrypt/{ring}"));
+        let request = request.header("X-Vault-Wrap-TTL", "60");
+        let answer = request.body(json!({"batch_input": items})).send();
+        assert_eq!(
+            answer.json()["data"],
+            Value::Null,
+            "{ring} {}",
+            answer.text()
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_wrapped_is_refused_to_who_asks_for_that() {
+    let app = TestApp::shared();
+    let metrics = app
+        .request("GET", "sys/metrics?format=prometheus")
+        .header("X-Vault-Wrap-TTL", "60");
+    let expected = (400, "this answer cannot be wrapped".to_owned());
+    assert_eq!(metrics.send().refusal(), expected);
+    let short = app
+        .request("GET", "sys/mounts")
+        .header("X-Vault-Wrap-TTL", "999ms");
+    let expected = "error parsing X-Vault-Wrap-TTL header: shorter than a second".to_owned();
+    assert_eq!(short.send().refusal(), (400, expected));
+}

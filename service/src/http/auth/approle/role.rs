@@ -144,8 +144,8 @@ pub(super) fn update(
     if let Some(bind) = fields.boolean("bind_secret_id")? {
         role.bind_secret_id = bind;
     }
-    let blocks = fields.comma_list("secret_id_bound_cidrs")?;
-    let old = fields.comma_list("bound_cidr_list")?;
+    let blocks = fields.restriction_list("secret_id_bound_cidrs")?;
+    let old = fields.restriction_list("bound_cidr_list")?;
     if let Some(blocks) = blocks.or(old) {
         role.secret_id_bound_cidrs = cidrs("secret_id_bound_cidrs", &blocks)?;
     }

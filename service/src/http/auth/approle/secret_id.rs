@@ -164,8 +164,10 @@ fn chosen(fields: &mut Fields<'_>) -> Result<SecretBytes, Problem> {
 }
 
 fn terms(fields: &mut Fields<'_>) -> Result<SecretIdTerms, Problem> {
-    let blocks = fields.comma_list("cidr_list")?.unwrap_or_default();
-    let of_tokens = fields.comma_list("token_bound_cidrs")?.unwrap_or_default();
+    let blocks = fields.restriction_list("cidr_list")?.unwrap_or_default();
+    let of_tokens = fields
+        .restriction_list("token_bound_cidrs")?
+        .unwrap_or_default();
     let metadata = fields
         .pairs("metadata")
         .map_err(|_| Problem::bad("failed to parse metadata"))?;

@@ -74,7 +74,7 @@ fn wish(fields: &mut Fields<'_>, path: &CreatePath) -> Result<Wish, Problem> {
     let token_type = TokenType::parse(&word).ok_or(CreateFault::Type)?;
     let ttl = fields.duration("ttl")?;
     let lease = fields.duration("lease")?;
-    let policies = fields.list("policies")?.unwrap_or_default();
+    let policies = fields.given_list("policies")?;
     Ok(Wish {
         chosen: chosen(fields)?,
         display_name: text(fields, "display_name")?,
@@ -94,7 +94,7 @@ fn wish(fields: &mut Fields<'_>, path: &CreatePath) -> Result<Wish, Problem> {
             CreatePath::Role(name) => format!("auth/token/create/{name}"),
         },
         period: fields.duration("period")?.unwrap_or_default(),
-        policies: policy_set(&policies)?,
+        policies: policies.as_deref().map(policy_set).transpose()?,
         ttl: ttl.or(lease).unwrap_or_default(),
         token_type,
         orphan_path: *path == CreatePath::Orphan,

@@ -76,11 +76,11 @@ fn update(role: &mut TokenRole, fields: &mut Fields<'_>) -> Result<(), Problem> 
             &mut role.disallowed_policies_glob,
         ),
     ] {
-        if let Some(names) = fields.comma_list(field)? {
+        if let Some(names) = fields.restriction_list(field)? {
             *set = policy_set(&names)?;
         }
     }
-    if let Some(aliases) = fields.comma_list("allowed_entity_aliases")? {
+    if let Some(aliases) = fields.restriction_list("allowed_entity_aliases")? {
         // Normalised as policies are, and kept in the same bounds.
         let aliases = policy_set(&aliases)?;
         role.allowed_entity_aliases = aliases.iter().map(str::to_owned).collect();
@@ -109,8 +109,8 @@ fn update_params(role: &mut TokenRole, fields: &mut Fields<'_>) -> Result<(), Pr
     if let Some(bound) = bound.or(fields.duration("explicit_max_ttl")?) {
         params.explicit_max_ttl = bound;
     }
-    let blocks = fields.comma_list("token_bound_cidrs")?;
-    if let Some(blocks) = blocks.or(fields.comma_list("bound_cidrs")?) {
+    let blocks = fields.restriction_list("token_bound_cidrs")?;
+    if let Some(blocks) = blocks.or(fields.restriction_list("bound_cidrs")?) {
         params.bound_cidrs = cidrs("token_bound_cidrs", &blocks)?;
     }
     if let Some(uses) = fields.int("token_num_uses")? {

@@ -68,7 +68,7 @@ impl Case {
 
 fn asking(policies: &[&str]) -> Wish {
     Wish {
-        policies: set(policies),
+        policies: Some(set(policies)),
         ..Wish::default()
     }
 }
@@ -95,6 +95,36 @@ fn a_child_has_what_its_parent_has_or_a_part_of_it() {
     let mut poor = case(asking(&["app"]));
     poor.policies = set(&["app"]);
     assert_eq!(poor.policies().unwrap(), ["app"]);
+}
+
+#[test]
+fn a_list_of_blanks_asks_for_default_and_not_for_what_the_creator_has() {
+    for blanks in [&[""][..], &[" "], &["", "\t\u{a0}"]] {
+        assert_eq!(case(asking(blanks)).policies().unwrap(), ["default"]);
+        let by_root = || {
+            let mut case = case(asking(blanks)).sudo();
+            case.policies = PolicySet::root();
+            case
+        };
+        assert_eq!(by_root().policies().unwrap(), ["default"]);
+        let role = TokenRole {
+            disallowed_policies: set(&["x"]),
+            ..TokenRole::default()
+        };
+        let open = || by_root().with(role.clone());
+        assert_eq!(open().policies().unwrap(), ["default"]);
+        let limited = TokenRole {
+            allowed_policies: set(&["app"]),
+            ..role.clone()
+        };
+        let limited = by_root().with(limited);
+        assert_eq!(limited.policies().unwrap(), ["default"]);
+        let without = Wish {
+            no_default_policy: true,
+            ..asking(blanks)
+        };
+        assert_eq!(case(without).sudo().policies().unwrap(), [""; 0]);
+    }
 }
 
 #[test]
@@ -139,7 +169,9 @@ fn a_role_with_allowed_policies_goes_beyond_the_caller_and_not_beyond_itself() {
         ..TokenRole::default()
     };
     let ask = |policies: &[&str]| case(asking(policies)).with(role()).policies();
-    assert_eq!(ask(&[]).unwrap(), ["default", "x", "y"]);
+    let silent = case(Wish::default()).with(role());
+    assert_eq!(silent.policies().unwrap(), ["default", "x", "y"]);
+    assert_eq!(ask(&[]).unwrap(), ["default"]);
     assert_eq!(ask(&["x"]).unwrap(), ["default", "x"]);
     assert_eq!(ask(&["team-1"]).unwrap(), ["default", "team-1"]);
     assert_eq!(ask(&["app"]), Err(CreateFault::NotAllowed));
