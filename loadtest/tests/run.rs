@@ -187,7 +187,10 @@ fn a_flood_runs_beside_good_requests_and_all_of_it_is_denied() {
     assert_eq!(report["garbage"]["not_denied"], 0, "{report}");
     assert!(report["garbage"]["denied"].as_u64() > Some(0), "{report}");
     let calls = &report["store_calls_beside"];
-    assert!(calls["store_polls_total"].as_f64() > Some(0.0), "{report}");
+    assert!(
+        calls["sealring_store_polls_total"].as_f64() > Some(0.0),
+        "{report}"
+    );
     // A busy machine may make the run void, and then it must say so.
     let valid = report["void"].as_array().is_some_and(Vec::is_empty);
     let code = if valid { 0 } else { 2 };
@@ -360,7 +363,9 @@ async fn answer(
     }
     if request.path() == "/v1/sys/metrics" {
         let polls = counter.fetch_add(1, Ordering::Relaxed);
-        return HttpResponse::Ok().body(format!("store_polls_total{{outcome=\"done\"}} {polls}\n"));
+        return HttpResponse::Ok().body(format!(
+            "sealring_store_polls_total{{outcome=\"done\"}} {polls}\n"
+        ));
     }
     let body: Value = serde_json::from_slice(&body).expect("JSON");
     let data = if let Some(items) = body["batch_input"].as_array() {

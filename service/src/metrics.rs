@@ -50,7 +50,7 @@ impl Metrics {
         registry.register(Box::new(ProcessCollector::for_self()))?;
         build_info(&registry)?.set(1);
         let token_reads = IntCounter::new(
-            "store_token_reads_total",
+            "sealring_store_token_reads_total",
             "How often the store was asked for a token.",
         )?;
         let token_reads = added(&registry, token_reads)?;
@@ -118,13 +118,13 @@ impl RequestMetrics {
     fn register(registry: &Registry) -> prometheus::Result<Self> {
         let answers = counters(
             registry,
-            "transit_operations_total",
+            "sealring_transit_operations_total",
             "Requests answered: done, refused (4xx) or failed (5xx).",
             &["operation", "outcome"],
         )?;
         let items = counters(
             registry,
-            "transit_items_total",
+            "sealring_transit_items_total",
             "Items worked on in answered requests.",
             &["operation"],
         )?;
@@ -132,7 +132,7 @@ impl RequestMetrics {
         let seconds = added(
             registry,
             TimingsVec::new(
-                "transit_operation_seconds",
+                "sealring_transit_operation_seconds",
                 "From a request's head to its answer.",
                 "operation",
                 words().chain([NOWHERE]),
@@ -174,14 +174,14 @@ impl EngineMetrics {
     fn register(registry: &Registry) -> prometheus::Result<Self> {
         let kek_calls = counters(
             registry,
-            "kek_calls_total",
+            "sealring_kek_calls_total",
             "Calls of the key-encryption key.",
             &["operation", "outcome"],
         )?;
         let kek_seconds = added(
             registry,
             TimingsVec::new(
-                "kek_call_seconds",
+                "sealring_kek_call_seconds",
                 "How long calls of the key-encryption key took.",
                 "operation",
                 [WRAP, UNWRAP],
@@ -190,32 +190,36 @@ impl EngineMetrics {
         Ok(Self {
             cache_bytes: gauge(
                 registry,
-                "ring_cache_bytes",
+                "sealring_ring_cache_bytes",
                 "Bytes of opened rings in the cache, as estimated.",
             )?,
-            cache_rings: gauge(registry, "ring_cache_rings", "Opened rings in the cache.")?,
+            cache_rings: gauge(
+                registry,
+                "sealring_ring_cache_rings",
+                "Opened rings in the cache.",
+            )?,
             kek_unwraps: Calls::of(UNWRAP, &kek_calls, &kek_seconds),
             kek_wraps: Calls::of(WRAP, &kek_calls, &kek_seconds),
             ring_changes: counters(
                 registry,
-                "ring_changes_total",
+                "sealring_ring_changes_total",
                 "Changes of rings made by this node.",
                 &["action", "cause"],
             )?,
             ring_loads: ByOutcome::of(&counters(
                 registry,
-                "ring_cache_loads_total",
+                "sealring_ring_cache_loads_total",
                 "Rings read from the store because they were not in the cache.",
                 &["outcome"],
             )?),
             rings_overdue: gauge(
                 registry,
-                "rotation_overdue_rings",
+                "sealring_rotation_overdue_rings",
                 "Rings that should have been rotated more than a second ago.",
             )?,
             store_polls: ByOutcome::of(&counters(
                 registry,
-                "store_polls_total",
+                "sealring_store_polls_total",
                 "How often the store was asked what changed.",
                 &["outcome"],
             )?),
@@ -335,8 +339,11 @@ impl Calls {
 }
 
 fn build_info(registry: &Registry) -> prometheus::Result<IntGauge> {
-    let opts = Opts::new("build_info", "Always 1; says which version this is.")
-        .const_label("version", env!("CARGO_PKG_VERSION"));
+    let opts = Opts::new(
+        "sealring_build_info",
+        "Always 1; says which version this is.",
+    )
+    .const_label("version", env!("CARGO_PKG_VERSION"));
     added(registry, IntGauge::with_opts(opts)?)
 }
 
@@ -391,12 +398,12 @@ mod tests {
         }
         let text = metrics.prometheus_text();
         for line in [
-            "transit_operations_total{operation=\"encrypt\",outcome=\"done\"} 1\n",
-            "transit_operations_total{operation=\"encrypt\",outcome=\"refused\"} 1\n",
-            "transit_operations_total{operation=\"encrypt\",outcome=\"failed\"} 1\n",
-            "transit_items_total{operation=\"encrypt\"} 3\n",
-            "transit_operation_seconds_bucket{operation=\"encrypt\",le=\"0.00005\"} 3\n",
-            "transit_operation_seconds_bucket{operation=\"encrypt\",le=\"+Inf\"} 3\n",
+            "sealring_transit_operations_total{operation=\"encrypt\",outcome=\"done\"} 1\n",
+            "sealring_transit_operations_total{operation=\"encrypt\",outcome=\"refused\"} 1\n",
+            "sealring_transit_operations_total{operation=\"encrypt\",outcome=\"failed\"} 1\n",
+            "sealring_transit_items_total{operation=\"encrypt\"} 3\n",
+            "sealring_transit_operation_seconds_bucket{operation=\"encrypt\",le=\"0.00005\"} 3\n",
+            "sealring_transit_operation_seconds_bucket{operation=\"encrypt\",le=\"+Inf\"} 3\n",
         ] {
             assert!(text.contains(line), "{line}");
         }
@@ -413,14 +420,14 @@ mod tests {
         metrics.cache_size(5, 6);
         let text = metrics.prometheus_text();
         for line in [
-            "kek_calls_total{operation=\"unwrap\",outcome=\"failed\"} 1\n",
-            "kek_call_seconds_count{operation=\"unwrap\"} 1\n",
-            "ring_cache_loads_total{outcome=\"done\"} 1\n",
-            "ring_changes_total{action=\"rotate\",cause=\"timer\"} 1\n",
-            "store_polls_total{outcome=\"failed\"} 1\n",
-            "rotation_overdue_rings 4\n",
-            "ring_cache_rings 5\n",
-            "ring_cache_bytes 6\n",
+            "sealring_kek_calls_total{operation=\"unwrap\",outcome=\"failed\"} 1\n",
+            "sealring_kek_call_seconds_count{operation=\"unwrap\"} 1\n",
+            "sealring_ring_cache_loads_total{outcome=\"done\"} 1\n",
+            "sealring_ring_changes_total{action=\"rotate\",cause=\"timer\"} 1\n",
+            "sealring_store_polls_total{outcome=\"failed\"} 1\n",
+            "sealring_rotation_overdue_rings 4\n",
+            "sealring_ring_cache_rings 5\n",
+            "sealring_ring_cache_bytes 6\n",
         ] {
             assert!(text.contains(line), "{line}");
         }
@@ -436,13 +443,13 @@ mod tests {
         metrics.synced("file", Duration::from_millis(4));
         let text = metrics.prometheus_text();
         for line in [
-            "audit_records_total{sink=\"file\"} 3\n",
-            "audit_groups_total{sink=\"file\"} 1\n",
-            "audit_bytes_total{sink=\"file\"} 900\n",
-            "audit_refused_total 1\n",
-            "audit_sink_state{sink=\"file\",state=\"full\"} 1\n",
-            "audit_sink_state{sink=\"file\",state=\"live\"} 0\n",
-            "audit_seconds_count{step=\"sync\"} 1\n",
+            "sealring_audit_records_total{sink=\"file\"} 3\n",
+            "sealring_audit_groups_total{sink=\"file\"} 1\n",
+            "sealring_audit_bytes_total{sink=\"file\"} 900\n",
+            "sealring_audit_refused_total 1\n",
+            "sealring_audit_sink_state{sink=\"file\",state=\"full\"} 1\n",
+            "sealring_audit_sink_state{sink=\"file\",state=\"live\"} 0\n",
+            "sealring_audit_seconds_count{step=\"sync\"} 1\n",
         ] {
             assert!(text.contains(line), "{line}");
         }
@@ -455,7 +462,7 @@ mod tests {
         let _held = admission.enter().unwrap();
         assert!(admission.enter().is_none());
         let text = metrics.prometheus_text();
-        assert!(text.contains("http_requests_in_flight 1\n"));
-        assert!(text.contains("http_requests_rejected_total 1\n"));
+        assert!(text.contains("sealring_http_requests_in_flight 1\n"));
+        assert!(text.contains("sealring_http_requests_rejected_total 1\n"));
     }
 }

@@ -88,9 +88,9 @@ fn of_the_store(text: &str) -> BTreeMap<String, f64> {
 
 const PATH: &str = "/v1/sys/metrics?format=prometheus";
 /// A ring that was not in the cache costs a read of the store.
-const RING_LOADS: &str = "ring_cache_loads_total";
+const RING_LOADS: &str = "sealring_ring_cache_loads_total";
 /// The reads of tokens from the store, in all outcomes.
-pub(super) const TOKEN_READS: &str = "store_token_reads_total";
+pub(super) const TOKEN_READS: &str = "sealring_store_token_reads_total";
 
 #[cfg(test)]
 mod tests {
@@ -98,18 +98,18 @@ mod tests {
 
     #[test]
     fn counters_of_the_store_are_added_over_their_labels() {
-        let text = "# HELP store_polls_total How often {the} store was asked.\n\
-                    # TYPE store_polls_total counter\n\
-                    store_polls_total{outcome=\"done\"} 12\n\
-                    store_polls_total{outcome=\"failed\"} 3\n\
-                    store_token_reads_total 4\n\
-                    store_call_seconds_count 7\n\
-                    ring_cache_loads_total{outcome=\"done\"} 1\n\
-                    transit_operations_total{operation=\"encrypt\",outcome=\"done\"} 9\n";
+        let text = "# HELP sealring_store_polls_total How often {the} store was asked.\n\
+                    # TYPE sealring_store_polls_total counter\n\
+                    sealring_store_polls_total{outcome=\"done\"} 12\n\
+                    sealring_store_polls_total{outcome=\"failed\"} 3\n\
+                    sealring_store_token_reads_total 4\n\
+                    sealring_store_call_seconds_count 7\n\
+                    sealring_ring_cache_loads_total{outcome=\"done\"} 1\n\
+                    sealring_transit_operations_total{operation=\"encrypt\",outcome=\"done\"} 9\n";
         let counts = of_the_store(text);
         let expected = [
             (RING_LOADS, 1.0),
-            ("store_polls_total", 15.0),
+            ("sealring_store_polls_total", 15.0),
             (TOKEN_READS, 4.0),
         ];
         let expected = expected.map(|(name, count)| (name.to_owned(), count));
@@ -119,13 +119,13 @@ mod tests {
     #[test]
     fn rates_are_of_all_stretches_together() {
         let stretch = |count, seconds| Counters {
-            counts: BTreeMap::from([("store_polls_total".to_owned(), count)]),
+            counts: BTreeMap::from([("sealring_store_polls_total".to_owned(), count)]),
             seconds,
         };
         let mut total = Counters::default();
         total.append(&stretch(10.0, 1.0));
         total.append(&stretch(20.0, 2.0));
         let rates = total.rates();
-        assert!((rates["store_polls_total"] - 10.0).abs() < 1e-9);
+        assert!((rates["sealring_store_polls_total"] - 10.0).abs() < 1e-9);
     }
 }

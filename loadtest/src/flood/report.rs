@@ -225,7 +225,7 @@ mod tests {
         counted.counts.insert(TOKEN_READS.to_owned(), 30.0);
         counted.seconds = 2.0;
         let telling = report(&[], &pairs).to_string();
-        let line = "store_token_reads_total: 0.0/s alone, 15.0/s beside the flood\n";
+        let line = "sealring_store_token_reads_total: 0.0/s alone, 15.0/s beside the flood\n";
         assert!(telling.contains(line), "{telling}");
         assert!(!telling.contains("does not count"), "{telling}");
     }

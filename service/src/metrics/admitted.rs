@@ -20,9 +20,12 @@ impl Admitted {
     pub(super) fn new(admission: Admission) -> prometheus::Result<Self> {
         Ok(Self {
             admission,
-            in_flight: desc("http_requests_in_flight", "Requests being worked on.")?,
+            in_flight: desc(
+                "sealring_http_requests_in_flight",
+                "Requests being worked on.",
+            )?,
             rejected: desc(
-                "http_requests_rejected_total",
+                "sealring_http_requests_rejected_total",
                 "Requests refused because too many, or too many bytes of them, were in flight.",
             )?,
         })

@@ -22,12 +22,15 @@ pub(super) struct AuditMetrics {
 impl AuditMetrics {
     pub(super) fn register(registry: &Registry) -> prometheus::Result<Self> {
         let refused = IntCounter::new(
-            "audit_refused_total",
+            "sealring_audit_refused_total",
             "Requests refused because no sink would have recorded them.",
         )?;
-        let states = Opts::new("audit_sink_state", "1 for the state each audit sink is in.");
+        let states = Opts::new(
+            "sealring_audit_sink_state",
+            "1 for the state each audit sink is in.",
+        );
         let steps = TimingsVec::new(
-            "audit_seconds",
+            "sealring_audit_seconds",
             "How long the audit's steps took.",
             "step",
             [SYNC],
@@ -35,19 +38,19 @@ impl AuditMetrics {
         Ok(Self {
             bytes: counters(
                 registry,
-                "audit_bytes_total",
+                "sealring_audit_bytes_total",
                 "Bytes written to audit sinks.",
                 &["sink"],
             )?,
             groups: counters(
                 registry,
-                "audit_groups_total",
+                "sealring_audit_groups_total",
                 "Groups of records written to audit sinks.",
                 &["sink"],
             )?,
             records: counters(
                 registry,
-                "audit_records_total",
+                "sealring_audit_records_total",
                 "Records written to audit sinks.",
                 &["sink"],
             )?,

@@ -15,13 +15,13 @@ pub(super) struct TlsMetrics {
 impl TlsMetrics {
     pub(super) fn register(registry: &Registry) -> prometheus::Result<Self> {
         let not_after = Opts::new(
-            "tls_certificate_not_after_seconds",
+            "sealring_tls_certificate_not_after_seconds",
             "Until when the certificate in use is valid, in seconds since 1970.",
         );
         Ok(Self {
             loads: counters(
                 registry,
-                "tls_loads_total",
+                "sealring_tls_loads_total",
                 "How often certificate, key and client CAs of a listener were read.",
                 &["listener", "outcome"],
             )?,

@@ -64,7 +64,7 @@ pub enum SpecFault {
     Mount,
     /// An operation is not known.
     #[error(
-        "'operations' must be a list of operations as the metric transit_operations_total names them"
+        "'operations' must be a list of operations as the metric sealring_transit_operations_total names them"
     )]
     Operations,
     /// It is not known by what to tell callers apart.

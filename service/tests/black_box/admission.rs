@@ -61,11 +61,11 @@ fn requests_beyond_the_limit_are_refused_until_others_end() {
     });
     let rejected = app.metrics();
     assert!(
-        !rejected.contains("http_requests_rejected_total 0\n"),
+        !rejected.contains("sealring_http_requests_rejected_total 0\n"),
         "refusals are counted"
     );
     assert!(
-        rejected.contains("http_requests_in_flight 1\n"),
+        rejected.contains("sealring_http_requests_in_flight 1\n"),
         "{rejected}"
     );
 }

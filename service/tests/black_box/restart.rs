@@ -130,7 +130,7 @@ fn a_large_batch_in_flight_is_answered_whole_before_the_process_ends() {
     let begun = request.begin(all_but_one);
     crate::eventually("the batch in flight", || {
         app.metrics()
-            .contains("http_requests_in_flight 2")
+            .contains("sealring_http_requests_in_flight 2")
             .then_some(())
     });
     // An idle connection is no request and holds nothing up.

@@ -177,7 +177,7 @@ fn a_second_signal_ends_the_draining() {
         .begin(1);
     eventually("the request in flight", || {
         app.metrics()
-            .contains("http_requests_in_flight 2")
+            .contains("sealring_http_requests_in_flight 2")
             .then_some(())
     });
     app.signal(Signal::TERM);

@@ -16,21 +16,21 @@ fn sample(metrics: &str, name: &str) -> f64 {
 }
 
 const FAMILIES: [&str; 15] = [
-    "build_info",
-    "http_requests_in_flight",
-    "http_requests_rejected_total",
-    "kek_call_seconds",
-    "kek_calls_total",
+    "sealring_build_info",
+    "sealring_http_requests_in_flight",
+    "sealring_http_requests_rejected_total",
+    "sealring_kek_call_seconds",
+    "sealring_kek_calls_total",
     "process_resident_memory_bytes",
-    "ring_cache_bytes",
-    "ring_cache_loads_total",
-    "ring_cache_rings",
-    "ring_changes_total",
-    "rotation_overdue_rings",
-    "store_polls_total",
-    "transit_items_total",
-    "transit_operation_seconds",
-    "transit_operations_total",
+    "sealring_ring_cache_bytes",
+    "sealring_ring_cache_loads_total",
+    "sealring_ring_cache_rings",
+    "sealring_ring_changes_total",
+    "sealring_rotation_overdue_rings",
+    "sealring_store_polls_total",
+    "sealring_transit_items_total",
+    "sealring_transit_operation_seconds",
+    "sealring_transit_operations_total",
 ];
 
 #[test]
@@ -75,33 +75,36 @@ fn metrics_count_what_happens() {
     let after = app.metrics();
     for (name, grown) in [
         (
-            "transit_operations_total{operation=\"encrypt\",outcome=\"done\"}",
+            "sealring_transit_operations_total{operation=\"encrypt\",outcome=\"done\"}",
             2.0,
         ),
         (
-            "transit_operations_total{operation=\"encrypt\",outcome=\"refused\"}",
+            "sealring_transit_operations_total{operation=\"encrypt\",outcome=\"refused\"}",
             1.0,
         ),
         (
-            "transit_operations_total{operation=\"encrypt\",outcome=\"failed\"}",
+            "sealring_transit_operations_total{operation=\"encrypt\",outcome=\"failed\"}",
             1.0,
         ),
-        ("transit_items_total{operation=\"encrypt\"}", 26.0),
+        ("sealring_transit_items_total{operation=\"encrypt\"}", 26.0),
         (
-            "transit_operation_seconds_count{operation=\"encrypt\"}",
+            "sealring_transit_operation_seconds_count{operation=\"encrypt\"}",
             4.0,
         ),
         (
-            "transit_operations_total{operation=\"key_rotate\",outcome=\"done\"}",
+            "sealring_transit_operations_total{operation=\"key_rotate\",outcome=\"done\"}",
             1.0,
         ),
         (
-            "transit_operations_total{operation=\"none\",outcome=\"refused\"}",
+            "sealring_transit_operations_total{operation=\"none\",outcome=\"refused\"}",
             1.0,
         ),
-        ("kek_calls_total{operation=\"wrap\",outcome=\"done\"}", 1.0),
         (
-            "kek_calls_total{operation=\"wrap\",outcome=\"failed\"}",
+            "sealring_kek_calls_total{operation=\"wrap\",outcome=\"done\"}",
+            1.0,
+        ),
+        (
+            "sealring_kek_calls_total{operation=\"wrap\",outcome=\"failed\"}",
             0.0,
         ),
     ] {
@@ -111,16 +114,16 @@ fn metrics_count_what_happens() {
     assert!(
         (sample(
             &after,
-            "ring_changes_total{action=\"rotate\",cause=\"manual\"}"
+            "sealring_ring_changes_total{action=\"rotate\",cause=\"manual\"}"
         ) - 1.0)
             .abs()
             < 0.1
     );
-    assert!(sample(&after, "store_polls_total{outcome=\"done\"}") > 0.0);
+    assert!(sample(&after, "sealring_store_polls_total{outcome=\"done\"}") > 0.0);
     assert!(
         sample(
             &after,
-            "transit_operation_seconds_bucket{operation=\"encrypt\",le=\"+Inf\"}"
+            "sealring_transit_operation_seconds_bucket{operation=\"encrypt\",le=\"+Inf\"}"
         ) >= 4.0
     );
 }

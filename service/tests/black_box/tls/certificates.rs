@@ -135,10 +135,10 @@ fn files_that_cannot_be_used_leave_the_last_good_ones_in_force() {
     complaints("cannot be read");
     let metrics = service.app.metrics();
     assert!(
-        metrics.contains("tls_loads_total{listener=\"public\",outcome=\"failed\"} 4\n"),
+        metrics.contains("sealring_tls_loads_total{listener=\"public\",outcome=\"failed\"} 4\n"),
         "{metrics}"
     );
-    assert!(metrics.contains("tls_certificate_not_after_seconds{listener=\"public\"} "));
+    assert!(metrics.contains("sealring_tls_certificate_not_after_seconds{listener=\"public\"} "));
     new.write_key(&service.path("key"));
     eventually("the new certificate", || {
         (service.shown() == new.certificate()).then_some(())
