@@ -78,7 +78,7 @@ fn of_the_store(text: &str) -> BTreeMap<String, f64> {
         let name = line.split(['{', ' ']).next().unwrap_or_default();
         let value = line.rsplit(' ').next();
         let value: Option<f64> = value.and_then(|text| text.parse().ok());
-        let counts_calls = name.starts_with("store_") && name.ends_with("_total");
+        let counts_calls = name.starts_with("sealring_store_") && name.ends_with("_total");
         if let (true, Some(value)) = (counts_calls || name == RING_LOADS, value) {
             *counts.entry(name.to_owned()).or_default() += value;
         }
