@@ -27,7 +27,7 @@ find_helm() {
 }
 
 if ! helm=$(find_helm); then
-    echo "SKIPPED: helm/test.sh: there is no helm, and it cannot be built (Go 1.24 or newer, with access to modules)"
+    echo "SKIPPED (in CI too): helm/test.sh: there is no helm, and it cannot be built (Go 1.24 or newer, with access to modules)"
     [[ ${SEALRING_REQUIRE_HELM:-} != 1 ]]
     exit
 fi
@@ -88,16 +88,27 @@ refused() {
     echo "ok: refused: $reason"
 }
 
-renders default
+plain=(--set tls.plainHttp=true)
+renders default "${plain[@]}"
 holds default 'kind: PersistentVolumeClaim'
+holds default 'fsGroupChangePolicy: OnRootMismatch'
+holds default 'name: SEALRING_AUDIT__NODE'
+holds default 'fieldPath: metadata.name'
+holds default 'automountServiceAccountToken: false'
+lacks default 'automountServiceAccountToken: true'
+lacks default 'kind: ClusterRoleBinding'
+# What is taken back from the volume's group is taken back before anything is read.
+order=$(grep -Eo '^ *- name: (private|init|sealring)$' "$work/default.yaml" | sed 's/.*: //' | paste -sd ' ')
+[[ $order == 'private init sealring' ]] || { echo "FAILED: default: the containers are: $order"; exit 1; }
 holds default 'type: Recreate'
 lacks default 'kind: Job'
 lacks default 'kind: PodDisruptionBudget'
 
-renders sqlite --values helm/examples/sqlite.yaml
+renders sqlite --values helm/examples/sqlite.yaml "${plain[@]}"
 lacks sqlite 'kind: NetworkPolicy'
 
 renders postgres-pkcs11 --values helm/examples/postgres-pkcs11.yaml
+holds postgres-pkcs11 'secretName: sealring-tls'
 holds postgres-pkcs11 'kind: Job'
 holds postgres-pkcs11 'kind: PodDisruptionBudget'
 holds postgres-pkcs11 'kind: ServiceMonitor'
@@ -114,16 +125,36 @@ lacks tls 'port: http$'
 lacks default '\[listener'
 holds default 'scheme: HTTP$'
 
-renders own-secret --set store.kind=postgres --set secret.storeUrl=postgres://demo --set init.enabled=false
+renders cluster --values helm/examples/cluster.yaml
+holds cluster 'name: system:auth-delegator'
+holds cluster 'automountServiceAccountToken: true'
+holds cluster 'kubernetes.io/metadata.name: monitoring'
+holds cluster 'name: "\?sealring-metrics-token'
+for kind in file socket stdout syslog; do holds cluster "kind = \"$kind\""; done
+lacks cluster '^ *- "/dev"$'
+for directory in audit spool; do holds cluster "^ *- \"/var/lib/sealring/$directory\"$"; done
+
+renders named --set audit.node=node-1,audit.strict=true "${plain[@]}"
+holds named 'node = "node-1"'
+lacks named 'SEALRING_AUDIT__NODE'
+
+renders unrecorded --set audit.sinks.out=null,audit.disabled=true "${plain[@]}"
+holds unrecorded 'disabled = true'
+
+renders own-secret "${plain[@]}" --set store.kind=postgres --set secret.storeUrl=postgres://demo --set init.enabled=false
 holds own-secret 'kind: Secret'
 lacks own-secret 'name: init'
 
 postgres=(--values helm/examples/postgres-pkcs11.yaml)
+refused 'has to be there'
+refused 'has to be there' --set tls.existingSecret=sealring-tls "${plain[@]}"
+refused 'audit.sinks needs a sink' --set audit.sinks.out=null "${plain[@]}"
+refused 'must be one of .file., .stdout.' --set audit.sinks.out.kind=tape
 refused 'replicaCount above 1' --set replicaCount=2
 refused 'needs store.postgres.existingSecret.name' --set store.kind=postgres
 refused 'needs kek.pkcs11.module' "${postgres[@]}" --set kek.pkcs11.module=
 refused 'one of kek.pkcs11.tokenLabel' "${postgres[@]}" --set-string kek.pkcs11.tokenSerial=1
-refused 'init.threshold' --set init.threshold=6
+refused 'init.threshold' --set init.threshold=6 "${plain[@]}"
 refused "must be one of 'sqlite', 'postgres'" --set store.kind=mysql
 refused 'must be one of .off., .request.' --set tls.clientAuth=require
 refused 'additional properties' --set telemetry.log_format=json

@@ -60,6 +60,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- fail "kek.kind=pkcs11 needs one of kek.pkcs11.tokenLabel and kek.pkcs11.tokenSerial" }}
 {{- end }}
 {{- end }}
+{{- if eq (not .Values.tls.existingSecret) (not .Values.tls.plainHttp) }}
+{{- fail "one of tls.existingSecret, a Secret with a certificate, and tls.plainHttp=true, which sends tokens and plaintext in the clear, has to be there" }}
+{{- end }}
+{{- if eq (not .Values.audit.sinks) (not .Values.audit.disabled) }}
+{{- fail "audit.sinks needs a sink, unless audit.disabled is true: then there is none" }}
+{{- end }}
 {{- if gt (int .Values.init.threshold) (int .Values.init.shares) }}
 {{- fail "init.threshold must not be above init.shares" }}
 {{- end }}
@@ -107,9 +113,16 @@ url_file = "/etc/sealring/secrets/store-url"
 max_connections = {{ int64 .Values.store.postgres.maxConnections }}
 {{- end }}
 
-{{- /* The service's own log goes to standard error. */}}
-[audit.out]
-kind = "stdout"
+{{- $audit := dict "strict" .Values.audit.strict }}
+{{- with .Values.audit.node }}{{ $_ := set $audit "node" . }}{{ end }}
+{{- with .Values.audit.correlate }}{{ $_ := set $audit "correlate" . }}{{ end }}
+{{- if .Values.audit.disabled }}{{ $_ := set $audit "disabled" true }}{{ end }}
+
+{{ include "sealring.tomlSection" (dict "name" "audit" "fixed" $audit "free" (dict)) }}
+{{- range $name, $sink := .Values.audit.sinks }}
+
+{{ include "sealring.tomlSection" (dict "name" (printf "audit.%s" $name) "fixed" $sink "free" (dict)) }}
+{{- end }}
 
 [kek]
 kind = {{ .Values.kek.kind | toJson }}
@@ -149,7 +162,7 @@ state_dir = "/var/lib/sealring/kek-state"
 
 {{- define "sealring.podSpecStart" -}}
 serviceAccountName: {{ include "sealring.serviceAccountName" . }}
-automountServiceAccountToken: false
+automountServiceAccountToken: {{ .Values.kubernetesAuth.enabled }}
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -169,8 +182,17 @@ affinity: {{- toYaml . | nindent 2 }}
 image: {{ include "sealring.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 securityContext: {{- toYaml .Values.securityContext | nindent 2 }}
-{{- with .Values.extraEnv }}
-env: {{- toYaml . | nindent 2 }}
+{{- if or .Values.extraEnv (include "sealring.namedByPod" .) }}
+env:
+  {{- if include "sealring.namedByPod" . }}
+  - name: SEALRING_AUDIT__NODE
+    valueFrom:
+      fieldRef:
+        fieldPath: metadata.name
+  {{- end }}
+  {{- with .Values.extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 volumeMounts:
   - name: config
@@ -193,6 +215,31 @@ volumeMounts:
   {{- with .Values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
+{{- end }}
+
+{{/* Whether the audit's node is called like the pod; "true" or nothing. */}}
+{{- define "sealring.namedByPod" -}}
+{{- if not (or .Values.audit.node .Values.audit.disabled) }}true{{ end }}
+{{- end }}
+
+{{/* The container that takes back what the kubelet has given to the volume's group. */}}
+{{- define "sealring.private" -}}
+- name: private
+  {{- include "sealring.containerStart" . | nindent 2 }}
+  command: ["/bin/sh", "-c"]
+  args:
+    - |
+      {{- .Files.Get "files/private.sh" | trim | nindent 6 }}
+    - private
+    - /var/lib/sealring
+    {{- range .Values.audit.sinks }}
+    {{- if and (eq .kind "file") .path }}
+    - {{ dir .path | quote }}
+    {{- end }}
+    {{- if and (eq .kind "socket") .spool }}
+    - {{ .spool | quote }}
+    {{- end }}
+    {{- end }}
 {{- end }}
 
 {{- define "sealring.volumes" -}}
