@@ -3,5 +3,5 @@
 pub(crate) mod authority;
 mod certificates;
 mod client_certificates;
-mod encrypted;
+pub(crate) mod encrypted;
 mod unix_socket;
