@@ -66,7 +66,7 @@ impl Foundation {
         let telemetry = Telemetry::start(&config.telemetry, runtime.handle())?;
         let locked = process::lock_memory(config.process.require_locked_memory)?;
         tracing::info!(locked, "memory");
-        let admission = Admission::new(limits.requests, limits.held_body_bytes);
+        let admission = Admission::new(&limits.admission);
         let metrics = Metrics::new(admission.clone())
             .map(Arc::new)
             .map_err(|error| Failure::unexpected("metrics cannot be set up", &error))?;
@@ -214,8 +214,8 @@ impl House {
 fn http_limits(config: &Config) -> Limits {
     Limits {
         body_bytes: config.limits.max_body_bytes,
-        held_body_bytes: config.limits.max_in_flight_bytes,
-        requests: config.limits.max_in_flight_requests,
+        admission: config.limits.admission.clone(),
+        pace: config.limits.pace.clone(),
         drain: config.server.drain_timeout,
     }
 }

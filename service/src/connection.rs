@@ -2,11 +2,13 @@
 
 use std::any::Any;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 
 use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::http::header::HeaderMap;
 use ipnet::IpNet;
+use rustix::net::Shutdown;
 use rustls::ProtocolVersion;
 use rustls::pki_types::CertificateDer;
 use tokio::net::{TcpStream, UnixStream};
@@ -89,6 +91,32 @@ impl Origin {
             connection.user = unix.peer_cred().ok().map(|credentials| credentials.uid());
         }
         connection
+    }
+}
+
+/// Closes a connection from outside of what serves it, which may be blocked by a client that takes nothing. Holds a descriptor of
+/// the connection, so that each connection counts as two open files.
+#[derive(Clone, Debug)]
+pub struct Cutter(Arc<OwnedFd>);
+
+impl Cutter {
+    /// The cutter of a stream that was just accepted; `None` for streams of other kinds, and where no more files may be opened.
+    pub fn of(stream: &dyn Any) -> Option<Self> {
+        let descriptor = if let Some(tcp) = stream.downcast_ref::<TcpStream>() {
+            tcp.as_fd()
+        } else if let Some(tls) = stream.downcast_ref::<TlsStream<TcpStream>>() {
+            tls.get_ref().0.as_fd()
+        } else {
+            stream.downcast_ref::<UnixStream>()?.as_fd()
+        };
+        let descriptor = descriptor.try_clone_to_owned().ok()?;
+        Some(Self(Arc::new(descriptor)))
+    }
+
+    /// Closes the connection: whatever waits for it ends with an error.
+    pub fn cut(&self) {
+        // One that is closed already is what is wanted.
+        let _ = rustix::net::shutdown(&*self.0, Shutdown::Both);
     }
 }
 
@@ -215,6 +243,18 @@ mod tests {
         let connection = origin.connection(&stream);
         assert_eq!(connection.remote, Some(address.ip()));
         assert!(connection.tls.is_none() && connection.certificates.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_connection_can_be_closed_from_outside() {
+        use tokio::io::AsyncReadExt as _;
+
+        let (mut unix, mut other) = UnixStream::pair().unwrap();
+        let cutter = Cutter::of(&unix).unwrap();
+        cutter.cut();
+        assert_eq!(unix.read(&mut [0]).await.unwrap(), 0);
+        assert_eq!(other.read(&mut [0]).await.unwrap(), 0);
+        assert!(Cutter::of(&()).is_none());
     }
 
     #[test]

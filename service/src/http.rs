@@ -24,6 +24,7 @@ mod mount_settings;
 mod mounts;
 mod open;
 mod operation;
+mod pace;
 pub(crate) mod path;
 mod policies;
 mod query;
@@ -57,12 +58,14 @@ use actix_web::{App, HttpServer, web};
 use keyring::clock::Clock;
 
 use self::dispatch::Shell;
-use crate::admission::Admission;
+use crate::admission::{Admission, Bounds};
+use crate::connection::Cutter;
 use crate::detached::Detached;
 use crate::gate::{Gate, Keeper};
 use crate::listener::{Listener, Socket};
 
 pub use self::operation::Operation;
+pub use self::pace::Pace;
 
 /// All that the front works with.
 #[derive(Clone, Debug)]
@@ -99,10 +102,10 @@ impl Front {
 pub struct Limits {
     /// The longest body, in bytes.
     pub body_bytes: usize,
-    /// Bytes of bodies held at once; beyond it requests are refused.
-    pub held_body_bytes: usize,
-    /// Requests worked on at once; beyond it requests are refused.
-    pub requests: usize,
+    /// What is held at once; beyond it requests are refused.
+    pub admission: Bounds,
+    /// How fast bodies must come and answers be taken; what is slower is given up.
+    pub pace: Pace,
     /// How long accepted requests may take to finish once the server stops.
     pub drain: Duration,
 }
@@ -134,8 +137,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes: 32 << 20,
-            held_body_bytes: 256 << 20,
-            requests: 4096,
+            admission: Bounds::default(),
+            pace: Pace::default(),
             drain: Duration::from_secs(30),
         }
     }
@@ -217,6 +220,9 @@ pub fn serve(front: Arc<Front>, listeners: Vec<Listener>, workers: usize) -> io:
     for Listener { origin, socket } in listeners {
         server = server.on_connect(move |stream, extensions| {
             extensions.insert(origin.connection(stream));
+            if let Some(cutter) = Cutter::of(stream) {
+                extensions.insert(cutter);
+            }
         });
         server = match socket {
             Socket::Plain(listener) => server.listen(listener)?,

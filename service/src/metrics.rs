@@ -380,9 +380,10 @@ const WRAP: &str = "wrap";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admission::{Bounds, Lane, Resource, Share};
 
     fn metrics() -> Metrics {
-        Metrics::new(Admission::new(10, 10)).unwrap()
+        Metrics::new(Admission::new(&Bounds::default())).unwrap()
     }
 
     #[test]
@@ -457,12 +458,28 @@ mod tests {
 
     #[test]
     fn what_is_in_flight_is_read_off_the_admission() {
-        let admission = Admission::new(1, 0);
+        let admission = Admission::new(&Bounds {
+            requests: 1,
+            ..Bounds::default()
+        });
         let metrics = Metrics::new(admission.clone()).unwrap();
-        let _held = admission.enter().unwrap();
-        assert!(admission.enter().is_none());
+        let take = || {
+            let share = Share::of_nobody(Lane::General);
+            admission.hold(share, Resource::Requests, 1)
+        };
+        let _held = take().unwrap();
+        assert!(take().is_none());
+        admission.gave_up_body();
         let text = metrics.prometheus_text();
-        assert!(text.contains("sealring_http_requests_in_flight 1\n"));
-        assert!(text.contains("sealring_http_requests_rejected_total 1\n"));
+        for line in [
+            "sealring_http_requests_in_flight 1\n",
+            "sealring_http_requests_rejected_total 1\n",
+            "sealring_http_slow_total{what=\"body\"} 1\n",
+            "sealring_http_admission_held{lane=\"general\",resource=\"requests\"} 1\n",
+            "sealring_http_admission_refused_total{lane=\"general\",resource=\"requests\",reason=\"full\"} 1\n",
+            "sealring_http_admission_refused_total{lane=\"safety\",resource=\"requests\",reason=\"full\"} 0\n",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
     }
 }

@@ -13,6 +13,7 @@ use super::request::Request;
 use super::route::identity::TokenCall;
 use super::route::{Route, Target, Verb};
 use super::trail::Trail;
+use crate::caller::Caller;
 use crate::gate::Opened;
 use crate::identity::policy::{Asked, Capability, CompiledAcl, Decision, Given, Parameters};
 use crate::quota;
@@ -57,19 +58,60 @@ pub(super) async fn permit(
     route: &Route,
     wrap_ttl: Option<Duration>,
 ) -> Result<(), Problem> {
-    let is_asked = !request.is_public(route) || route.operation.asks_callers();
-    let Some(caller) = request.caller.filter(|_| is_asked) else {
+    let Some(caller) = asked_caller(request, route) else {
         return Ok(());
     };
-    let identity = request.identity()?;
-    if caller.token.counted {
-        identity.spend(&caller.token).boxed_local().await?;
+    spend(request, caller).await?;
+    if is_permitted(request, caller, route, wrap_ttl).await? {
+        Ok(())
+    } else {
+        Err(Problem::multi_denied())
     }
-    let powers = &caller.token.powers;
-    if powers.is_root() {
+}
+
+/// Whether the caller's policies let it do what it asks with any parameters: it is refused here before its body is read.
+/// [`permit`] decides again when the body is there. Only a refusal takes one of the token's uses.
+pub(super) async fn permit_unread(
+    request: &Request<'_>,
+    route: &Route,
+    wrap_ttl: Option<Duration>,
+) -> Result<(), Problem> {
+    let Some(caller) = asked_caller(request, route) else {
+        return Ok(());
+    };
+    if is_permitted(request, caller, route, wrap_ttl).await? {
         return Ok(());
     }
-    let acl = identity.policies.acl(powers).await?;
+    spend(request, caller).await?;
+    Err(Problem::multi_denied())
+}
+
+/// Whose policies decide, if anybody's do.
+fn asked_caller<'r>(request: &Request<'r>, route: &Route) -> Option<&'r Caller> {
+    let is_asked = !request.is_public(route) || route.operation.asks_callers();
+    request.caller.filter(|_| is_asked)
+}
+
+/// Takes one of the token's uses where they are counted.
+async fn spend(request: &Request<'_>, caller: &Caller) -> Result<(), Problem> {
+    if caller.token.counted {
+        let identity = request.identity()?;
+        identity.spend(&caller.token).boxed_local().await?;
+    }
+    Ok(())
+}
+
+async fn is_permitted(
+    request: &Request<'_>,
+    caller: &Caller,
+    route: &Route,
+    wrap_ttl: Option<Duration>,
+) -> Result<bool, Problem> {
+    let powers = &caller.token.powers;
+    if powers.is_root() {
+        return Ok(true);
+    }
+    let acl = request.identity()?.policies.acl(powers).await?;
     let asked = Asked {
         path: request.path,
         parameters: request,
@@ -87,11 +129,7 @@ pub(super) async fn permit(
         (Verb::Patch, _) => acl.decide(Capability::Patch, &asked),
         (Verb::Read, _) => acl.decide(Capability::Read, &asked),
     };
-    if decision.allowed && (decision.sudo || !needs_sudo(route)) {
-        Ok(())
-    } else {
-        Err(Problem::multi_denied())
-    }
+    Ok(decision.allowed && (decision.sudo || !needs_sudo(route)))
 }
 
 /// Whoever may only create must not use a ring that is there, and the other way round. Both are decided first, and the ring
@@ -103,8 +141,11 @@ async fn encrypt_decision(
     ring: &Address,
 ) -> Result<Decision, Problem> {
     let writes = acl.decide_write(asked);
-    if writes.agree() {
+    if writes.agree() || (!asked.parameters.are_known() && writes.update.allowed) {
         return Ok(writes.update);
+    }
+    if !asked.parameters.are_known() {
+        return Ok(writes.create);
     }
     match request.transit()?.is_there(ring).await {
         Ok(true) => Ok(writes.update),
@@ -171,5 +212,9 @@ impl Parameters for Request<'_> {
                 Fields::from_query(self.query).each(each)
             }
         }
+    }
+
+    fn are_known(&self) -> bool {
+        !self.body.is_awaited
     }
 }

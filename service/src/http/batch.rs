@@ -68,6 +68,15 @@ pub(super) const CONTEXTS_MIXED: &str =
 /// What is said of a batch without items.
 pub(super) const BATCH_EMPTY: &str = "missing batch input to process";
 
+/// What the answer to a body of this length with so many items comes to at most, in bytes: the texts that were sent, each with
+/// what a cipher adds to it, or an error in its place. Only blocks of RSA are longer.
+pub(super) const fn longest_answer(sent: usize, items: usize) -> usize {
+    sent.saturating_add(items.saturating_mul(ITEM_ADDS))
+}
+
+/// What an item has in an answer beyond what was sent: names of fields, version, nonce and tag, or an error.
+const ITEM_ADDS: usize = 192;
+
 /// Writes the answer of an operation to a request with these notes.
 pub(super) fn answer(
     operation: Operation,

@@ -1,8 +1,8 @@
-//! Request bodies: read within a limit and a budget, and worked on off the worker when they are large.
+//! Request bodies: read within a limit, a budget and a time, and worked on off the worker when they are large.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
+use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
 use actix_web::web::{Bytes, BytesMut, Payload};
@@ -11,15 +11,18 @@ use tokio::time::Instant;
 
 use super::errors::{Message, Problem};
 use super::fields::Fields;
-use crate::admission::Held;
+use super::pace::Pace;
+use crate::admission::{Admission, Held, Resource, Share};
 
-/// A body that has been read whole.
+/// A body that has been read whole, or is not there yet.
 #[derive(Debug)]
 pub(super) struct Body {
     pub(super) bytes: Bytes,
     pub(super) format: Format,
+    /// Whether it is still to come, so that nobody can say what is in it.
+    pub(super) is_awaited: bool,
     // Gives the bytes back to the budget when the body is dropped.
-    _held: Held,
+    _held: Option<Held>,
 }
 
 /// How a body spells its fields.
@@ -31,42 +34,23 @@ pub(super) enum Format {
 
 impl Body {
     /// No body.
-    pub(super) fn none(held: Held) -> Self {
+    pub(super) const fn none() -> Self {
         Self {
             bytes: Bytes::new(),
             format: Format::Json,
-            _held: held,
+            is_awaited: false,
+            _held: None,
         }
     }
 
-    /// Reads a body of at most `limit` bytes that arrives in this time, taking them from the budget as they arrive.
-    pub(super) async fn read(
-        mut payload: Payload,
-        headers: &HeaderMap,
-        (limit, arrives): (usize, Duration),
-        mut held: Held,
-    ) -> Result<Self, Problem> {
-        let announced = announced_length(headers).unwrap_or(0);
-        if announced > limit {
-            return Err(too_large());
+    /// A body that is still to come.
+    pub(super) const fn awaited() -> Self {
+        Self {
+            bytes: Bytes::new(),
+            format: Format::Json,
+            is_awaited: true,
+            _held: None,
         }
-        let mut bytes = Collected::None;
-        let mut until = None;
-        while let Some(chunk) = next_chunk(&mut payload, &mut until, arrives).await? {
-            if bytes.len().saturating_add(chunk.len()) > limit {
-                return Err(too_large());
-            }
-            if !held.more(chunk.len()) {
-                return Err(Problem::busy());
-            }
-            bytes.push(chunk, announced);
-        }
-        let bytes = bytes.into_bytes();
-        Ok(Self {
-            format: format_of(headers, &bytes),
-            bytes,
-            _held: held,
-        })
     }
 
     /// A copy that outlives the request; it shares the bytes and holds no room for them.
@@ -133,16 +117,123 @@ where
 
 /// Up to this size a thread hop costs more than the work delays others.
 const INLINE_BYTES: usize = 64 * 1024;
-/// A body that stops arriving for this long is given up.
-const STALLED: Duration = Duration::from_secs(10);
-/// A body that is not there by then is given up too, or a trickle would keep its place among the admitted for ever.
-pub(super) const ARRIVES: Duration = Duration::from_secs(90);
-/// The same for strangers, who have little to send.
-pub(super) const ARRIVES_FROM_STRANGER: Duration = Duration::from_secs(10);
 /// No more is reserved on the word of a header alone.
 const MAX_RESERVED: usize = 1 << 20;
 
+/// A body up to this size takes none of the budget once it is there: its request's place bounds how many there are.
+const FREE_BYTES: usize = 8 << 10;
+
+/// A body on its way in.
+pub(super) struct Arriving<'a> {
+    payload: Payload,
+    announced: usize,
+    limit: usize,
+    collected: Collected,
+    budget: (&'a Admission, Share),
+    held: Option<Held>,
+    is_whole: bool,
+    /// When it was first waited for.
+    waited: Option<Instant>,
+}
+
+impl<'a> Arriving<'a> {
+    /// A body of at most `limit` bytes, which are taken from this share.
+    pub(super) fn begin(
+        payload: Payload,
+        headers: &HeaderMap,
+        limit: usize,
+        budget: (&'a Admission, Share),
+    ) -> Self {
+        Self {
+            payload,
+            announced: announced_length(headers).unwrap_or(0),
+            limit,
+            collected: Collected::None,
+            budget,
+            held: None,
+            is_whole: false,
+            waited: None,
+        }
+    }
+
+    /// Reads what is there already; whether that is all of it. A small body comes with its head, without any waiting.
+    pub(super) fn is_here(&mut self) -> Result<bool, Problem> {
+        if self.announced > self.limit {
+            return Ok(false);
+        }
+        while !self.is_whole {
+            let Some(next) = self.payload.next().now_or_never() else {
+                return Ok(false);
+            };
+            self.take(next)?;
+        }
+        Ok(true)
+    }
+
+    /// Waits for the rest, as long as it comes at this pace.
+    pub(super) async fn wait(&mut self, pace: &Pace) -> Result<(), Problem> {
+        if self.announced > self.limit {
+            return Err(too_large());
+        }
+        while !self.is_here()? {
+            // What waits for more is counted, however little it is.
+            self.count()?;
+            let began = *self.waited.get_or_insert_with(Instant::now);
+            let until = pace.body_waits_until(self.collected.len(), began.elapsed());
+            let next = tokio::time::timeout_at(began + until, self.payload.next()).await;
+            self.take(next.map_err(|_| too_slow())?)?;
+        }
+        Ok(())
+    }
+
+    /// The body, which must be whole.
+    pub(super) fn into_body(self, headers: &HeaderMap) -> Body {
+        let bytes = self.collected.into_bytes();
+        Body {
+            format: format_of(headers, &bytes),
+            bytes,
+            is_awaited: false,
+            _held: self.held,
+        }
+    }
+
+    fn take(&mut self, next: Option<Result<Bytes, PayloadError>>) -> Result<(), Problem> {
+        let Some(chunk) = next else {
+            self.is_whole = true;
+            return Ok(());
+        };
+        let chunk = chunk.map_err(|_| Problem::bad("failed to read the request body").at_once())?;
+        let length = self.collected.len().saturating_add(chunk.len());
+        if length > self.limit {
+            return Err(too_large());
+        }
+        self.collected.push(chunk, self.announced);
+        if length > FREE_BYTES {
+            self.count()?;
+        }
+        Ok(())
+    }
+
+    /// Takes from the budget what has come and is not counted yet.
+    fn count(&mut self) -> Result<(), Problem> {
+        let length = self.collected.len();
+        if length == 0 {
+            return Ok(());
+        }
+        let (admission, share) = self.budget;
+        let nothing = || admission.hold_nothing(share, Resource::BodyBytes);
+        let held = self.held.get_or_insert_with(nothing);
+        let more = length.saturating_sub(held.amount());
+        if more == 0 || held.more(more) {
+            Ok(())
+        } else {
+            Err(Problem::busy())
+        }
+    }
+}
+
 /// A body as it comes in; one that comes in one piece is never copied.
+#[derive(Debug)]
 enum Collected {
     None,
     One(Bytes),
@@ -184,26 +275,9 @@ impl Collected {
     }
 }
 
-/// The next piece. Sets the time until which all must be there when it first has to wait.
-async fn next_chunk(
-    payload: &mut Payload,
-    until: &mut Option<Instant>,
-    arrives: Duration,
-) -> Result<Option<Bytes>, Problem> {
-    // A small body is there already with its head: no timer for that.
-    let next = if let Some(next) = payload.next().now_or_never() {
-        next
-    } else {
-        let now = Instant::now();
-        let last = (*until.get_or_insert(now + arrives)).min(now + STALLED);
-        let next = tokio::time::timeout_at(last, payload.next()).await;
-        next.map_err(|_| {
-            let text = Message::Plain("the request body stopped arriving".into());
-            Problem::new(StatusCode::REQUEST_TIMEOUT, text)
-        })?
-    };
-    next.transpose()
-        .map_err(|_| Problem::bad("failed to read the request body").at_once())
+fn too_slow() -> Problem {
+    let text = Message::Plain("the request body came too slowly".into());
+    Problem::new(StatusCode::REQUEST_TIMEOUT, text)
 }
 
 fn announced_length(headers: &HeaderMap) -> Option<usize> {

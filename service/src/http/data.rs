@@ -16,7 +16,7 @@ use super::request::Request;
 use super::route::KeyTarget;
 use super::text::Text;
 use super::{authorise, open, seal, upsert};
-use crate::admission::Held;
+use crate::admission::{Held, Resource};
 
 /// `POST encrypt/:name`
 pub(super) async fn encrypt(request: &Request<'_>, key: &KeyTarget) -> Answer {
@@ -54,8 +54,10 @@ where
     F: Future<Output = Result<Outcomes, Error>>,
 {
     let (bytes, format) = (request.body.bytes.clone(), request.body.format);
-    let prepared = work_on(bytes.len(), move || prepare(&bytes, format)).await??;
+    let sent = bytes.len();
+    let prepared = work_on(sent, move || prepare(&bytes, format)).await??;
     let _items = room(request, prepared.job.len())?;
+    request.expect_reply(batch::longest_answer(sent, prepared.job.len()))?;
     // Where a ring was created first they have been counted, when it was found missing.
     if request.new_ring.is_none() {
         authorise::count_items(request, prepared.job.len())?;
@@ -74,8 +76,7 @@ pub(super) fn room(request: &Request<'_>, items: usize) -> Result<Option<Held>, 
     if items <= 1 {
         return Ok(None);
     }
-    let held = request.front.admission.items(items);
-    held.map(Some).ok_or_else(Problem::busy)
+    request.hold(Resource::Items, items).map(Some)
 }
 
 /// `POST datakey/plaintext/:name` and `POST datakey/wrapped/:name`

@@ -1,10 +1,11 @@
-//! One request from head to answer: admission, route, token, quotas, body, policies, handler, audit.
+//! One request from head to answer: route, token, quotas, policies, body, admission, handler, audit.
 
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -13,18 +14,20 @@ use keyring::transit::NewRing;
 use tracing::{Instrument as _, Level, Span};
 
 use super::auth::token;
-use super::body::{ARRIVES, ARRIVES_FROM_STRANGER, Body};
+use super::body::{Arriving, Body};
 use super::errors::{Cause, Problem};
 use super::operation::Operation;
 use super::path::{self, ApiPath};
 use super::reply::{Answer, Reply, RequestId};
 use super::request::Request;
 use super::route::{Mounted, Route, RouteFault, Target, Verb};
+use super::sliced::Watch;
 use super::trail::Trail;
 use super::upsert::{self, Upsert};
 use super::{Answered, Front, REQUEST_SPAN, authorise, handlers, head, query, wrapping};
+use crate::admission::{Admission, Held, Owner, Resource, Share};
 use crate::caller::Caller;
-use crate::connection::Connection;
+use crate::connection::{Connection, Cutter};
 use crate::gate::Opened;
 use crate::identity::token::lookup::Found;
 use crate::identity::token::registry::Refusal;
@@ -51,7 +54,8 @@ pub(super) async fn dispatch(
         let problem = Problem::internal("the request broke off");
         Err(problem.alarmed(&"a handler panicked"))
     });
-    let admitted = answer.and_then(|reply| Ok((reply.room(&front.admission)?, reply)));
+    let admitted =
+        answer.and_then(|reply| Ok((trail.reply_room(&front.admission, &reply)?, reply)));
     let (room, reply) = admitted.unwrap_or_else(|problem| {
         log(id, trail.operation(), &problem);
         (None, Reply::problem(id, &problem))
@@ -66,7 +70,17 @@ pub(super) async fn dispatch(
         items: reply.used.items,
         took: trail.began.elapsed(),
     });
-    reply.into_response(room)
+    reply.into_response(room.map(|held| (held, watch(front, &http))))
+}
+
+/// What a long answer is watched with.
+fn watch(front: &Front, http: &HttpRequest) -> Option<Watch> {
+    let cutter = http.conn_data::<Cutter>()?;
+    Some(Watch {
+        pace: front.limits.pace.clone(),
+        cutter: cutter.clone(),
+        admission: front.admission.clone(),
+    })
 }
 
 /// Records a request that its client gave up before it was answered, when the framework drops it: it may have been done.
@@ -143,7 +157,6 @@ async fn answer(
     if let Some(opened) = &opened {
         trail.recorded_in(&opened.audit);
     }
-    let _place = front.admission.enter().ok_or_else(Problem::busy)?;
     let query = http.uri().query().unwrap_or_default();
     let decoded = path::decode(http.uri().path())?;
     let path = ApiPath::parse(&decoded)?;
@@ -173,29 +186,21 @@ async fn answer(
     if let Some(opened) = &opened {
         authorise::count(opened, trail, &asked_path)?;
     }
-    let _guest = match trail.caller() {
-        None if verb == Verb::Write => Some(
-            front
-                .admission
-                .enter_as_stranger()
-                .ok_or_else(Problem::busy)?,
-        ),
-        None | Some(_) => None,
-    };
-    let body = body_of(front, http, payload, (verb, route), trail).await?;
-    let work = Work {
+    // What was opened is looked up again after the body: that may take its time, and the store be sealed.
+    drop(opened);
+    let mut work = Work {
         front: Arc::clone(front),
         http: http.clone(),
         trail: Rc::clone(trail),
         path: asked_path,
         verb,
         wrap_ttl,
-        body,
+        body: Body::none(),
+        place: None,
         own: None,
         new_ring: None,
     };
-    // What was opened is looked up again after the body: it may have taken its time, and the store been sealed.
-    drop(opened);
+    work.receive(payload).await?;
     work.go().await
 }
 
@@ -234,27 +239,15 @@ fn admit<'t>(
     }
 }
 
-async fn body_of(
-    front: &Front,
-    http: &HttpRequest,
-    payload: Payload,
-    (verb, route): (Verb, &Route),
-    trail: &Trail,
-) -> Result<Body, Problem> {
-    let held = front.admission.body();
-    let is_stranger = trail.caller().is_none();
-    if verb != Verb::Write || (is_stranger && !route.operation.hears_strangers()) {
-        return Ok(Body::none(held));
-    }
-    let limit = front.limits.body_bytes_of(route.operation, is_stranger);
-    let arrives = if is_stranger {
-        ARRIVES_FROM_STRANGER
-    } else {
-        ARRIVES
+/// Whose share of the node a request draws on: its token's, or its client's.
+fn share(admission: &Admission, trail: &Trail, operation: Operation) -> Share {
+    let caller = trail.caller();
+    let owner = match (caller, trail.address()) {
+        (Some(caller), _) => Owner::Token(&caller.token.hash),
+        (None, Some(address)) => Owner::Address(address),
+        (None, None) => Owner::User(trail.connection().and_then(|known| known.user)),
     };
-    let body = Body::read(payload, http.headers(), (limit, arrives), held).await?;
-    trail.brought(body.bytes.len());
-    Ok(body)
+    admission.share(operation.lane(caller.is_some()), owner)
 }
 
 /// A request with all that it needs, which a task of its own can work on.
@@ -266,6 +259,8 @@ struct Work {
     verb: Verb,
     wrap_ttl: Option<Duration>,
     body: Body,
+    /// Its place among those that are worked on, from when its body is there.
+    place: Option<Held>,
     /// The caller's own token as it was before this request took its last use.
     own: Option<Found>,
     /// The ring to be created before it is encrypted with.
@@ -273,6 +268,44 @@ struct Work {
 }
 
 impl Work {
+    /// Reads the body, if it brings one and is heard, and takes a place only then: whoever sends slowly keeps nobody out.
+    async fn receive(&mut self, payload: Payload) -> Result<(), Problem> {
+        let (front, trail) = (Arc::clone(&self.front), Rc::clone(&self.trail));
+        let route = trail.route().ok_or_else(handlers::misrouted)?;
+        let share = share(&front.admission, &trail, route.operation);
+        trail.draws_on(share);
+        let is_stranger = trail.caller().is_none();
+        if self.verb == Verb::Write && (!is_stranger || route.operation.hears_strangers()) {
+            let http = self.http.clone();
+            let limit = front.limits.body_bytes_of(route.operation, is_stranger);
+            let budget = (&front.admission, share);
+            let mut arriving = Arriving::begin(payload, http.headers(), limit, budget);
+            if !arriving.is_here()? {
+                self.body = Body::awaited();
+                self.await_body(route, &mut arriving).boxed_local().await?;
+            }
+            self.body = arriving.into_body(http.headers());
+            trail.brought(self.body.bytes.len());
+        }
+        let place = front.admission.hold(share, Resource::Requests, 1);
+        self.place = Some(place.ok_or_else(Problem::busy)?);
+        Ok(())
+    }
+
+    /// Waits for the rest of the body, if what is known without it may be done at all.
+    async fn await_body(&self, route: &Route, arriving: &mut Arriving<'_>) -> Result<(), Problem> {
+        let opened = self.front.gate.opened();
+        let request = self.request(opened.as_deref(), route);
+        authorise::permit_unread(&request, route, self.wrap_ttl).await?;
+        drop(opened);
+        let came = arriving.wait(&self.front.limits.pace).await;
+        came.inspect_err(|problem| {
+            if problem.status == StatusCode::REQUEST_TIMEOUT {
+                self.front.admission.gave_up_body();
+            }
+        })
+    }
+
     /// Works on it. A change goes on to its recorded end also if the client hangs up.
     async fn go(mut self) -> Answer {
         let opened = self.front.gate.opened();

@@ -1,5 +1,7 @@
 //! Everything a request can ask for: a closed set to route to, count by and authorise on.
 
+use crate::admission::Lane;
+
 /// Operations with the word each is counted and traced by.
 macro_rules! operations {
     ($($(#[$doc:meta])* $variant:ident => $word:literal,)+) => {
@@ -231,6 +233,19 @@ impl Operation {
             self,
             Self::Health | Self::InitStatus | Self::Leader | Self::SealStatus
         )
+    }
+
+    /// What it is worked on as, with a token or without one.
+    pub(super) const fn lane(self, has_caller: bool) -> Lane {
+        if self.only_tells_status() || matches!(self, Self::Initialise | Self::Metrics) {
+            Lane::Status
+        } else if matches!(self, Self::Seal | Self::TokenRevoke | Self::Unseal) {
+            Lane::Safety
+        } else if has_caller {
+            Lane::General
+        } else {
+            Lane::Login
+        }
     }
 
     /// Whether a write of it changes a ring, a mount, or the state of the store.

@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use self::print::push_json;
 use super::errors::{Message, Problem};
-use super::sliced::Sliced;
-use crate::admission::{Admission, Held};
+use super::sliced::{Sliced, Watch};
+use crate::admission::Held;
 
 /// Names a request in its answer, in the log and in the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,22 +149,21 @@ impl Reply {
         }
     }
 
-    /// Room for this answer until the client has taken it: none is needed for a short one.
-    pub(super) fn room(&self, admission: &Admission) -> Result<Option<Held>, Problem> {
+    /// How many bytes it must have room for until the client has taken them: none of a short one.
+    pub(super) fn weight(&self) -> usize {
         match &self.content {
-            Content::Enveloped(bytes) if bytes.len() > Sliced::SLICE => {
-                let held = admission.reply(bytes.len());
-                held.map(Some).ok_or_else(Problem::busy)
+            Content::Bare(bytes) | Content::Enveloped(bytes) if bytes.len() > Sliced::SLICE => {
+                bytes.len()
             }
             Content::Bare(_)
             | Content::Enveloped(_)
             | Content::Nothing
-            | Content::Prometheus(_) => Ok(None),
+            | Content::Prometheus(_) => 0,
         }
     }
 
     /// The answer as actix sends it.
-    pub(super) fn into_response(self, room: Option<Held>) -> HttpResponse {
+    pub(super) fn into_response(self, room: Option<(Held, Option<Watch>)>) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
         response
             .insert_header(NO_STORE)
@@ -174,13 +173,23 @@ impl Reply {
         } else if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header(RETRY_SOON);
         }
-        if self.status == StatusCode::PAYLOAD_TOO_LARGE {
+        if matches!(
+            self.status,
+            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT
+        ) {
             // The rest of the body is not going to be read.
             response.force_close();
         }
         match self.content {
             Content::Bare(bytes) | Content::Enveloped(bytes) => match room {
-                Some(held) => response.insert_header(JSON).body(Sliced::new(bytes, held)),
+                Some((held, watch)) => {
+                    let sliced = Sliced::new(bytes, held);
+                    let sliced = match watch {
+                        Some(watch) => sliced.watched(watch),
+                        None => sliced,
+                    };
+                    response.insert_header(JSON).body(sliced)
+                }
                 None => response.insert_header(JSON).body(bytes),
             },
             Content::Nothing => response.finish(),

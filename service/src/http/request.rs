@@ -14,8 +14,10 @@ use super::fields::Fields;
 use super::operation::Operation;
 use super::reply::RequestId;
 use super::route::{KeyTarget, Route, Verb};
+use super::sliced::Sliced;
 use super::trail::Trail;
 use super::{Front, head};
+use crate::admission::{Held, Resource};
 use crate::caller::Caller;
 use crate::connection::{ClientCertificates, Connection};
 use crate::gate::Opened;
@@ -72,6 +74,26 @@ impl Request<'_> {
     /// Whether no token is needed for this.
     pub(super) fn is_public(&self, route: &Route) -> bool {
         route.is_public() || self.front.publishes(route.operation)
+    }
+
+    /// A hold on so much of this node, from the share that the request draws on.
+    pub(super) fn hold(&self, resource: Resource, amount: usize) -> Result<Held, Problem> {
+        let held = self
+            .front
+            .admission
+            .hold(self.trail.share(), resource, amount);
+        held.ok_or_else(Problem::busy)
+    }
+
+    /// Takes room for an answer of at most this many bytes, before the work for it is done and counted.
+    pub(super) fn expect_reply(&self, bytes: usize) -> Result<(), Problem> {
+        if bytes > Sliced::SLICE {
+            // Work that begins again does not need both.
+            self.trail.has_reply_room(None);
+            let held = self.hold(Resource::ReplyBytes, bytes)?;
+            self.trail.has_reply_room(Some(held));
+        }
+        Ok(())
     }
 
     /// The fields of the query.

@@ -32,6 +32,11 @@ async fn make(request: &Request<'_>, key: &KeyTarget, work: TagWork) -> Answer {
     let read = move || tag_job(body.fields()?, &in_path, work);
     let (job, notes): (TagJob, Notes) = work_on(request.body.bytes.len(), read).await??;
     let _items = room(request, weight(work, job.items.len()))?;
+    request.expect_reply(longest_answer(
+        work,
+        request.body.bytes.len(),
+        job.items.len(),
+    ))?;
     authorise::count_items(request, job.items.len())?;
     let made = request.transit()?.tag(&key.address, job).await;
     let made = made.map_err(|error| request.failed(key, error))?;
@@ -69,6 +74,20 @@ const fn weight(work: TagWork, items: usize) -> usize {
     }
 }
 
+/// What the answer to a body of this length with so many items comes to, in bytes: references as they were sent, and for each item
+/// a signature as long as RSA's, or an HMAC, or an error. Only those of ML-DSA are longer.
+fn longest_answer(work: TagWork, sent: usize, items: usize) -> usize {
+    let each = match work {
+        TagWork::Sign => 1024,
+        TagWork::Hmac | TagWork::Verify | TagWork::VerifyHmac => 192,
+    };
+    let made = items.saturating_mul(each).min(LONGEST_ANSWER);
+    sent.saturating_add(made)
+}
+
+/// What the engine makes for one request at most, in bytes.
+const LONGEST_ANSWER: usize = 64 << 20;
+
 /// `POST verify/:name(/:algorithm)`
 pub(super) async fn verify(request: &Request<'_>, key: &KeyTarget) -> Answer {
     let (body, in_path) = (request.body.copy(), key.rest.join("/"));
@@ -77,6 +96,11 @@ pub(super) async fn verify(request: &Request<'_>, key: &KeyTarget) -> Answer {
         work_on(request.body.bytes.len(), read).await?;
     let (job, work, notes) = read?;
     let _items = room(request, job.items.len())?;
+    request.expect_reply(longest_answer(
+        work,
+        request.body.bytes.len(),
+        job.items.len(),
+    ))?;
     authorise::count_items(request, job.items.len())?;
     let checked = request.transit()?.check(&key.address, job).await;
     let checked = checked.map_err(|error| {

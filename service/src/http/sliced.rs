@@ -1,20 +1,35 @@
 //! A long answer on its way to a client that may be slow to take it.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::web::Bytes;
 
-use crate::admission::Held;
+use super::pace::Pace;
+use crate::admission::{Admission, Held};
+use crate::connection::Cutter;
 
 /// Bytes handed to the connection slice by slice as it takes them, so that it copies no more than one ahead, and
 /// counted against the budget of answers until the last one is taken.
 #[derive(Debug)]
 pub(super) struct Sliced {
     rest: Bytes,
+    /// How many bytes were handed over.
+    taken: Rc<Cell<usize>>,
     _held: Held,
+}
+
+/// What a long answer is watched with while it is sent.
+#[derive(Debug)]
+pub(super) struct Watch {
+    pub(super) pace: Pace,
+    pub(super) cutter: Cutter,
+    pub(super) admission: Admission,
 }
 
 impl Sliced {
@@ -24,7 +39,33 @@ impl Sliced {
     pub(super) fn new(bytes: Vec<u8>, held: Held) -> Self {
         Self {
             rest: bytes.into(),
+            taken: Rc::default(),
             _held: held,
+        }
+    }
+
+    /// Has the connection closed if the client falls behind the pace. A task of its own looks after that: the framework does
+    /// not ask for the next slice while the connection is blocked.
+    pub(super) fn watched(self, watch: Watch) -> Self {
+        let taken = Rc::downgrade(&self.taken);
+        actix_web::rt::spawn(async move { watch.until_sent(&taken).await });
+        self
+    }
+}
+
+impl Watch {
+    /// Returns when all is handed over, or the connection is closed.
+    async fn until_sent(self, taken: &Weak<Cell<usize>>) {
+        let began = Instant::now();
+        loop {
+            tokio::time::sleep(self.pace.tick()).await;
+            let Some(taken) = taken.upgrade() else {
+                return;
+            };
+            if !self.pace.is_kept(taken.get(), began.elapsed()) {
+                self.admission.gave_up_reader();
+                return self.cutter.cut();
+            }
         }
     }
 }
@@ -44,6 +85,7 @@ impl MessageBody for Sliced {
             return Poll::Ready(None);
         }
         let length = self.rest.len().min(Self::SLICE);
+        self.taken.set(self.taken.get().saturating_add(length));
         Poll::Ready(Some(Ok(self.rest.split_to(length))))
     }
 }
@@ -53,18 +95,20 @@ mod tests {
     use actix_web::body::to_bytes;
 
     use super::*;
-    use crate::admission::Admission;
+    use crate::admission::{Bounds, Lane, Resource, Share};
 
     #[actix_web::test]
     async fn all_bytes_come_in_order_and_are_given_back_at_the_end() {
-        let admission = Admission::new(1, 0);
+        let admission = Admission::new(&Bounds::default());
         let bytes: Vec<u8> = (0..=255).cycle().take(3 * Sliced::SLICE + 1).collect();
-        let held = admission.reply(bytes.len()).unwrap();
-        let sliced = Sliced::new(bytes.clone(), held);
+        let share = Share::of_nobody(Lane::General);
+        let held = admission.hold(share, Resource::ReplyBytes, bytes.len());
+        let sliced = Sliced::new(bytes.clone(), held.unwrap());
         let length = u64::try_from(bytes.len()).unwrap();
         assert_eq!(sliced.size(), BodySize::Sized(length));
-        assert!(admission.reply(Admission::ONE_REPLY).is_none());
+        let in_use = || admission.in_use(Lane::General, Resource::ReplyBytes);
+        assert_eq!(in_use(), bytes.len());
         assert_eq!(to_bytes(sliced).await.unwrap(), bytes);
-        assert!(admission.reply(Admission::ONE_REPLY).is_some());
+        assert_eq!(in_use(), 0);
     }
 }

@@ -119,10 +119,10 @@ pub(super) fn limits(request: &Request<'_>) -> Reply {
     let data = json!({
         "batch_items": Limits::BATCH_ITEMS,
         "body_bytes": limits.body_bytes,
-        "held_body_bytes": limits.held_body_bytes,
+        "held_body_bytes": limits.admission.body_bytes,
         "json_depth": Limits::JSON_DEPTH,
         "plain_body_bytes": limits.body_bytes.min(Limits::PLAIN_BODY_BYTES),
-        "requests": limits.requests,
+        "requests": limits.admission.requests,
     });
     Reply::data(request.id, &data, &[])
 }

@@ -1,6 +1,6 @@
 //! What a request leaves behind for its audit record, gathered while it is worked on.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,9 +8,11 @@ use std::time::Instant;
 use keyring::clock::Timestamp;
 use rustls::ProtocolVersion;
 
+use super::errors::Problem;
 use super::operation::Operation;
 use super::reply::{Reply, RequestId};
 use super::route::{Route, Target};
+use crate::admission::{Admission, Held, Lane, Resource, Share};
 use crate::audit::{
     Amount, Answer, AuditLog, Kind, NotRecorded, Outcome, Record, Source, Ticket, Tls,
 };
@@ -29,6 +31,10 @@ pub(super) struct Trail {
     route: OnceCell<Route>,
     reason: OnceCell<String>,
     bytes_in: Cell<usize>,
+    /// Whose share of the node it draws on.
+    share: Cell<Share>,
+    /// Room for its answer, taken before the work.
+    reply_room: RefCell<Option<Held>>,
     /// Where it is recorded; absent while the node is sealed.
     log: OnceCell<Arc<AuditLog>>,
     /// Whether the outcome has been recorded already.
@@ -55,6 +61,8 @@ impl Trail {
             route: OnceCell::new(),
             reason: OnceCell::new(),
             bytes_in: Cell::new(0),
+            share: Cell::new(Share::of_nobody(Lane::Login)),
+            reply_room: RefCell::new(None),
             log: OnceCell::new(),
             is_closed: Cell::new(false),
             is_alone: Cell::new(false),
@@ -127,6 +135,44 @@ impl Trail {
     /// Its body has this many bytes.
     pub(super) fn brought(&self, bytes: usize) {
         self.bytes_in.set(bytes);
+    }
+
+    /// It draws on this share from now on.
+    pub(super) fn draws_on(&self, share: Share) {
+        self.share.set(share);
+    }
+
+    /// Whose share of the node it draws on.
+    pub(super) fn share(&self) -> Share {
+        self.share.get()
+    }
+
+    /// Its answer has this room.
+    pub(super) fn has_reply_room(&self, held: Option<Held>) {
+        self.reply_room.replace(held);
+    }
+
+    /// Room for an answer until it is sent; none is needed for a short one. Only an answer for which no work was counted or
+    /// recorded is refused.
+    pub(super) fn reply_room(
+        &self,
+        admission: &Admission,
+        reply: &Reply,
+    ) -> Result<Option<Held>, Problem> {
+        let weight = reply.weight();
+        let taken = self.reply_room.take();
+        if weight == 0 {
+            return Ok(None);
+        }
+        let must_be_sent = taken.is_some() || self.is_closed.get();
+        let nothing = || admission.hold_nothing(self.share(), Resource::ReplyBytes);
+        let mut held = taken.unwrap_or_else(nothing);
+        if must_be_sent {
+            held.set(weight);
+        } else if !held.more(weight) {
+            return Err(Problem::busy());
+        }
+        Ok(Some(held))
     }
 
     /// Records that a change is about to be made. Ready once that is durable.

@@ -1,11 +1,15 @@
 //! What a node takes on at once is bounded; beyond it callers are asked to come back, and can.
 
+mod floods;
+mod slow;
+mod unread;
+
 use std::thread;
 
 use serde_json::json;
 
 use crate::app::TestApp;
-use crate::client::{Answer, Begun};
+use crate::client::{Answer, Begun, Request};
 use crate::eventually;
 
 fn busy(answer: &Answer) {
@@ -42,31 +46,64 @@ fn fill(
     (held, refused)
 }
 
+/// A new token with these policies, which exist.
+fn token(app: &TestApp, policies: &[&str]) -> String {
+    let answer = app.post("auth/token/create", json!({"policies": policies}));
+    let auth = &answer.json()["auth"];
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    auth["client_token"].as_str().unwrap().to_owned()
+}
+
+/// A new token that may do everything below `transit/`.
+fn user(app: &TestApp) -> String {
+    let rule = r#"path "transit/*" { capabilities = ["create", "update", "read"] }"#;
+    let written = app.post("sys/policies/acl/user", json!({"policy": rule}));
+    assert_eq!(written.status, 204, "{}", written.text());
+    token(app, &["user"])
+}
+
+/// An encrypt with somebody's token.
+fn encrypt_by(app: &TestApp, token: &str, key: &str, body: &str) -> Request {
+    app.anonymous("POST", &format!("transit/encrypt/{key}"))
+        .header("X-Vault-Token", token)
+        .body(body)
+}
+
 #[test]
-fn requests_beyond_the_limit_are_refused_until_others_end() {
-    let app = TestApp::fresh(&[("SEALRING_LIMITS__MAX_IN_FLIGHT_REQUESTS", "4")]);
+fn requests_beyond_a_share_are_refused_until_others_end_and_those_of_others_are_not() {
+    let app = TestApp::fresh(&[("SEALRING_LIMITS__MAX_IN_FLIGHT_REQUESTS", "2")]);
     let key = app.ring(json!({}));
-    let (held, refused) = fill(
-        4,
-        || begin(&app, &key, 100, 50),
-        || app.encrypt(&key, json!({"plaintext": ""})),
-    );
-    busy(&refused);
-    busy(&app.get("sys/health"));
-    for begun in held {
-        assert_eq!(begun.finish().status, 200, "what was taken on is done");
-    }
-    eventually("room again", || {
-        (app.encrypt(&key, json!({"plaintext": ""})).status == 200).then_some(())
+    let other = user(&app);
+    let refused = thread::scope(|scope| {
+        // A pair of RSA keys takes long to make, and its request keeps a place as long.
+        let making = scope.spawn(|| {
+            (0..4)
+                .map(|n| app.create(&format!("pair-{n}"), json!({"type": "rsa-4096"})))
+                .collect::<Vec<_>>()
+        });
+        let refused = eventually("a refusal", || {
+            assert!(!making.is_finished(), "nobody was refused meanwhile");
+            let answer = app.encrypt(&key, json!({"plaintext": ""}));
+            (answer.status != 200).then_some(answer)
+        });
+        let body = r#"{"plaintext":""}"#;
+        assert_eq!(encrypt_by(&app, &other, &key, body).send().status, 200);
+        assert_eq!(app.get("sys/health").status, 200);
+        for made in making.join().unwrap() {
+            assert!([200, 503].contains(&made.status), "{}", made.text());
+        }
+        refused
     });
-    let rejected = app.metrics();
+    busy(&refused);
+    app.seal(&key, "");
+    let metrics = app.metrics();
     assert!(
-        !rejected.contains("sealring_http_requests_rejected_total 0\n"),
+        !metrics.contains("sealring_http_requests_rejected_total 0\n"),
         "refusals are counted"
     );
     assert!(
-        rejected.contains("sealring_http_requests_in_flight 1\n"),
-        "{rejected}"
+        metrics.contains("sealring_http_requests_in_flight 1\n"),
+        "{metrics}"
     );
 }
 
@@ -106,6 +143,7 @@ fn large_jobs_beyond_the_queue_are_refused_and_small_ones_go_on() {
     let limits = [
         ("SEALRING_LIMITS__WORKER_THREADS", "1"),
         ("SEALRING_LIMITS__WORKER_QUEUE", "1"),
+        ("SEALRING_LIMITS__SHARE_PERCENT", "100"),
     ];
     let app = TestApp::fresh(&limits);
     let key = app.ring(json!({}));

@@ -165,6 +165,18 @@ impl Begun {
         self.wire.answer(false).unwrap()
     }
 
+    /// Sends a part of what is left.
+    pub(crate) fn send_some(&mut self, bytes: usize) -> io::Result<()> {
+        let later = self.rest.split_off(bytes.min(self.rest.len()));
+        let now = std::mem::replace(&mut self.rest, later);
+        self.wire.send(&now)
+    }
+
+    /// Everything that comes until the other side closes.
+    pub(crate) fn rest(self) -> Vec<u8> {
+        self.wire.rest()
+    }
+
     /// Whether it is answered already, or cut off.
     pub(crate) fn is_answered(&self) -> bool {
         let stream = self.wire.stream.get_ref();

@@ -25,6 +25,12 @@ pub trait Parameters {
     /// Shows `each` one field after another, by its name in the request, until it answers false. Answers whether it
     /// never did. An implementation that cannot read its fields answers false; then nothing is granted.
     fn all(&self, each: &mut dyn FnMut(&str, Given<'_>) -> bool) -> bool;
+
+    /// Whether the fields are there to be shown. While they are still to come, what restricts them refuses nothing; it is decided
+    /// again once they are.
+    fn are_known(&self) -> bool {
+        true
+    }
 }
 
 /// No fields.

@@ -66,7 +66,7 @@ impl Restrictions {
         };
         let names_some =
             !(self.allowed.is_empty() && self.denied.is_empty() && self.required.is_empty());
-        if !looked_at || !names_some {
+        if !looked_at || !names_some || !asked.parameters.are_known() {
             return true;
         }
         let mut missing: BTreeSet<&str> = self.required.iter().map(|name| &**name).collect();

@@ -127,7 +127,7 @@ fn what_stops_arriving_is_given_up() {
     let answer = body.answer_now();
     assert_eq!(
         answer.refusal(),
-        (408, "the request body stopped arriving".to_owned())
+        (408, "the request body came too slowly".to_owned())
     );
     assert_eq!(app.read("slow").status, 404);
 }
