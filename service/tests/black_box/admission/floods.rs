@@ -63,9 +63,9 @@ impl Node {
 
 /// So many requests that wait for the rest of their body, none of which is answered.
 fn waiting(count: usize, begin: impl Fn() -> Begun) -> Vec<Begun> {
-    let begun: Vec<Begun> = (0..count).map(|_| begin()).collect();
-    assert!(!begun.iter().any(Begun::is_answered));
-    begun
+    let waiting: Vec<Begun> = (0..count).map(|_| begin()).collect();
+    assert!(!waiting.iter().any(Begun::is_answered));
+    waiting
 }
 
 #[test]
