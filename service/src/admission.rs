@@ -133,6 +133,7 @@ struct Inner {
     shares: Shares,
     slow_bodies: AtomicU64,
     slow_readers: AtomicU64,
+    refused_unrecorded: AtomicU64,
 }
 
 /// Whose share of which lane a request draws on.
@@ -167,6 +168,7 @@ impl Admission {
             shares: Shares::default(),
             slow_bodies: AtomicU64::new(0),
             slow_readers: AtomicU64::new(0),
+            refused_unrecorded: AtomicU64::new(0),
         }))
     }
 
@@ -229,6 +231,16 @@ impl Admission {
     /// An answer was taken too slowly, and its connection closed.
     pub fn gave_up_reader(&self) {
         self.0.slow_readers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A refused request was not recorded by itself.
+    pub fn refused_unrecorded(&self) {
+        self.0.refused_unrecorded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many refused requests were recorded together with others so far.
+    pub fn refusals_recorded_together(&self) -> u64 {
+        self.0.refused_unrecorded.load(Ordering::Relaxed)
     }
 
     /// How many bodies, and how many readers, were given up so far because they were too slow.

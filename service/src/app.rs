@@ -18,7 +18,7 @@ use crate::config::audit::Audit;
 use crate::detached::Detached;
 use crate::failure::Failure;
 use crate::gate::{Blueprint, Gate, Keeper, OpenError};
-use crate::http::{self, Front, Limits, ServerInfo};
+use crate::http::{self, Front, Limits, RefusedRequests, ServerInfo};
 use crate::identity::token::text::TokenText;
 use crate::listener::{Bound, Listener, Reach, SocketFile};
 use crate::metrics::Metrics;
@@ -126,12 +126,18 @@ impl Foundation {
         let keeper = Arc::new(keeper);
         runtime.block_on(open_gate(&gate, &keeper, root))?;
         runtime.spawn(reopen_audit(Arc::clone(&gate), self.reloads));
+        let Limits {
+            refused_burst,
+            refused_per_second,
+            ..
+        } = self.limits;
         let front = Front {
             gate,
             keeper,
             metrics: self.metrics,
             limits: self.limits,
             admission: self.admission,
+            refused: RefusedRequests::new(refused_burst, refused_per_second),
             public_metrics: self.public_metrics,
             server,
             clock,
@@ -196,6 +202,7 @@ impl House {
         let closed = self.runtime.block_on(async {
             let close = async {
                 front.detached.drained().await;
+                front.record_refused();
                 front.keeper.close().await;
                 self.store.close().await;
             };
@@ -215,6 +222,8 @@ fn http_limits(config: &Config) -> Limits {
     Limits {
         body_bytes: config.limits.max_body_bytes,
         admission: config.limits.admission.clone(),
+        refused_burst: config.limits.refused_burst,
+        refused_per_second: config.limits.refused_per_second,
         pace: config.limits.pace.clone(),
         drain: config.server.drain_timeout,
     }

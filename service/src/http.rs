@@ -29,6 +29,7 @@ pub(crate) mod path;
 mod policies;
 mod query;
 mod quotas;
+mod refused;
 mod reply;
 mod request;
 mod route;
@@ -66,6 +67,7 @@ use crate::listener::{Listener, Socket};
 
 pub use self::operation::Operation;
 pub use self::pace::Pace;
+pub use self::refused::RefusedRequests;
 
 /// All that the front works with.
 #[derive(Clone, Debug)]
@@ -80,6 +82,8 @@ pub struct Front {
     pub limits: Limits,
     /// What this node has taken on.
     pub admission: Admission,
+    /// What it has refused.
+    pub refused: RefusedRequests,
     /// Whether anybody may read the metrics, without a token.
     pub public_metrics: bool,
     /// What the server says of itself.
@@ -104,6 +108,10 @@ pub struct Limits {
     pub body_bytes: usize,
     /// What is held at once; beyond it requests are refused.
     pub admission: Bounds,
+    /// How many requests from one address may be refused at once before those are recorded together.
+    pub refused_burst: u64,
+    /// How many of them a second are recorded one by one from then on.
+    pub refused_per_second: u64,
     /// How fast bodies must come and answers be taken; what is slower is given up.
     pub pace: Pace,
     /// How long accepted requests may take to finish once the server stops.
@@ -138,6 +146,8 @@ impl Default for Limits {
         Self {
             body_bytes: 32 << 20,
             admission: Bounds::default(),
+            refused_burst: 200,
+            refused_per_second: 100,
             pace: Pace::default(),
             drain: Duration::from_secs(30),
         }
@@ -198,6 +208,9 @@ pub trait RequestObserver: Send + Sync + fmt::Debug {
 
 /// The target of the span around each request, at level DEBUG; made only if somebody listens.
 pub const REQUEST_SPAN: &str = "sealring::request";
+
+/// What audit records call requests that were refused and are recorded together.
+pub const REFUSED_REQUESTS: &str = "refused_requests";
 
 /// Serves on these listeners with this many workers, until the returned server is stopped. Handles no signals.
 pub fn serve(front: Arc<Front>, listeners: Vec<Listener>, workers: usize) -> io::Result<Server> {

@@ -5,6 +5,7 @@
 //! counts. Each node counts for itself.
 
 mod quotas;
+mod refused;
 mod settings;
 mod spec;
 pub mod stored;
@@ -16,6 +17,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 pub use self::quotas::Quotas;
+pub use self::refused::RefusedRate;
 pub use self::settings::{QuotaSettings, SettingsChange};
 pub use self::spec::{Budget, Per, QuotaPath, QuotaSpec, SpecFault};
 pub use self::table::Table;
@@ -78,6 +80,17 @@ impl Decision {
             }
             (refused @ Self::Refused { .. }, Self::Allowed) => refused,
             (Self::Allowed, other) => other,
+        }
+    }
+}
+
+/// What stands for an address: of IPv6, the network of 64 bits that one customer is given.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(v6) => {
+            let bits = v6.to_bits() & !u128::from(u64::MAX);
+            IpAddr::V6(bits.into())
         }
     }
 }

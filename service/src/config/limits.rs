@@ -16,6 +16,10 @@ pub struct Limits {
     pub max_body_bytes: usize,
     /// What is held at once.
     pub admission: Bounds,
+    /// How many requests from one address may be refused at once before those are recorded together.
+    pub refused_burst: u64,
+    /// How many of them a second are recorded one by one from then on.
+    pub refused_per_second: u64,
     /// How fast bodies must come and long answers be taken.
     pub pace: Pace,
     /// Threads for large jobs; 0 means one per core.
@@ -32,6 +36,8 @@ impl Limits {
         Self {
             max_body_bytes: bytes(max_body),
             admission: bounds(section, max_body),
+            refused_burst: section.within("refused_burst", 200, 1..=1_000_000),
+            refused_per_second: section.within("refused_rate", 100, 1..=1_000_000),
             pace: pace(section),
             worker_threads: section.within("worker_threads", default.worker_threads, 0..=1024),
             worker_queue: section.within("worker_queue", default.worker_queue, 1..=1_000_000),

@@ -18,6 +18,22 @@ use crate::gate::Opened;
 use crate::identity::policy::{Asked, Capability, CompiledAcl, Decision, Given, Parameters};
 use crate::quota;
 
+/// Refuses a request that a quota by address does not let through, before its token is looked at.
+pub(super) fn turn_away(opened: &Opened, trail: &Trail, path: &str) -> Result<(), Problem> {
+    let quotas = &opened.quotas;
+    if quotas.are_none() {
+        return Ok(());
+    }
+    Problem::over_quota(path, quotas.arrival(&trail.quota_asked(path)))
+}
+
+/// Counts a request against the quotas by address that is refused for its token, or for want of one.
+pub(super) fn count_refused(opened: &Opened, trail: &Trail, path: &str) {
+    if !opened.quotas.are_none() {
+        opened.quotas.refused(&trail.quota_asked(path));
+    }
+}
+
 /// Counts a request against the quotas, before anything of its body is read.
 pub(super) fn count(opened: &Opened, trail: &Trail, path: &str) -> Result<(), Problem> {
     let quotas = &opened.quotas;

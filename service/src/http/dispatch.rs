@@ -24,7 +24,7 @@ use super::route::{Mounted, Route, RouteFault, Target, Verb};
 use super::sliced::Watch;
 use super::trail::Trail;
 use super::upsert::{self, Upsert};
-use super::{Answered, Front, REQUEST_SPAN, authorise, handlers, head, query, wrapping};
+use super::{Answered, Front, REQUEST_SPAN, authorise, handlers, head, query, refused, wrapping};
 use crate::admission::{Admission, Held, Owner, Resource, Share};
 use crate::caller::Caller;
 use crate::connection::{Connection, Cutter};
@@ -54,6 +54,7 @@ pub(super) async fn dispatch(
         let problem = Problem::internal("the request broke off");
         Err(problem.alarmed(&"a handler panicked"))
     });
+    let answer = refused::counted(front, &trail, answer);
     let admitted =
         answer.and_then(|reply| Ok((trail.reply_room(&front.admission, &reply)?, reply)));
     let (room, reply) = admitted.unwrap_or_else(|problem| {
@@ -180,12 +181,21 @@ async fn answer(
     {
         opened.audit.admits()?;
     }
-    let caller = caller_of(opened.as_deref(), http, trail).await;
-    let route = admit(front, fault, caller, trail)?;
-    let asked_path = route.decided_path(&path);
+    let asked_path = trail
+        .route()
+        .map_or_else(|| path.canonical(), |route| route.decided_path(&path));
     if let Some(opened) = &opened {
-        authorise::count(opened, trail, &asked_path)?;
+        authorise::turn_away(opened, trail, &asked_path)?;
     }
+    let caller = caller_of(opened.as_deref(), http, trail).await;
+    let admitted = admit(front, fault, caller, trail);
+    if let Some(opened) = &opened {
+        match &admitted {
+            Ok(_) => authorise::count(opened, trail, &asked_path)?,
+            Err(_) => authorise::count_refused(opened, trail, &asked_path),
+        }
+    }
+    admitted?;
     // What was opened is looked up again after the body: that may take its time, and the store be sealed.
     drop(opened);
     let mut work = Work {

@@ -207,6 +207,11 @@ impl Trail {
         Some(self.with_record(log, Kind::Request, Some(reply), |record| log.submit(record)))
     }
 
+    /// It is recorded together with others, if it has not been by itself. Says whether that is so.
+    pub(super) fn is_recorded_together(&self) -> bool {
+        self.log.get().is_some() && !self.is_closed.replace(true)
+    }
+
     /// A task of its own works on it from now on.
     pub(super) fn goes_on_alone(&self) {
         self.is_alone.set(true);

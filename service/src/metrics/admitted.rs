@@ -16,6 +16,7 @@ pub(super) struct Admitted {
     in_flight: Desc,
     refused: Desc,
     rejected: Desc,
+    together: Desc,
 }
 
 impl Admitted {
@@ -46,6 +47,11 @@ impl Admitted {
             rejected: desc(
                 "sealring_http_requests_rejected_total",
                 "Requests refused because too many, or too many bytes of them, were in flight.",
+                &[],
+            )?,
+            together: desc(
+                "sealring_http_refused_unrecorded_total",
+                "Refused requests that were answered with 429 and recorded together with others.",
                 &[],
             )?,
         })
@@ -94,13 +100,16 @@ impl Collector for Admitted {
             &self.in_flight,
             &self.refused,
             &self.rejected,
+            &self.together,
         ]
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
         let in_flight = gauge(self.admission.requests_in_flight(), &[]);
         let rejected = counter(self.admission.refusals(), &[]);
+        let together = counter(self.admission.refusals_recorded_together(), &[]);
         vec![
+            family(&self.together, MetricType::COUNTER, vec![together]),
             family(&self.given_up, MetricType::COUNTER, self.given_up()),
             family(&self.held, MetricType::GAUGE, self.held()),
             family(&self.in_flight, MetricType::GAUGE, vec![in_flight]),

@@ -47,6 +47,21 @@ impl Quotas {
         !self.any.load(Ordering::Acquire)
     }
 
+    /// Refuses a request before its token is looked at, if what counts by address refuses it. Counts nothing of one that may go
+    /// on.
+    pub fn arrival(&self, asked: &Asked<'_>) -> Decision {
+        if self.are_none() {
+            return Decision::Allowed;
+        }
+        self.table.load().refuse(asked, self.now())
+    }
+
+    /// Counts a request by somebody who may not go on, by its address alone.
+    pub fn refused(&self, asked: &Asked<'_>) {
+        // It is refused in any case.
+        let _ = self.decide(asked, Point::Arrival);
+    }
+
     /// Counts a request, before its body is read.
     pub fn request(&self, asked: &Asked<'_>) -> Decision {
         self.decide(asked, Point::Request)
@@ -67,9 +82,13 @@ impl Quotas {
         if self.are_none() {
             return Decision::Allowed;
         }
+        self.table.load().decide(asked, point, self.now())
+    }
+
+    /// Nanoseconds of uptime.
+    fn now(&self) -> u64 {
         let nanos = self.clock.uptime().as_nanos();
-        let now = u64::try_from(nanos).unwrap_or(u64::MAX);
-        self.table.load().decide(asked, point, now)
+        u64::try_from(nanos).unwrap_or(u64::MAX)
     }
 }
 

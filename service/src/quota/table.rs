@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use super::spec::{Budget, Per, QuotaSpec};
 use super::tracked::{Spending, Tracked};
 use super::window::Unit;
-use super::{Asked, Decision, QuotaSettings};
+use super::{Asked, Decision, QuotaSettings, network};
 use crate::http::Operation;
 
 /// All quotas, compiled.
@@ -32,6 +32,8 @@ struct Quota {
 /// At what point of a request something is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Point {
+    /// Before anything is known of its token.
+    Arrival,
     /// Before its body is read.
     Request,
     /// Once a login's role is known.
@@ -99,6 +101,23 @@ impl Table {
         concerned.iter().fold(Decision::Allowed, spend)
     }
 
+    /// Refuses a request of which the token has not been looked at, if what counts by address alone refuses it whoever asks.
+    /// Counts nothing of one that may go on.
+    pub(super) fn refuse(&self, asked: &Asked<'_>, now: u64) -> Decision {
+        if self.settings.exempts(asked.path) {
+            return Decision::Allowed;
+        }
+        let point = Point::Arrival;
+        let concerned = self.concerned(asked, point);
+        let refusing = concerned
+            .iter()
+            .filter(|quota| quota.look(asked, point, now) != Decision::Allowed);
+        // Those that refuse hear of it, so that they may block.
+        refusing.fold(Decision::Allowed, |decision, quota| {
+            decision.worse(quota.spend(asked, point, now))
+        })
+    }
+
     /// Every budget that matches, and of the rate limits the one that says most precisely that it means this request.
     fn concerned(&self, asked: &Asked<'_>, point: Point) -> SmallVec<[&Quota; 8]> {
         let matching = || self.quotas.iter().filter(|quota| quota.means(asked, point));
@@ -118,6 +137,7 @@ impl Quota {
     fn means(&self, asked: &Asked<'_>, point: Point) -> bool {
         let role_fits = match point {
             Point::Login => Some(self.spec.role.as_str()) == asked.role && asked.role != Some(""),
+            Point::Arrival => self.spec.role.is_empty() && self.is_by_address(),
             Point::Request | Point::Items(_) => self.spec.role.is_empty(),
         };
         role_fits
@@ -147,6 +167,12 @@ impl Quota {
             Per::Identity => asked.identity.is_some(),
             Per::Key => asked.key.is_some(),
         })
+    }
+
+    /// Whether callers are told apart by their addresses alone: what counts by ring, or all callers together, counts for those
+    /// only who have a token.
+    fn is_by_address(&self) -> bool {
+        self.per().iter().all(|per| *per == Per::Address) && !self.per().is_empty()
     }
 
     fn per(&self) -> &[Per] {
@@ -190,14 +216,14 @@ type Who<'a> = (Option<IpAddr>, Option<&'a str>, Option<(&'a str, &'a str)>);
 impl Point {
     const fn unit(self) -> Unit {
         match self {
-            Self::Request | Self::Login => Unit::Requests,
+            Self::Arrival | Self::Request | Self::Login => Unit::Requests,
             Self::Items(_) => Unit::Items,
         }
     }
 
     const fn count(self) -> u64 {
         match self {
-            Self::Request | Self::Login => 1,
+            Self::Arrival | Self::Request | Self::Login => 1,
             Self::Items(count) => count,
         }
     }
@@ -217,17 +243,6 @@ fn operations(budget: Option<&Budget>) -> Vec<Operation> {
     known
         .filter(|operation| words.iter().any(|word| word == operation.word()))
         .collect()
-}
-
-/// What stands for an address: of IPv6, the network of 64 bits that one customer is given.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => {
-            let bits = v6.to_bits() & !u128::from(u64::MAX);
-            IpAddr::V6(bits.into())
-        }
-    }
 }
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;

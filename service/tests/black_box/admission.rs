@@ -1,6 +1,7 @@
 //! What a node takes on at once is bounded; beyond it callers are asked to come back, and can.
 
 mod floods;
+mod refused;
 mod slow;
 mod unread;
 

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use rustix::net::{self, AddressFamily, SocketType};
 use serde_json::Value;
 
 /// An answer, whole.
@@ -129,6 +130,17 @@ impl Request {
     /// Sends it to a service that may be going away.
     pub(crate) fn try_send(&self) -> io::Result<Answer> {
         self.send_over(&mut Wire::connect(&self.address)?)
+    }
+
+    /// Sends it from this address of this machine.
+    pub(crate) fn send_from(&self, address: IpAddr) -> Answer {
+        let from = SocketAddr::new(address, 0);
+        let to: SocketAddr = self.address.parse().unwrap();
+        let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        net::bind(&socket, &from).unwrap();
+        net::connect(&socket, &to).unwrap();
+        let mut wire = Wire::over(TcpStream::from(socket));
+        self.send_over(&mut wire).unwrap()
     }
 
     /// Sends it over a connection that is there already.

@@ -224,3 +224,31 @@ fn among_several_only_those_that_refuse_block() {
     let retry_after = Duration::from_secs(7200 + 1 - 3700);
     assert_eq!(later, Decision::Refused { retry_after });
 }
+
+#[test]
+fn before_the_token_is_known_only_addresses_are_refused_and_nothing_is_counted() {
+    let table = table(&[
+        rate("", "", 3),
+        budget(Unit::Requests, 1, &[Per::Key]),
+        budget(Unit::Requests, 1, &[]),
+        budget(Unit::Requests, 1, &[Per::Address, Per::Identity]),
+    ]);
+    let asked = Asked {
+        identity: None,
+        ..asked("transit/decrypt/pii")
+    };
+    for _ in 0..10 {
+        assert_eq!(table.refuse(&asked, SECOND), Decision::Allowed);
+    }
+    for _ in 0..3 {
+        let counted = table.decide(&asked, Point::Arrival, SECOND);
+        assert_eq!(counted, Decision::Allowed);
+    }
+    assert_ne!(table.refuse(&asked, SECOND), Decision::Allowed);
+    let other = Asked {
+        address: None,
+        ..asked
+    };
+    assert_eq!(table.refuse(&other, SECOND), Decision::Allowed);
+    assert_eq!(passes(&table, &other), 1, "the ring's budget is whole");
+}
