@@ -35,7 +35,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use self::line::OpenIntent;
-pub use self::log::{AuditLog, Ticket};
+pub use self::log::{AuditLog, Reserve, Ticket};
 pub use self::observer::{AuditObserver, Unobserved};
 pub use self::port::SinkState;
 pub use self::record::{Amount, Answer, Kind, Outcome, Record, Source, Tls};

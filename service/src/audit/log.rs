@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -24,6 +25,8 @@ use super::who::Who;
 pub struct AuditLog {
     core: Arc<Core>,
     strict: bool,
+    /// How many revocations have been announced with nothing but the reserve left.
+    reserved: AtomicUsize,
     /// Disconnected when the last sink has ended.
     ended: Mutex<Receiver<()>>,
 }
@@ -33,6 +36,7 @@ impl AuditLog {
         Self {
             core,
             strict,
+            reserved: AtomicUsize::new(0),
             ended: Mutex::new(ended),
         }
     }
@@ -61,6 +65,28 @@ impl AuditLog {
         self.put(record, Level::Synced)
     }
 
+    /// As [`submit_synced`](Self::submit_synced), also where the sinks have nothing but their reserve left: for the intents of
+    /// what protects the store. Of revocations so many are taken until there is room again; sealing is always.
+    pub fn submit_reserved(
+        &self,
+        record: &Record<'_>,
+        reserve: Reserve,
+    ) -> Result<Ticket<'_>, NotRecorded> {
+        if self.core.accepts(false, true) {
+            self.reserved.store(0, Ordering::Relaxed);
+        } else {
+            let used = match reserve {
+                Reserve::Revocation => self.reserved.fetch_add(1, Ordering::Relaxed),
+                Reserve::Seal => 0,
+            };
+            if used >= MAX_RESERVED || !self.core.accepts(true, true) {
+                self.core.observer.refused();
+                return Err(NotRecorded);
+            }
+        }
+        self.hand_over(record, Level::Synced)
+    }
+
     fn put(&self, record: &Record<'_>, level: Level) -> Result<Ticket<'_>, NotRecorded> {
         let is_outcome = record.kind == Kind::Outcome;
         let wants_sync = level == Level::Synced;
@@ -69,6 +95,11 @@ impl AuditLog {
             self.core.observer.refused();
             return Err(NotRecorded);
         }
+        self.hand_over(record, level)
+    }
+
+    fn hand_over(&self, record: &Record<'_>, level: Level) -> Result<Ticket<'_>, NotRecorded> {
+        let wants_sync = level == Level::Synced;
         if self.core.is_disabled() {
             return Ok(Ticket::ready(&self.core));
         }
@@ -139,6 +170,18 @@ impl Drop for AuditLog {
         self.core.close();
     }
 }
+
+/// What a record may use up the sinks' reserve for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reserve {
+    /// A token is revoked.
+    Revocation,
+    /// The store is sealed.
+    Seal,
+}
+
+/// About 1 MiB with their outcomes, which leaves as much for the outcomes of other changes.
+const MAX_RESERVED: usize = 1000;
 
 /// What a record says of a change.
 fn mark(record: &Record<'_>) -> Option<Mark> {

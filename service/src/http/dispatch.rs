@@ -177,7 +177,7 @@ async fn answer(
         return Err(Problem::sealed());
     }
     if let Some(opened) = &opened
-        && !operation.is_some_and(Operation::only_tells_status)
+        && !operation.is_some_and(Operation::needs_no_room_in_audit)
     {
         opened.audit.admits()?;
     }

@@ -248,6 +248,11 @@ impl Operation {
         }
     }
 
+    /// Whether it goes on although the audit has no room for records: what is not recorded, and what may use up the reserve.
+    pub(super) const fn needs_no_room_in_audit(self) -> bool {
+        self.only_tells_status() || matches!(self, Self::Seal | Self::TokenRevoke)
+    }
+
     /// Whether a write of it changes a ring, a mount, or the state of the store.
     pub(super) const fn changes_something(self) -> bool {
         matches!(

@@ -14,7 +14,7 @@ use super::reply::{Reply, RequestId};
 use super::route::{Route, Target};
 use crate::admission::{Admission, Held, Lane, Resource, Share};
 use crate::audit::{
-    Amount, Answer, AuditLog, Kind, NotRecorded, Outcome, Record, Source, Ticket, Tls,
+    Amount, Answer, AuditLog, Kind, NotRecorded, Outcome, Record, Reserve, Source, Ticket, Tls,
 };
 use crate::caller::Caller;
 use crate::connection::Connection;
@@ -180,8 +180,12 @@ impl Trail {
         let Some(log) = self.log.get() else {
             return Ok(());
         };
-        self.with_record(log, Kind::Intent, None, |record| log.submit_synced(record))?
-            .await
+        let submit = |record: &Record<'_>| match self.operation() {
+            Some(Operation::Seal) => log.submit_reserved(record, Reserve::Seal),
+            Some(Operation::TokenRevoke) => log.submit_reserved(record, Reserve::Revocation),
+            Some(_) | None => log.submit_synced(record),
+        };
+        self.with_record(log, Kind::Intent, None, submit)?.await
     }
 
     /// Records how a change went. Ready once that is durable; nothing more is recorded then.

@@ -1,6 +1,7 @@
 //! The audit log of a running service: nothing is answered without a record, and nobody edits one unnoticed.
 
 mod files;
+mod full;
 mod kills;
 mod operations;
 mod stuck;

@@ -225,11 +225,41 @@ async fn the_reserve_is_for_the_outcomes_of_changes() {
     );
     let outcome = log.submit_synced(&record(Kind::Outcome, change)).unwrap();
     assert_eq!(outcome.await, Ok(()));
+    for reserve in [Reserve::Revocation, Reserve::Seal] {
+        let change = Uuid::new_v4();
+        for kind in [Kind::Intent, Kind::Outcome] {
+            let record = record(kind, change);
+            let ticket = log.submit_reserved(&record, reserve).unwrap();
+            assert_eq!(ticket.await, Ok(()), "{reserve:?}");
+        }
+    }
     locked(&script).is_full = false;
     until("room", || log.admits().is_ok()).await;
     put(&log, &request()).await.unwrap();
     close(&log);
-    assert_good(&[room.log()], 3);
+    assert_good(&[room.log()], 7);
+}
+
+#[tokio::test]
+async fn revocations_leave_of_the_reserve_what_sealing_and_outcomes_need() {
+    let room = Room::new();
+    let (log, script) = scripted(&room);
+    locked(&script).is_full = true;
+    put(&log, &request()).await.unwrap();
+    let submit = |reserve| {
+        let record = record(Kind::Intent, Uuid::new_v4());
+        log.submit_reserved(&record, reserve).map(drop)
+    };
+    let taken = (0..1100).filter(|_| submit(Reserve::Revocation).is_ok());
+    assert_eq!(taken.count(), 1000);
+    assert_eq!(submit(Reserve::Seal), Ok(()));
+    locked(&script).is_full = false;
+    until("room", || log.admits().is_ok()).await;
+    assert_eq!(submit(Reserve::Revocation), Ok(()));
+    locked(&script).is_full = true;
+    put(&log, &request()).await.unwrap();
+    assert_eq!(submit(Reserve::Revocation), Ok(()), "counted anew");
+    close(&log);
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ impl FileOutput {
     }
 }
 
-/// Room that is kept for the outcomes of changes.
-const RESERVE: u64 = 1 << 20;
+/// Room that is kept for the outcomes of changes, for revocations and for sealing.
+const RESERVE: u64 = 2 << 20;
 /// Room that is asked for beyond it, so that it is asked for seldom.
 const AHEAD: u64 = 4 << 20;
