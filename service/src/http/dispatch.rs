@@ -184,18 +184,8 @@ async fn answer(
     let asked_path = trail
         .route()
         .map_or_else(|| path.canonical(), |route| route.decided_path(&path));
-    if let Some(opened) = &opened {
-        authorise::turn_away(opened, trail, &asked_path)?;
-    }
-    let caller = caller_of(opened.as_deref(), http, trail).await;
-    let admitted = admit(front, fault, caller, trail);
-    if let Some(opened) = &opened {
-        match &admitted {
-            Ok(_) => authorise::count(opened, trail, &asked_path)?,
-            Err(_) => authorise::count_refused(opened, trail, &asked_path),
-        }
-    }
-    admitted?;
+    let asked = (asked_path.as_str(), fault);
+    let_in(front, opened.as_deref(), http, asked, trail).await?;
     // What was opened is looked up again after the body: that may take its time, and the store be sealed.
     drop(opened);
     let mut work = Work {
@@ -212,6 +202,28 @@ async fn answer(
     };
     work.receive(payload).await?;
     work.go().await
+}
+
+/// Finds out who asks for this path, lets the request in, and counts it against the quotas: against those by address before
+/// anything of its token is looked at.
+async fn let_in(
+    front: &Front,
+    opened: Option<&Opened>,
+    http: &HttpRequest,
+    (path, fault): (&str, Option<RouteFault>),
+    trail: &Trail,
+) -> Result<(), Problem> {
+    if let Some(opened) = opened {
+        authorise::turn_away(opened, trail, path)?;
+    }
+    let caller = caller_of(opened, http, trail).await;
+    let admitted = admit(front, fault, caller, trail).map(|_| ());
+    match (opened, &admitted) {
+        (Some(opened), Ok(())) => authorise::count(opened, trail, path)?,
+        (Some(opened), Err(_)) => authorise::count_refused(opened, trail, path),
+        (None, _) => {}
+    }
+    admitted
 }
 
 /// The caller of a request, as far as anybody can say. Where nobody asks for one, none is looked for.
