@@ -137,7 +137,7 @@ impl Foundation {
             metrics: self.metrics,
             limits: self.limits,
             admission: self.admission,
-            refused: RefusedRequests::new(refused_burst, refused_per_second),
+            refused: Arc::new(RefusedRequests::new(refused_burst, refused_per_second)),
             public_metrics: self.public_metrics,
             server,
             clock,

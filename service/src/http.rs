@@ -83,7 +83,7 @@ pub struct Front {
     /// What this node has taken on.
     pub admission: Admission,
     /// What it has refused.
-    pub refused: RefusedRequests,
+    pub refused: Arc<RefusedRequests>,
     /// Whether anybody may read the metrics, without a token.
     pub public_metrics: bool,
     /// What the server says of itself.

@@ -137,10 +137,9 @@ fn record(log: &AuditLog, address: Option<IpAddr>, count: usize, at: keyring::cl
         recovered: false,
         made: None,
     };
-    match log.submit(&record) {
-        // Nobody waits for it.
-        Ok(ticket) => drop(ticket),
-        Err(_) => tracing::warn!(count, "refused requests were not recorded"),
+    // Nobody waits for it.
+    if log.submit(&record).is_err() {
+        tracing::warn!(count, "refused requests were not recorded");
     }
 }
 

@@ -130,7 +130,7 @@ fn slow_logins_keep_out_no_login_from_the_same_address() {
         .anonymous("POST", "sys/wrapping/unwrap")
         .body(json!({"token": "hvs.nothing"}))
         .send();
-    assert_eq!(unwrap.status, 400, "{}", unwrap.text());
+    assert_eq!(unwrap.status, 403, "{}", unwrap.text());
     node.serves_everybody_else();
 }
 

@@ -17,7 +17,7 @@ fn a_caller_without_the_right_is_refused_without_its_body() {
     let key = app.ring(json!({}));
     let token = token(&app, &["default"]);
     for more in ["", "Expect: 100-continue\r\n"] {
-        for length in [1, 1_000_000, 1 << 40] {
+        for length in [1, 1_000_000, 1_u64 << 40] {
             let head = format!(
                 "POST /v1/transit/encrypt/{key} HTTP/1.1\r\nHost: x\r\nX-Vault-Token: {token}\r\n{more}Content-Length: {length}\r\n\r\n"
             );
