@@ -231,7 +231,7 @@ const RULES: [Rule; 14] = [
         "names its type",
     ),
     (
-        |family| words(family).any(|word| is_other_unit(word)),
+        |family| words(family).any(is_other_unit),
         "is in another unit than the base unit",
     ),
     (
