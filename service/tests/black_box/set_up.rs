@@ -34,6 +34,7 @@ impl Home {
     pub(crate) fn dev(&self, args: &[&str]) -> Command {
         let mut command = sealring(&["dev", "--listen", "127.0.0.1:0", "--data-dir"]);
         command.arg(self.data()).args(args);
+        command.env(REFUSED_BURST.0, REFUSED_BURST.1);
         command
     }
 
@@ -85,6 +86,9 @@ impl Home {
     }
 }
 
+/// All tests come from one address, and many of them to be refused.
+const REFUSED_BURST: (&str, &str) = ("SEALRING_LIMITS__REFUSED_BURST", "1000000");
+
 /// Where rings are kept.
 #[derive(Clone, Debug)]
 pub(crate) enum Store {
@@ -103,6 +107,7 @@ impl ConfigFile {
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = sealring(words);
         command.arg("--config").arg(&self.file);
+        command.env(REFUSED_BURST.0, REFUSED_BURST.1);
         command
     }
 
