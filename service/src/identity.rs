@@ -12,6 +12,7 @@ pub mod methods;
 pub mod observer;
 pub mod outbound;
 pub mod parts;
+pub mod plain_text;
 pub mod policies;
 pub mod policy;
 pub mod policy_set;

@@ -35,11 +35,25 @@ pub struct Asked<'a> {
     /// The client's address; absent on a Unix socket.
     pub address: Option<IpAddr>,
     /// Who asks, by something that stays the same from login to login; absent before a login.
-    pub identity: Option<&'a str>,
+    pub identity: Option<QuotaIdentity<'a>>,
     /// The ring it is about: mount and name.
     pub key: Option<(&'a str, &'a str)>,
     /// The role of a login, once its body is read.
     pub role: Option<&'a str>,
+}
+
+/// Somebody whom a budget is counted for. No two who differ are the same here, whatever they are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum QuotaIdentity<'a> {
+    /// Whoever logged in.
+    Login {
+        /// The accessor of the auth mount.
+        mount: &'a str,
+        /// A name that nobody else has there.
+        name: &'a str,
+    },
+    /// A token that no login gave, by its hash.
+    Token([u8; 32]),
 }
 
 /// What comes of counting.

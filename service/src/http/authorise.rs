@@ -60,7 +60,7 @@ impl Trail {
             path,
             operation: self.operation(),
             address: self.address(),
-            identity: self.caller().map(|caller| caller.token.quota_name()),
+            identity: self.caller().map(|caller| caller.token.quota_identity()),
             key: self.key(),
             role: None,
         }

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use super::spec::{Budget, Per, QuotaSpec};
 use super::tracked::{Spending, Tracked};
 use super::window::Unit;
-use super::{Asked, Decision, QuotaSettings, network};
+use super::{Asked, Decision, QuotaIdentity, QuotaSettings, network};
 use crate::http::Operation;
 
 /// All quotas, compiled.
@@ -211,7 +211,11 @@ impl Quota {
     }
 }
 
-type Who<'a> = (Option<IpAddr>, Option<&'a str>, Option<(&'a str, &'a str)>);
+type Who<'a> = (
+    Option<IpAddr>,
+    Option<QuotaIdentity<'a>>,
+    Option<(&'a str, &'a str)>,
+);
 
 impl Point {
     const fn unit(self) -> Unit {

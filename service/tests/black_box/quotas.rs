@@ -140,3 +140,82 @@ fn a_limit_of_a_role_counts_its_logins_and_a_budget_is_the_same_for_all_tokens_o
         "the other role is not meant"
     );
 }
+
+#[test]
+fn nobody_spends_the_budget_of_somebody_who_is_called_the_same() {
+    let app = TestApp::fresh(&[]);
+    let ring = app.ring(json!({}));
+    let may = json!({"policy": "path \"transit/*\" { capabilities = [\"update\"] }"});
+    assert_eq!(app.post("sys/policies/acl/app", may).status, 204);
+    let budget = json!({"path": "transit", "per": "identity", "windows": [{"requests": 2, "interval": "24h"}]});
+    assert_eq!(write(&app, "each", budget).status, 204);
+    let token_of = |answer: &Answer| {
+        let token = answer.json()["auth"]["client_token"].take();
+        token
+            .as_str()
+            .unwrap_or_else(|| panic!("{}", answer.text()))
+            .to_owned()
+    };
+    let spends = |token: &str| {
+        let seal = || {
+            let seal = app.anonymous("POST", &format!("transit/encrypt/{ring}"));
+            seal.header("X-Vault-Token", token)
+                .body(json!({"plaintext": ""}))
+                .send()
+                .status
+        };
+        [seal(), seal(), seal()]
+    };
+    let mut called = Vec::new();
+    for (mount, user) in [("a", "b-c"), ("a-b", "c"), ("x/a", "b-c"), ("x-a", "b-c")] {
+        let enabled = app.post(&format!("sys/auth/{mount}"), json!({"type": "userpass"}));
+        assert_eq!(enabled.status, 204, "{mount}");
+        let who = json!({"password": "sesame", "token_policies": "app"});
+        assert_eq!(
+            app.post(&format!("auth/{mount}/users/{user}"), who).status,
+            204
+        );
+        let login = app.anonymous("POST", &format!("auth/{mount}/login/{user}"));
+        let token = token_of(&login.body(json!({"password": "sesame"})).send());
+        let own = app.anonymous("GET", "auth/token/lookup-self");
+        let own = own.header("X-Vault-Token", &token).send().data();
+        called.push(own["display_name"].as_str().unwrap().to_owned());
+        assert_eq!(spends(&token), [200, 200, 429], "{mount} {user}");
+    }
+    assert_eq!(called, ["a-b-c", "a-b-c", "x-a-b-c", "x-a-b-c"]);
+    for kind in ["service", "batch", "batch"] {
+        let body = json!({"policies": ["app"], "type": kind});
+        let token = token_of(&app.post("auth/token/create", body));
+        assert_eq!(spends(&token), [200, 200, 429], "{kind}");
+    }
+}
+
+#[test]
+fn each_role_of_a_mount_has_a_budget_of_its_own() {
+    let app = TestApp::fresh(&[]);
+    let ring = app.ring(json!({}));
+    let may = json!({"policy": "path \"transit/*\" { capabilities = [\"update\"] }"});
+    assert_eq!(app.post("sys/policies/acl/app", may).status, 204);
+    assert_eq!(
+        app.post("sys/auth/approle", json!({"type": "approle"}))
+            .status,
+        204
+    );
+    let budget = json!({"path": "transit", "per": "identity", "windows": [{"requests": 1, "interval": "24h"}]});
+    assert_eq!(write(&app, "each", budget).status, 204);
+    for role in ["web", "job"] {
+        let path = format!("auth/approle/role/{role}");
+        let body = json!({"token_policies": "app", "bind_secret_id": false, "secret_id_bound_cidrs": "127.0.0.0/8"});
+        assert_eq!(app.post(&path, body).status, 204);
+        let role_id = app.get(&format!("{path}/role-id")).data()["role_id"].clone();
+        let login = app.anonymous("POST", "auth/approle/login");
+        let auth = login.body(json!({"role_id": role_id})).send().json()["auth"].take();
+        let token = auth["client_token"].as_str().unwrap();
+        for expected in [200, 429] {
+            let seal = app.anonymous("POST", &format!("transit/encrypt/{ring}"));
+            let seal = seal.header("X-Vault-Token", token);
+            let answer = seal.body(json!({"plaintext": ""})).send();
+            assert_eq!(answer.status, expected, "{role}");
+        }
+    }
+}

@@ -92,7 +92,9 @@ async fn login(request: &Request<'_>, mount: &AuthMount) -> Answer {
         Ok(Proven {
             display_name: called,
             metadata: login.metadata,
+            name: login.role.clone(),
             params: login.params,
+            role: Some(login.role),
         })
     })
     .await

@@ -63,7 +63,9 @@ async fn login(request: &Request<'_>, mount: &AuthMount) -> Answer {
         Ok(Proven {
             display_name: display_name(&mount_of, Some(&login.display_name)),
             metadata: login.metadata,
+            name: login.name,
             params: login.params,
+            role: Some(login.role),
         })
     })
     .await

@@ -71,7 +71,9 @@ async fn login(request: &Request<'_>, mount: &AuthMount) -> Answer {
     let proven = Proven {
         display_name: display_name(mount, Some(&login.admitted.user)),
         metadata: login.admitted.metadata,
+        name: login.name,
         params: login.params,
+        role: Some(login.role),
     };
     log_in(request, mount, "login", |_| async { Ok(proven) }).await
 }

@@ -69,7 +69,9 @@ async fn login(request: &Request<'_>, mount: &AuthMount) -> Answer {
     let proven = Proven {
         display_name: display_name(mount, Some(&login.display_name)),
         metadata: login.metadata,
+        name: login.name,
         params: login.params,
+        role: Some(role),
     };
     log_in(request, mount, "login", |_| async { Ok(proven) }).await
 }

@@ -17,22 +17,17 @@ use crate::quota::Asked;
 /// Somebody who has proved who they are.
 #[derive(Debug)]
 pub(super) struct Proven {
-    /// What the token is to be called: the mount's path, and the name of somebody on it.
+    /// What the token is to be called: the mount's path, and the name of somebody on it. For people to read: others may be called
+    /// the same.
     pub(super) display_name: String,
     /// What the token is to say of its owner.
     pub(super) metadata: BTreeMap<String, String>,
+    /// Who they are, by a name that nobody else has on the mount.
+    pub(super) name: String,
     /// What the role or user says of tokens.
     pub(super) params: TokenParams,
-}
-
-impl Proven {
     /// The role they came by, as quotas name it; where there are only users, none.
-    fn role(&self) -> Option<&str> {
-        let named = ["role_name", "role", "cert_name"]
-            .into_iter()
-            .find_map(|name| self.metadata.get(name));
-        named.map(String::as_str)
-    }
+    pub(super) role: Option<String>,
 }
 
 /// What a token is called that a method gives: its path with dashes, and whom it is given to.
@@ -81,7 +76,7 @@ where
             address: remote,
             identity: None,
             key: None,
-            role: proven.role(),
+            role: proven.role.as_deref(),
         };
         Problem::over_quota(&asked_path, quotas.login(&asked))?;
         let token = NewToken {
@@ -90,6 +85,7 @@ where
             meta: Some(proven.metadata),
             path,
             scope,
+            owner: proven.name,
             remote,
             ..NewToken::default()
         };

@@ -70,7 +70,9 @@ async fn login(request: &Request<'_>, mount: &AuthMount, name: &KeyName) -> Answ
         Ok(Proven {
             display_name: display_name(&mount_of, Some(&login.name)),
             metadata: metadata.into(),
+            name: login.name,
             params: login.params,
+            role: None,
         })
     })
     .await

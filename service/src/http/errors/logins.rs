@@ -34,7 +34,6 @@ impl From<LookUpError> for Problem {
 impl From<JwtLoginError> for Problem {
     fn from(error: JwtLoginError) -> Self {
         match error {
-            JwtLoginError::Address => Self::permission_denied(),
             JwtLoginError::Claims(_)
             | JwtLoginError::MissingRole
             | JwtLoginError::MissingToken
@@ -126,7 +125,6 @@ impl From<RenewalFault> for Problem {
 impl From<CertLoginError> for Problem {
     fn from(error: CertLoginError) -> Self {
         match error {
-            CertLoginError::Address => Self::permission_denied(),
             CertLoginError::Certificate(_) | CertLoginError::NoName => Self::bad(error.to_string()),
             CertLoginError::LookUp(error) => error.into(),
             CertLoginError::Turn(error) => error.into(),

@@ -64,10 +64,7 @@ impl From<LoginError> for Problem {
         match error {
             LoginError::Busy => Self::too_often(),
             LoginError::Entry(error) => error.into(),
-            LoginError::AddressOfRole(_)
-            | LoginError::AddressOfSecretId(_)
-            | LoginError::Invalid
-            | LoginError::MissingSecretId => Self::bad(error.to_string()),
+            LoginError::Invalid | LoginError::MissingSecretId => Self::bad(error.to_string()),
         }
     }
 }

@@ -40,6 +40,10 @@ pub struct Certificates {
 pub struct CertLogin {
     /// What the role calls its tokens.
     pub display_name: String,
+    /// The role's name.
+    pub role: String,
+    /// Who it is: the role's name, which has no slash, and the certificate's common name behind one.
+    pub name: String,
     /// What is written to the token.
     pub metadata: BTreeMap<String, String>,
     /// What the role says of tokens.
@@ -49,9 +53,6 @@ pub struct CertLogin {
 /// Why nobody has.
 #[derive(Debug, thiserror::Error)]
 pub enum CertLoginError {
-    /// The role is for other addresses.
-    #[error("the address is not one the role is for")]
-    Address,
     /// No role takes the certificate.
     #[error(transparent)]
     Certificate(#[from] CertFault),
@@ -150,7 +151,8 @@ impl Certificates {
     }
 }
 
-/// The login by the first role that takes the certificate.
+/// The login by the first role that takes the certificate. A role that is not for this address takes none, and says no more of it
+/// than of one that it does not trust.
 fn first(
     roles: &[Arc<Entry<Role>>],
     shown: &ClientCertificates,
@@ -158,13 +160,10 @@ fn first(
     now: Timestamp,
 ) -> Result<CertLogin, CertLoginError> {
     let mut refusal = CertFault::Chain(ChainFault::Untrusted);
-    for entry in roles {
-        let role = &entry.value;
-        match role.admit(shown, now) {
-            Ok(presented) if cidr::admits(&role.token.bound_cidrs, remote) => {
-                return Ok(login(entry, &presented));
-            }
-            Ok(_) => return Err(CertLoginError::Address),
+    let is_for = |entry: &&Arc<Entry<Role>>| cidr::admits(&entry.value.token.bound_cidrs, remote);
+    for entry in roles.iter().filter(is_for) {
+        match entry.value.admit(shown, now) {
+            Ok(presented) => return Ok(login(entry, &presented)),
             Err(fault) => refusal = refusal.max(fault),
         }
     }
@@ -175,6 +174,8 @@ fn login(entry: &Entry<Role>, presented: &Presented) -> CertLogin {
     let role = &entry.value;
     CertLogin {
         display_name: role.called(&entry.name).to_owned(),
+        role: entry.name.clone(),
+        name: format!("{}/{}", entry.name, presented.common_name),
         metadata: role.metadata(&entry.name, presented),
         params: role.token.clone(),
     }

@@ -17,6 +17,7 @@ use self::remote_keys::{RemoteFault, VerifyFault};
 use self::role::Role;
 use super::CONFIG;
 use super::entry_shelf::{EntryShelf, LookUpError};
+use super::jose::jws::JwsFault;
 use crate::detached::Detached;
 use crate::identity::cidr;
 use crate::identity::parts::Parts;
@@ -49,6 +50,10 @@ pub struct Attempt<'a> {
 pub struct JwtLogin {
     /// Who.
     pub admitted: Admitted,
+    /// Who, by the claim that says so as well: what two roles take from different claims is not the same name.
+    pub name: String,
+    /// The role's name.
+    pub role: String,
     /// What the role says of tokens.
     pub params: TokenParams,
 }
@@ -56,9 +61,6 @@ pub struct JwtLogin {
 /// Why nobody has.
 #[derive(Debug, thiserror::Error)]
 pub enum JwtLoginError {
-    /// The role is for other addresses.
-    #[error("the address is not one the role is for")]
-    Address,
     /// The claims are not what is asked for.
     #[error(transparent)]
     Claims(#[from] LoginFault),
@@ -146,11 +148,14 @@ impl Issuers {
         let role = self.roles.look_up(mount, name).await?;
         let role = &role.ok_or(JwtLoginError::NoRole)?.value;
         if !cidr::admits(&role.token.bound_cidrs, attempt.remote) {
-            return Err(JwtLoginError::Address);
+            // Whoever is where the role is not for does not learn whether the token is good.
+            return Err(VerifyFault::Token(JwsFault::Signature).into());
         }
         let now = self.parts.now();
         let admitted = role.admit(name, &claims, &config.value.bound_issuer, now)?;
         Ok(JwtLogin {
+            name: serde_json::json!([role.user_claim, admitted.user]).to_string(),
+            role: name.to_owned(),
             admitted,
             params: role.token.clone(),
         })

@@ -36,6 +36,8 @@ pub struct Clusters {
 pub struct AccountLogin {
     /// The account's namespace and name, with a dash between.
     pub display_name: String,
+    /// The same with a slash between, which neither has.
+    pub name: String,
     /// What is written to the token.
     pub metadata: BTreeMap<String, String>,
     /// What the role says of tokens.
@@ -106,6 +108,7 @@ impl Clusters {
         role.admit(&account)?;
         Ok(AccountLogin {
             display_name: format!("{}-{}", account.namespace, account.name),
+            name: format!("{}/{}", account.namespace, account.name),
             metadata: role::metadata(attempt.role, &account),
             params: role.token.clone(),
         })

@@ -54,10 +54,10 @@ pub struct UserLogin {
     pub params: TokenParams,
 }
 
-/// Why nobody logged in. An unknown user and a wrong password are one and the same.
+/// Why nobody logged in. An unknown user, a wrong password, and a right one from a forbidden address are one and the same.
 #[derive(Debug, thiserror::Error)]
 pub enum UserLoginError {
-    /// Too many failures lately, or an address the user's tokens are not for.
+    /// Too many failures lately, whatever the password.
     #[error("permission denied")]
     Denied,
     /// The store failed.
@@ -66,7 +66,7 @@ pub enum UserLoginError {
     /// The password could not be checked.
     #[error(transparent)]
     Hash(#[from] HashError),
-    /// No such user, or another password.
+    /// No such user, another password, or an address the user's tokens are not for.
     #[error("invalid username or password")]
     Invalid,
 }
@@ -115,7 +115,8 @@ impl Users {
         self.parts.entries.delete(users(mount), &name).await
     }
 
-    /// Logs a user in. The same work is done for a name that is nobody's as for a wrong password.
+    /// Logs a user in. The same work is done for a name that is nobody's as for a wrong password. A right password from an address
+    /// that the user's tokens are not for counts as a wrong one, so that nobody finds out there that it is right.
     pub async fn log_in(
         &self,
         attempt: Attempt<'_>,
@@ -138,15 +139,13 @@ impl Users {
         let user = self.find(attempt.mount, &who.name).await?;
         let record = user.as_ref().map(|user| user.password.clone());
         let (is_right, turn) = turn.check(password, record).await?;
-        let Some(user) = user.as_ref().filter(|_| is_right) else {
+        let may = |user: &&User| is_right && admits(&user.token.bound_cidrs, attempt.remote);
+        let Some(user) = user.as_ref().filter(may) else {
             self.lockouts.failed(who, user.is_some(), rule, clock);
             drop(turn);
             return Err(UserLoginError::Invalid);
         };
         self.lockouts.succeeded(&who);
-        if !admits(&user.token.bound_cidrs, attempt.remote) {
-            return Err(UserLoginError::Denied);
-        }
         Ok(UserLogin {
             name: who.name,
             params: user.token.clone(),

@@ -49,6 +49,10 @@ pub struct TokenBody {
     pub max_ttl: Duration,
     /// How many requests it is good for; zero for any number.
     pub num_uses: u32,
+    /// Who logged in, by a name that nobody else has on the mount of `scope`; empty for tokens made by tokens, and in those of
+    /// releases that did not know it.
+    #[serde(default)]
+    pub owner: String,
     /// The hash of a batch token's parent; that of a service token is in its row.
     pub parent: Option<[u8; 32]>,
     /// The path that issued it.

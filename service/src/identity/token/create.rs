@@ -178,6 +178,7 @@ pub fn plan(
         meta: wish.meta,
         path: path_of(wish.path, role),
         scope: String::new(),
+        owner: String::new(),
         role: role.map(|(name, _)| name.to_owned()),
         parent: (!is_orphan && !creator.is_initial).then_some(creator.hash),
         chosen: wish.chosen,

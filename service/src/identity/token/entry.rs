@@ -13,6 +13,7 @@ use crate::identity::cidr::{self, Cidr};
 use crate::identity::powers::Powers;
 use crate::identity::token_params::TokenKind;
 use crate::identity::ttl;
+use crate::quota::QuotaIdentity;
 
 /// A token somebody presented.
 #[derive(Debug)]
@@ -33,12 +34,12 @@ pub struct TokenEntry {
     pub hash: CredentialHash,
     /// Whether `init` made it: it is in no row of tokens, cannot expire and is revoked by replacing it.
     pub is_initial: bool,
-    /// Whether a login gave it.
-    pub is_of_login: bool,
     /// When it was issued.
     pub issued_at: Timestamp,
     /// What it is.
     pub kind: TokenKind,
+    /// Whose login gave it; none of a token made by a token.
+    pub login: Option<Box<Login>>,
     /// The token it goes away with.
     pub parent: Option<CredentialHash>,
     /// What it may do; shared with all tokens of the same policies.
@@ -49,6 +50,35 @@ pub struct TokenEntry {
     deadline: Option<Duration>,
     /// When the read that brought it began, as uptime.
     read_at: Duration,
+}
+
+/// Somebody who logged in.
+#[derive(Debug)]
+pub struct Login {
+    /// The accessor of the auth mount.
+    mount: Box<str>,
+    /// A name that nobody else has there.
+    name: Box<str>,
+}
+
+impl Login {
+    fn weight(&self) -> usize {
+        size_of::<Self>() + self.mount.len() + self.name.len()
+    }
+}
+
+/// Tokens of earlier releases know the name they are called by only.
+fn login_of(body: &TokenBody) -> Option<Box<Login>> {
+    let name = match body.owner.as_str() {
+        "" => &body.display_name,
+        owner => owner,
+    };
+    (!body.scope.is_empty()).then(|| {
+        Box::new(Login {
+            mount: body.scope.as_str().into(),
+            name: name.into(),
+        })
+    })
 }
 
 /// What time it is, by both clocks.
@@ -80,9 +110,9 @@ impl TokenEntry {
             expires_at: body.expires(),
             hash,
             is_initial: false,
-            is_of_login: !body.scope.is_empty(),
             issued_at: body.issued(),
             kind: body.kind,
+            login: login_of(body),
             parent,
             powers,
             who: OnceLock::new(),
@@ -111,11 +141,13 @@ impl TokenEntry {
     }
 
     /// Whom a budget is counted for: whoever logs in, however often, else the token.
-    pub fn quota_name(&self) -> &str {
-        if self.is_of_login {
-            &self.display_name
-        } else {
-            &self.accessor
+    pub fn quota_identity(&self) -> QuotaIdentity<'_> {
+        match &self.login {
+            Some(login) => QuotaIdentity::Login {
+                mount: &login.mount,
+                name: &login.name,
+            },
+            None => QuotaIdentity::Token(self.hash.0),
         }
     }
 
@@ -140,6 +172,7 @@ impl TokenEntry {
             + size_of::<Self>()
             + self.accessor.len()
             + self.display_name.len()
+            + self.login.as_ref().map_or(0, |login| login.weight())
             + size_of_val(&*self.bound_cidrs)
     }
 }

@@ -34,6 +34,8 @@ pub struct NewToken {
     pub path: String,
     /// The accessor of the auth mount that issues it, with which it goes away; empty for tokens made by tokens.
     pub scope: String,
+    /// Who logged in, by a name that nobody else has on that mount; empty for tokens made by tokens.
+    pub owner: String,
     /// The token role it is made with, which renewals look up again.
     pub role: Option<String>,
     /// The token it is made from and goes away with.

@@ -151,6 +151,7 @@ impl Identity {
             max_ttl: params.max_ttl,
             meta: new.meta.clone(),
             num_uses: params.num_uses,
+            owner: new.owner.clone(),
             parent: (!service)
                 .then_some(new.parent.map(|hash| hash.0))
                 .flatten(),

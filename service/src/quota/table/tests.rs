@@ -10,10 +10,14 @@ fn asked(path: &str) -> Asked<'_> {
         path,
         operation: Some(Operation::Decrypt),
         address: Some("192.0.2.1".parse().unwrap()),
-        identity: Some("approle/app"),
+        identity: login("approle", "app"),
         key: Some(("transit", "pii")),
         role: None,
     }
+}
+
+fn login<'a>(mount: &'a str, name: &'a str) -> Option<QuotaIdentity<'a>> {
+    Some(QuotaIdentity::Login { mount, name })
 }
 
 fn rate(mount: &str, suffix: &str, limit: u64) -> QuotaSpec {
@@ -121,7 +125,7 @@ fn every_budget_that_matches_counts_beside_the_rate_limit() {
     let first = asked("transit/decrypt/pii");
     assert_eq!(passes(&table, &first), 5);
     let second = Asked {
-        identity: Some("approle/other"),
+        identity: login("approle", "other"),
         ..first
     };
     // What the identity was refused was not taken from the key.
@@ -134,7 +138,7 @@ fn every_budget_that_matches_counts_beside_the_rate_limit() {
     let encrypt = Asked {
         operation: Some(Operation::Encrypt),
         address: None,
-        identity: Some("approle/third"),
+        identity: login("approle", "third"),
         key: Some(("transit", "third")),
         ..first
     };

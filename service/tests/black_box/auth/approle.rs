@@ -383,9 +383,16 @@ fn logins_from_other_addresses_are_refused_and_take_no_use() {
     let made = new_secret_id(&mounted, "web", json!({"cidr_list": ["192.0.2.0/24"]}));
     for _ in 0..2 {
         let refused = log_in(&mounted, &id, &made["secret_id"]).refusal();
-        let expected =
-            "source address \"127.0.0.1\" unauthorized through CIDR restrictions on the secret ID";
-        assert_eq!(refused, (400, expected.to_owned()));
+        assert_eq!(refused, (400, INVALID.to_owned()));
+    }
+    let wrong = log_in(&mounted, &id, &json!("wrong")).refusal();
+    assert_eq!(wrong, (400, INVALID.to_owned()), "the same words");
+    let closed = json!({"bind_secret_id": false, "secret_id_bound_cidrs": "192.0.2.0/24"});
+    let closed = written_role(&mounted, "closed", closed);
+    for secret_id in [json!(""), json!("wrong")] {
+        let refused = log_in(&mounted, &closed, &secret_id).refusal();
+        let unknown = log_in(&mounted, "unknown", &secret_id).refusal();
+        assert_eq!(refused, unknown, "{secret_id}");
     }
     let open = written_role(
         &mounted,

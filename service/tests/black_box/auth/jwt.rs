@@ -219,3 +219,39 @@ fn logins_that_fail_leave_no_token_behind() {
     }
     assert_eq!(count(), before);
 }
+
+#[test]
+fn from_a_forbidden_address_a_good_token_is_refused_like_a_forged_one() {
+    let signer = Signer::new("k");
+    let mounted = trusting(&signer);
+    mounted.wrote("role/team", json!({"token_bound_cidrs": ["192.0.2.0/24"]}));
+    let with = |name: &str, value: Value| {
+        let mut claims = claims();
+        claims[name] = value;
+        signer.sign(&claims)
+    };
+    let forged = log_in(&mounted, "team", &Signer::new("k").sign(&claims()));
+    assert_eq!(forged.status, 400, "{}", forged.text());
+    for token in [
+        signer.sign(&claims()),
+        with("exp", json!(1)),
+        with("aud", json!("elsewhere")),
+        with("sub", json!("a\nb")),
+    ] {
+        let refused = log_in(&mounted, "team", &token);
+        assert_eq!((refused.status, refused.text()), (400, forged.text()));
+    }
+}
+
+#[test]
+fn a_user_whose_name_has_control_characters_is_refused() {
+    let signer = Signer::new("k");
+    let mounted = trusting(&signer);
+    for odd in ["ada\n", "a\u{0}b", "\u{1b}[2J"] {
+        let mut claims = claims();
+        claims["sub"] = json!(odd);
+        let refused = log_in(&mounted, "team", &signer.sign(&claims)).refusal();
+        let expected = "claim \"sub\" could not be converted to string".to_owned();
+        assert_eq!(refused, (400, expected), "{odd:?}");
+    }
+}

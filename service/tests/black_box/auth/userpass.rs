@@ -119,3 +119,18 @@ fn password_and_policies_change_by_paths_of_their_own() {
         (404, String::new())
     );
 }
+
+#[test]
+fn from_a_forbidden_address_a_right_password_is_a_wrong_one_and_is_counted() {
+    let mounted = Mounted::new("userpass");
+    let away = json!({"password": "sesame", "token_bound_cidrs": ["192.0.2.0/24"]});
+    assert_eq!(mounted.post("users/ada", away).status, 204);
+    for password in ["guess", "guess", "guess", "sesame", "sesame"] {
+        let refused = log_in(&mounted, "ada", password).refusal();
+        assert_eq!(refused, (400, INVALID.to_owned()), "{password}");
+    }
+    for password in ["guess", "sesame"] {
+        let locked = log_in(&mounted, "ada", password).refusal();
+        assert_eq!(locked, (403, "permission denied".to_owned()), "{password}");
+    }
+}

@@ -31,40 +31,21 @@ pub struct AppRoleLogin {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// Why nobody logged in. An unknown role and a wrong secret id are one and the same.
+/// Why nobody logged in. An unknown role, a wrong secret id, and a right one from a forbidden address are one and the same.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
-    /// The address is not one the secret id is for.
-    #[error("source address {0} unauthorized through CIDR restrictions on the secret ID")]
-    AddressOfSecretId(Address),
-    /// The address is not one the role is for.
-    #[error("source address {0} unauthorized by CIDR restrictions on the role")]
-    AddressOfRole(Address),
     /// More ids that nothing tells from garbage are asked for than the store is asked about.
     #[error("too many unknown ids are asked for")]
     Busy,
     /// The store failed.
     #[error(transparent)]
     Entry(#[from] EntryError),
-    /// No such role, no such secret id, or one that is over.
+    /// No such role, no such secret id, one that is over, or an address that the role or the secret id is not for.
     #[error("invalid role or secret ID")]
     Invalid,
     /// A secret id is needed.
     #[error("missing secret_id")]
     MissingSecretId,
-}
-
-/// Where a caller is, as texts say it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Address(pub Option<IpAddr>);
-
-impl std::fmt::Display for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            Some(address) => write!(f, "\"{address}\""),
-            None => f.write_str("\"\""),
-        }
-    }
 }
 
 /// Bounds what invented ids cost. Ids made here carry a check; the others, which somebody may have chosen, are looked up
@@ -109,7 +90,7 @@ impl AppRoles {
     ) -> Result<AppRoleLogin, LoginError> {
         let named = self.role_of_id(mount, role_id).await?;
         let Some(named) = named else {
-            return Err(self.no_role(mount, secret_id));
+            return Err(self.refusal(mount, secret_id));
         };
         let role = &named.role;
         let secret = if role.bind_secret_id {
@@ -118,11 +99,8 @@ impl AppRoles {
             None
         };
         let cidrs: &[Cidr] = secret.as_ref().map_or(&[], |secret| &secret.body.cidrs);
-        if !admits(cidrs, remote) {
-            return Err(LoginError::AddressOfSecretId(Address(remote)));
-        }
-        if !admits(&role.secret_id_bound_cidrs, remote) {
-            return Err(LoginError::AddressOfRole(Address(remote)));
+        if !admits(cidrs, remote) || !admits(&role.secret_id_bound_cidrs, remote) {
+            return Err(self.refusal(mount, secret_id));
         }
         if let Some(counted) = secret.as_ref().filter(|secret| secret.uses_left.is_some()) {
             self.take_use(counted.hash).await?;
@@ -130,8 +108,9 @@ impl AppRoles {
         Ok(login(&named, secret))
     }
 
-    /// What the answer is when there is no role: the same as for a role with another secret id, after the same hash.
-    fn no_role(&self, mount: &str, secret_id: &SecretBytes) -> LoginError {
+    /// The answer where there is no role, or the caller's address is forbidden: the same as for a role with another secret id, after
+    /// the same hash.
+    fn refusal(&self, mount: &str, secret_id: &SecretBytes) -> LoginError {
         if secret_id.is_empty() {
             return LoginError::MissingSecretId;
         }

@@ -7,7 +7,9 @@ use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer as _;
 use x509_parser::x509::AttributeTypeAndValue;
 
-/// The facts of a certificate, as texts. What is no text, or has control characters in it, is left out.
+use crate::identity::plain_text::is_plain;
+
+/// The facts of a certificate, as texts. What is no text, or has characters in it that do not show, is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Presented {
     /// The common name of its subject; empty if there is none. Of several, the last.
@@ -125,18 +127,14 @@ impl Presented {
 fn of_kind(names: &[GeneralName<'_>], kind: fn(&GeneralName<'_>) -> Option<String>) -> Vec<String> {
     let names = names.iter().filter_map(kind);
     names
-        .filter(|name| is_clean(name))
+        .filter(|name| is_plain(name))
         .take(MAX_NAMES)
         .collect()
 }
 
-fn is_clean(text: &str) -> bool {
-    !text.chars().any(char::is_control)
-}
-
 fn text(attribute: &AttributeTypeAndValue<'_>) -> Option<String> {
     let text = attribute.as_str().ok()?.to_owned();
-    Some(text).filter(|text| is_clean(text))
+    Some(text).filter(|text| is_plain(text))
 }
 
 /// The extensions whose value is any of ASN.1's string types.
@@ -157,7 +155,7 @@ fn string_extensions(certificate: &X509Certificate<'_>) -> Vec<(String, String)>
             .filter(|_| is_string && rest.is_empty())?;
         Some((extension.oid.to_id_string(), value.to_owned()))
     });
-    read.filter(|(_, value)| is_clean(value)).collect()
+    read.filter(|(_, value)| is_plain(value)).collect()
 }
 
 fn key_id(

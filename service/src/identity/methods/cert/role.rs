@@ -9,6 +9,7 @@ use super::chain::{ChainFault, TrustFault, Trusted};
 use super::presented::Presented;
 use crate::connection::ClientCertificates;
 use crate::identity::glob;
+use crate::identity::plain_text::is_plain;
 use crate::identity::token_params::{ParamsFault, TokenParams};
 
 /// A role as stored. Every list of globs that is not empty must have one that matches.
@@ -42,6 +43,9 @@ pub struct Role {
 /// Why a role cannot be as it is asked to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RoleFault {
+    /// What its tokens are called has characters that do not show.
+    #[error("display_name must not have control characters or others that do not show")]
+    DisplayName,
     /// A demanded extension is not of the form `oid:glob`.
     #[error("required_extensions must be of the form oid:value")]
     Extensions,
@@ -69,6 +73,9 @@ impl Role {
     pub fn check(&self) -> Result<(), RoleFault> {
         self.token.check()?;
         Trusted::read(&self.certificate)?;
+        if !is_plain(&self.display_name) {
+            return Err(RoleFault::DisplayName);
+        }
         let mut extensions = self.required_extensions.iter();
         if extensions.all(|extension| extension.contains(':')) {
             Ok(())

@@ -9,6 +9,7 @@ use super::bound_claims::BoundFault;
 use super::role::{ROLE, Role};
 use crate::identity::methods::jose::claims::Claims;
 use crate::identity::methods::jose::times::TimeFault;
+use crate::identity::plain_text::is_plain;
 
 /// Who has logged in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub enum LoginFault {
     /// The token is somebody else's.
     #[error("error validating token: invalid issuer (iss) claim")]
     Issuer,
-    /// A mapped claim is no text, or longer than [`Admitted::MAX_VALUE`].
+    /// A mapped claim is no text, longer than [`Admitted::MAX_VALUE`], or has characters that do not show.
     #[error("error converting claim '{0}' to string")]
     Mapping(String),
     /// It is about somebody else.
@@ -51,7 +52,7 @@ pub enum LoginFault {
     /// It is not valid now.
     #[error("error validating token: {0}")]
     Time(#[from] TimeFault),
-    /// The claim that names the caller is no text, or longer than [`Admitted::MAX_VALUE`].
+    /// The claim that names the caller is no text, longer than [`Admitted::MAX_VALUE`], or has characters that do not show.
     #[error("claim \"{0}\" could not be converted to string")]
     User(String),
     /// Nothing names the caller.
@@ -146,7 +147,8 @@ impl Role {
 
 fn text(claim: &Value) -> Option<String> {
     let text = claim.as_str()?;
-    (text.len() <= Admitted::MAX_VALUE).then(|| text.to_owned())
+    let is_fine = text.len() <= Admitted::MAX_VALUE && is_plain(text);
+    is_fine.then(|| text.to_owned())
 }
 
 #[cfg(test)]

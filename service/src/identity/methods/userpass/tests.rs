@@ -124,6 +124,27 @@ async fn a_user_bound_to_addresses_logs_in_from_there_only() {
 }
 
 #[tokio::test]
+async fn a_right_password_from_a_forbidden_address_counts_as_a_wrong_one() {
+    let (users, _) = users();
+    let token = TokenParams {
+        bound_cidrs: vec![Cidr::parse("192.0.2.0/24").unwrap()],
+        ..TokenParams::default()
+    };
+    add(&users, "ada", "sesame", &token).await;
+    for (attempt, password) in ["guess", "sesame", "guess", "sesame", "sesame"]
+        .iter()
+        .enumerate()
+    {
+        let refused = log_in(&users, "ada", password).await;
+        assert!(matches!(refused, Err(UserLoginError::Invalid)), "{attempt}");
+    }
+    for password in ["guess", "sesame"] {
+        let refused = log_in(&users, "ada", password).await;
+        assert!(matches!(refused, Err(UserLoginError::Denied)), "locked out");
+    }
+}
+
+#[tokio::test]
 async fn a_new_password_ends_the_old_one_and_a_deleted_user_is_nobody() {
     let (users, _) = users();
     add(&users, "ada", "old", &TokenParams::default()).await;

@@ -330,3 +330,44 @@ fn several_authorities_may_be_trusted_and_only_authorities() {
     let pinned = shown(&[stray.der().clone()]);
     assert_eq!(role.admit(&pinned, at(BEGIN)), UNTRUSTED);
 }
+
+#[test]
+fn from_a_forbidden_address_a_good_certificate_is_refused_like_a_strange_one() {
+    let (ours, theirs) = (authority("a"), authority("a"));
+    let mut value = trusting(ours.pem());
+    value.token.bound_cidrs = vec![crate::identity::cidr::Cidr::parse("192.0.2.0/24").unwrap()];
+    let roles = [std::sync::Arc::new(crate::identity::entries::Entry {
+        name: "web".to_owned(),
+        generation: keyring::version::Generation::FIRST,
+        value,
+    })];
+    let mut named = client_params();
+    named.distinguished_name.push(DnType::CommonName, "other");
+    let tried = |certificate: CertificateDer<'static>, from: &str| {
+        let from = Some(from.parse().unwrap());
+        super::super::first(&roles, &shown(&[certificate]), from, at(BEGIN))
+    };
+    for (params, by) in [
+        (client_params(), &ours),
+        (named, &ours),
+        (client_params(), &theirs),
+    ] {
+        let refused = tried(signed(&params, by), "198.51.100.7").unwrap_err();
+        let told = refused.to_string();
+        assert_eq!(told, CertFault::from(ChainFault::Untrusted).to_string());
+    }
+    let login = tried(signed(&client_params(), &ours), "192.0.2.7").unwrap();
+    assert_eq!(
+        (login.role.as_str(), login.name.as_str()),
+        ("web", "web/app-1")
+    );
+}
+
+#[test]
+fn a_role_calls_nobody_by_characters_that_do_not_show() {
+    let role = Role {
+        display_name: "web\n".to_owned(),
+        ..trusting(authority("a").pem())
+    };
+    assert_eq!(role.check(), Err(RoleFault::DisplayName));
+}

@@ -64,6 +64,39 @@ fn the_caller_is_who_the_user_claim_names() {
 }
 
 #[test]
+fn a_name_with_characters_that_do_not_show_is_nobodys() {
+    let anybody = Role {
+        bound_subject: String::new(),
+        ..role()
+    };
+    let mapping = Role {
+        claim_mappings: [("team".to_owned(), "team".to_owned())].into(),
+        ..role()
+    };
+    for odd in [
+        "a\nb",
+        "a\0",
+        "\u{1b}[31mroot",
+        "a\u{85}",
+        "a\u{202e}b",
+        "\u{200b}a",
+    ] {
+        let user = admit(&anybody, &json!({"sub": odd}));
+        assert_eq!(
+            user.unwrap_err(),
+            LoginFault::User("sub".to_owned()),
+            "{odd:?}"
+        );
+        let mapped = admit(&mapping, &json!({"team": odd}));
+        assert_eq!(
+            mapped.unwrap_err(),
+            LoginFault::Mapping("team".to_owned()),
+            "{odd:?}"
+        );
+    }
+}
+
+#[test]
 fn audiences_are_compared_whole_and_in_both_forms() {
     let bound = bound_to(&["a", "b"]);
     for fine in [json!("a"), json!(["a"]), json!(["x", "b"])] {
@@ -120,6 +153,10 @@ fn a_token_that_is_over_does_not_log_in() {
 
 #[test]
 fn mapped_claims_become_metadata() {
+    let anybody = Role {
+        bound_subject: String::new(),
+        ..role()
+    };
     let mapping = Role {
         claim_mappings: [("/a/b", "deep"), ("c", "flat"), ("absent", "none")]
             .map(|(from, to)| (from.to_owned(), to.to_owned()))
