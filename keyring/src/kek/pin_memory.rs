@@ -1,10 +1,12 @@
-//! Remembers across restarts which PINs a token refused, so that a restart loop does not lock the token.
+//! Remembers across restarts which PINs a token refused, so that a restart loop does not lock the token. The processes that
+//! share a state directory share the memory.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::hmac;
+use rustix::fs::{Access, AtFlags, CWD};
 use zeroize::Zeroizing;
 
 use crate::binding::push_field;
@@ -22,9 +24,14 @@ pub(super) struct PinMemory {
     refused: Vec<[u8; 32]>,
 }
 
+/// The turn of one process at the memory, and at trying a PIN. It ends on drop, and with the process.
+pub(super) struct Turn {
+    _lock: File,
+}
+
 impl PinMemory {
-    /// Reads the memory for this token, or starts an empty one. It is written at once: a state
-    /// directory that cannot be written must be noticed before a PIN is tried, not after.
+    /// Reads the memory for this token, or starts an empty one. A state directory that cannot be written must be noticed
+    /// before a PIN is tried, not after.
     pub(super) fn open(
         directory: &Path,
         serial: &str,
@@ -33,13 +40,14 @@ impl PinMemory {
         let name = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, serial.as_bytes());
         let (short, _) = name.as_ref().split_at(8);
         let path = directory.join(format!("refused-pins-{}", hex::encode(short).as_str()));
-        let stored = match private_file::read(&path, LONGEST_FILE) {
-            Ok(bytes) => Some(bytes),
-            Err(PrivateFileError::Missing) => None,
-            Err(error) => return Err(at(&path, &error)),
-        };
+        create_directory(directory)?;
+        check_writable(directory)?;
+        // Two that begin at once must not each make a key: one would forget what the other remembers.
+        let _turn = lock(&path)?;
+        let stored = stored(&path)?;
+        let is_new = stored.is_none();
         let (key, refused) = match stored {
-            Some(bytes) => parse(&bytes).ok_or_else(|| damaged(&path))?,
+            Some(known) => known,
             None => (fresh_key(entropy)?, Vec::new()),
         };
         let memory = Self {
@@ -48,9 +56,20 @@ impl PinMemory {
             key,
             refused,
         };
-        create_directory(directory)?;
-        memory.write()?;
+        if is_new {
+            memory.write()?;
+        }
         Ok(memory)
+    }
+
+    /// Waits until no other process tries a PIN, and reads what they have learned. Hold the turn from asking whether a PIN was
+    /// refused until its outcome is noted, so that n processes try a wrong PIN once and not n times.
+    pub(super) fn turn(&mut self) -> Result<Turn, Fault> {
+        let turn = lock(&self.path)?;
+        if let Some((key, refused)) = stored(&self.path)? {
+            (self.key, self.refused) = (key, refused);
+        }
+        Ok(turn)
     }
 
     /// Whether the token refused this PIN before.
@@ -62,7 +81,7 @@ impl PinMemory {
             .any(|tag| hmac::verify(&key, &message, tag).is_ok())
     }
 
-    /// Adds a PIN, durably.
+    /// Adds a PIN, durably. Needs a [`turn`](Self::turn).
     pub(super) fn add(&mut self, pin: &SecretBytes) -> Result<(), Fault> {
         let key = hmac::Key::new(hmac::HMAC_SHA256, self.key.as_slice());
         let tag = hmac::sign(&key, &self.message(pin));
@@ -74,7 +93,8 @@ impl PinMemory {
         self.write()
     }
 
-    /// Forgets all PINs of this token: one was accepted, so the token's own count starts anew.
+    /// Forgets all PINs of this token: one was accepted, so the token's own count starts anew. Needs a
+    /// [`turn`](Self::turn).
     pub(super) fn clear(&mut self) -> Result<(), Fault> {
         if self.refused.is_empty() {
             return Ok(());
@@ -106,6 +126,44 @@ impl PinMemory {
         }
         private_file::replace(&self.path, text.as_bytes()).map_err(|error| at(&self.path, &error))
     }
+}
+
+/// What the file says; `None` if there is none.
+fn stored(path: &Path) -> Result<Option<Parsed>, Fault> {
+    match private_file::read(path, LONGEST_FILE) {
+        Ok(bytes) => parse(&bytes).map(Some).ok_or_else(|| damaged(path)),
+        Err(PrivateFileError::Missing) => Ok(None),
+        Err(error) => Err(at(path, &error)),
+    }
+}
+
+/// Locks a file beside the memory's: the memory's own is replaced when it changes, and a lock on the old one would hold
+/// nobody back.
+fn lock(path: &Path) -> Result<Turn, Fault> {
+    let lock_path = path.with_extension("lock");
+    let locked = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&lock_path)
+        .and_then(|file| file.lock().map(|()| file));
+    match locked {
+        Ok(file) => Ok(Turn { _lock: file }),
+        Err(error) => Err(at(&lock_path, &error.into())),
+    }
+}
+
+fn check_writable(directory: &Path) -> Result<(), Fault> {
+    let access = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
+    // By the effective user, whose files these are.
+    rustix::fs::accessat(CWD, directory, access, AtFlags::EACCESS).map_err(|error| {
+        let directory = directory.display();
+        Fault::Unusable(format!(
+            "the state directory {directory} cannot be written: {}",
+            std::io::Error::from(error)
+        ))
+    })
 }
 
 type Parsed = (Zeroizing<[u8; 32]>, Vec<[u8; 32]>);
@@ -197,6 +255,56 @@ mod tests {
         let memory = open(directory.path(), "serial");
         assert!(!memory.holds(&pin(0)));
         assert!((1..=64).all(|number| memory.holds(&pin(number))));
+    }
+
+    #[test]
+    fn what_another_process_learns_is_known_by_the_next_turn() {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let mut one = open(directory.path(), "serial");
+        let mut other = open(directory.path(), "serial");
+        {
+            let _turn = one.turn().expect("nobody else has it");
+            one.add(&pin(1)).expect("the memory can be written");
+        }
+        assert!(!other.holds(&pin(1)));
+        {
+            let _turn = other.turn().expect("nobody else has it");
+            assert!(other.holds(&pin(1)));
+            other.add(&pin(2)).expect("the memory can be written");
+        }
+        let both = open(directory.path(), "serial");
+        assert!(both.holds(&pin(1)) && both.holds(&pin(2)));
+    }
+
+    #[test]
+    fn many_that_begin_at_once_share_one_memory_and_lose_nothing() {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        std::thread::scope(|scope| {
+            for number in 0..32 {
+                let directory = directory.path();
+                scope.spawn(move || {
+                    let mut memory = open(directory, "serial");
+                    let _turn = memory.turn().expect("a turn comes");
+                    memory.add(&pin(number)).expect("the memory can be written");
+                });
+            }
+        });
+        let memory = open(directory.path(), "serial");
+        assert!((0..32).all(|number| memory.holds(&pin(number))));
+    }
+
+    #[test]
+    fn a_memory_that_does_not_change_is_not_written() {
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let memory = open(directory.path(), "serial");
+        let inode = |memory: &PinMemory| {
+            let meta = std::fs::metadata(memory.path()).expect("the memory is there");
+            std::os::unix::fs::MetadataExt::ino(&meta)
+        };
+        let before = inode(&memory);
+        let mut again = open(directory.path(), "serial");
+        again.clear().expect("there is nothing to forget");
+        assert_eq!(inode(&again), before);
     }
 
     fn open(directory: &Path, serial: &str) -> PinMemory {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use cryptoki::error::{Error, RvError};
 use cryptoki::session::{Session, SessionState, UserType};
@@ -70,9 +71,8 @@ impl Token {
         if pin.is_empty() {
             return Err(Fault::Unusable("the PIN is empty".to_owned()));
         }
-        let mut matching = tokens(&module.enter())?
-            .into_iter()
-            .filter(|(_, info)| selector.matches(info));
+        let matching = matching(&module.enter(), |info| selector.matches(info))?;
+        let mut matching = matching.into_iter();
         let (_, info) = matching.next().ok_or_else(|| {
             Fault::Device(format!("no {selector} is present in the PKCS#11 module"))
         })?;
@@ -123,9 +123,9 @@ impl Token {
 
     /// A new session, logged in.
     pub(super) fn open_session(&self, lease: &Lease) -> Result<OwnSession, Fault> {
-        let (slot, _) = tokens(lease)?
+        let (slot, _) = matching(lease, |info| info.serial_number() == self.serial)?
             .into_iter()
-            .find(|(_, info)| info.serial_number() == self.serial)
+            .next()
             .ok_or_else(|| Fault::Device(format!("the {} is not present", self.selector)))?;
         let session = lease.open_session(slot)?;
         self.log_in(lease, session.get())?;
@@ -143,6 +143,11 @@ impl Token {
         match info.session_state() {
             SessionState::RoUser | SessionState::RwUser => return Ok(()),
             SessionState::RoPublic | SessionState::RwPublic | SessionState::RwSecurityOfficer => {}
+        }
+        // From here on one process at a time: a wrong PIN is tried once, however many start with it.
+        let _turn = logins.memory.turn()?;
+        if logins.memory.holds(&self.pin) {
+            return Err(self.refused_before(&logins.memory));
         }
         self.check_pin_flags(lease, info.slot_id())?;
         // The crate takes a PIN only as a type of its own; it is wiped after the call.
@@ -209,6 +214,30 @@ impl Token {
         ))
     }
 }
+
+/// The tokens that match. They are looked for again for a moment if there is none: SoftHSM does not tell of a token whose file
+/// another process is just writing, as each login does.
+fn matching(
+    lease: &Lease,
+    is_meant: impl Fn(&TokenInfo) -> bool,
+) -> Result<Vec<(Slot, TokenInfo)>, Fault> {
+    let mut looks_left = LOOKS;
+    loop {
+        let mut found = tokens(lease)?;
+        found.retain(|(_, info)| is_meant(info));
+        if !found.is_empty() || looks_left == 0 {
+            return Ok(found);
+        }
+        looks_left -= 1;
+        std::thread::park_timeout(BETWEEN_LOOKS);
+    }
+}
+
+/// How often a token that is not there is looked for again.
+const LOOKS: u32 = 10;
+
+/// The pause before each of these looks. A token file is written within a few milliseconds.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// The slots that answer, with their tokens. One broken reader does not hide the others.
 fn tokens(lease: &Lease) -> Result<Vec<(Slot, TokenInfo)>, Fault> {
