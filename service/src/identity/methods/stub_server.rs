@@ -1,6 +1,7 @@
 //! A server on this machine that answers what a test tells it to, and remembers what it was asked.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 
 use actix_web::dev::ServerHandle;
@@ -10,7 +11,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use rustls::ServerConfig;
 use rustls_pki_types::PrivateKeyDer;
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 /// What the server answers.
 #[derive(Clone)]
@@ -36,6 +37,24 @@ pub(crate) struct Asked {
 struct State {
     replies: Arc<Mutex<Vec<(String, Reply)>>>,
     asked: Arc<Mutex<Vec<Asked>>>,
+    /// How many connections are open.
+    connections: watch::Sender<usize>,
+}
+
+/// An open connection; it counts until the server has dropped it.
+struct Counted(watch::Sender<usize>);
+
+impl Counted {
+    fn new(connections: watch::Sender<usize>) -> Self {
+        connections.send_modify(|open| *open += 1);
+        Self(connections)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.send_modify(|open| *open -= 1);
+    }
 }
 
 pub(crate) struct StubServer {
@@ -50,18 +69,19 @@ pub(crate) struct StubServer {
 impl StubServer {
     /// A server over plain HTTP.
     pub(crate) fn plain() -> Self {
-        Self::start("127.0.0.1:0", None)
+        Self::start(SocketAddr::new(own_address().into(), 0), None)
     }
 
     /// A server over TLS, with a certificate for `localhost` from a CA of its own.
     pub(crate) fn tls() -> Self {
-        Self::start("127.0.0.1:0", Some(certified()))
+        Self::start((Ipv4Addr::LOCALHOST, 0).into(), Some(certified()))
     }
 
-    fn start(address: &str, tls: Option<(ServerConfig, String)>) -> Self {
+    fn start(address: SocketAddr, tls: Option<(ServerConfig, String)>) -> Self {
         let state = State {
             replies: Arc::default(),
             asked: Arc::default(),
+            connections: watch::Sender::default(),
         };
         let (tls, ca_pem) = tls.unzip();
         let (address, handle) = serve(address, tls.clone(), &state);
@@ -99,27 +119,49 @@ impl StubServer {
         self.state.asked.lock().unwrap().clone()
     }
 
-    /// Goes away: connections are refused.
+    /// Goes away: connections are refused. Returns when those that clients kept are closed too: the server's worker closes
+    /// them some time after it was told to stop, and would answer a request until then.
     pub(crate) async fn leave(&self) {
         self.handle.stop(false).await;
+        let mut open = self.state.connections.subscribe();
+        let closed = open.wait_for(|open| *open == 0).await;
+        closed.expect("the state has a sender");
     }
 
     /// Comes back where it was.
     pub(crate) fn come_back(&mut self) {
-        let (_, handle) = serve(&self.address.to_string(), self.tls.clone(), &self.state);
+        let (_, handle) = serve(self.address, self.tls.clone(), &self.state);
         self.handle = handle;
     }
 }
 
-fn serve(address: &str, tls: Option<ServerConfig>, state: &State) -> (SocketAddr, ServerHandle) {
+/// An address that no other server of this process listens on, so that nobody takes the port of one that has left and comes
+/// back.
+fn own_address() -> Ipv4Addr {
+    static NEXT: AtomicU16 = AtomicU16::new(1);
+    let [high, low] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    Ipv4Addr::new(127, 77, high, low)
+}
+
+fn serve(
+    address: SocketAddr,
+    tls: Option<ServerConfig>,
+    state: &State,
+) -> (SocketAddr, ServerHandle) {
     let listener = TcpListener::bind(address).unwrap();
     let address = listener.local_addr().unwrap();
+    let connections = state.connections.clone();
     let state = state.clone();
     let app = move || {
         let state = Data::new(state.clone());
         App::new().app_data(state).default_service(web::to(answer))
     };
-    let server = HttpServer::new(app).workers(1).disable_signals();
+    let server = HttpServer::new(app)
+        .workers(1)
+        .disable_signals()
+        .on_connect(move |_, extensions| {
+            extensions.insert(Counted::new(connections.clone()));
+        });
     let server = match tls {
         Some(tls) => server.listen_rustls_0_23(listener, tls),
         None => server.listen(listener),
