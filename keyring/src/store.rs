@@ -326,6 +326,10 @@ pub trait ChangeFeed: Send + Sync + fmt::Debug {
     /// Returns when another process may have changed something. Only a hint: it may come late, for nothing,
     /// or not at all; a store that only one process can open never hints.
     async fn hint(&self);
+
+    /// Has the next calls use new connections, if the store is reached over a network: those there are may lead nowhere
+    /// any more, and each would have to be waited for. Call it when the store did not answer in time.
+    fn reconnect(&self) {}
 }
 
 /// What a store knows of itself, from `init` on.

@@ -14,6 +14,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncode
 
 use admitted::Admitted;
 use audit::AuditMetrics;
+use poll_age::PollAge;
 use timings::{Timings, TimingsVec};
 use tls::TlsMetrics;
 
@@ -25,6 +26,7 @@ use crate::tls::TlsObserver;
 
 mod admitted;
 mod audit;
+mod poll_age;
 mod timings;
 mod tls;
 
@@ -167,6 +169,7 @@ struct EngineMetrics {
     ring_changes: IntCounterVec,
     ring_loads: ByOutcome,
     rings_overdue: IntGauge,
+    poll_age: PollAge,
     store_polls: ByOutcome,
 }
 
@@ -217,6 +220,7 @@ impl EngineMetrics {
                 "sealring_rotation_overdue_rings",
                 "Rings that should have been rotated more than a second ago.",
             )?,
+            poll_age: added(registry, PollAge::new()?)?,
             store_polls: ByOutcome::of(&counters(
                 registry,
                 "sealring_store_polls_total",
@@ -248,6 +252,9 @@ impl Observer for Metrics {
 
     fn store_polled(&self, outcome: Outcome) {
         self.engine.store_polls.of_outcome(outcome).inc();
+        if outcome == Outcome::Done {
+            self.engine.poll_age.polled();
+        }
     }
 
     fn rotations_overdue(&self, rings: u64) {
@@ -432,6 +439,19 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line}");
         }
+    }
+
+    #[test]
+    fn only_a_poll_that_was_read_to_its_end_counts_as_the_last_one() {
+        let metrics = metrics();
+        let name = "\nsealring_store_seconds_since_last_poll ";
+        metrics.store_polled(Outcome::Failed);
+        assert!(!metrics.prometheus_text().contains(name));
+        metrics.store_polled(Outcome::Done);
+        let text = metrics.prometheus_text();
+        let (_, age) = text.split_once(name).unwrap();
+        let age: f64 = age.lines().next().unwrap().parse().unwrap();
+        assert!((0.0..60.0).contains(&age), "{age}");
     }
 
     #[test]

@@ -76,11 +76,12 @@ impl Follower {
 
     async fn poll(&mut self) {
         let began = self.loader.clock.uptime();
-        let answer = timeout(POLL_DEADLINE, self.loader.store.changes_since(self.cursor)).await;
-        let late = |_| Err(StoreError::Unavailable("no answer in time".to_owned()));
-        let noted = match answer.unwrap_or_else(late) {
-            Ok(changes) => self.note(changes, began).await,
-            Err(error) => Err(error),
+        // All of it has one end, not only its first question: what is not read to the end is not followed.
+        let noted = if let Ok(noted) = timeout(POLL_DEADLINE, self.follow(began)).await {
+            noted
+        } else {
+            self.loader.store.reconnect();
+            Err(StoreError::Unavailable("no answer in time".to_owned()))
         };
         match noted {
             Ok(stale) => {
@@ -103,6 +104,13 @@ impl Follower {
                 self.loader.observer.store_polled(Outcome::Failed);
             }
         }
+    }
+
+    /// Reads what changed and notes it; answers which rings in use are stale now. Interrupted, it has moved no cursor: the next
+    /// poll is told the same again.
+    async fn follow(&mut self, began: Duration) -> Result<HashSet<Address>, StoreError> {
+        let changes = self.loader.store.changes_since(self.cursor).await?;
+        self.note(changes, began).await
     }
 
     /// Tells the cache and the listeners what changed; answers which rings in use are stale now. What fails halfway is
@@ -205,6 +213,7 @@ async fn reload_one(loader: &Arc<Loader>, at: Address, now: Duration) {
 }
 
 const BURST: Duration = Duration::from_millis(10);
+/// How long a whole poll may take.
 const POLL_DEADLINE: Duration = Duration::from_secs(2);
 const RELOADS_AT_ONCE: usize = 8;
 

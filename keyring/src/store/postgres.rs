@@ -3,8 +3,10 @@
 use std::fmt;
 use std::future::Future;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -46,7 +48,10 @@ impl PostgresOptions {
 /// A key store in a database that several processes share. Every acknowledged change survives a crash of the
 /// server.
 pub struct PostgresStore {
-    pool: PgPool,
+    server: PgConnectOptions,
+    max_connections: u32,
+    /// Replaced when the server did not answer; what is under way keeps the pool that it began with.
+    pool: ArcSwap<PgPool>,
     announcements: Announcements,
 }
 
@@ -55,22 +60,19 @@ impl PostgresStore {
     pub async fn connect(options: &PostgresOptions) -> Result<Self, StoreSetupError> {
         let server = options.parse()?;
         prepare(&server).await?;
-        let pool = PgPoolOptions::new()
-            .max_connections(options.max_connections)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .after_connect(|connection, _| Box::pin(set_session(connection)))
-            .after_release(|connection, _| Box::pin(clean_session(connection)))
-            .connect_lazy_with(server.clone());
+        let pool = new_pool(&server, options.max_connections);
         Ok(Self {
-            pool,
-            announcements: Announcements::new(server),
+            pool: ArcSwap::from_pointee(pool),
+            max_connections: options.max_connections,
+            announcements: Announcements::new(server.clone()),
+            server,
         })
     }
 
     /// Waits for running transactions and closes the connections.
     pub async fn close(&self) {
         self.announcements.stop();
-        self.pool.close().await;
+        self.pool.load_full().close().await;
     }
 }
 
@@ -127,17 +129,36 @@ impl SqlStore for PostgresStore {
         ) c ON TRUE
         ORDER BY c.stream, c.sequence";
 
-    fn reads(&self) -> &PgPool {
-        &self.pool
+    fn reads(&self) -> PgPool {
+        PgPool::clone(&self.pool.load())
     }
 
-    fn writes(&self) -> &PgPool {
-        &self.pool
+    fn writes(&self) -> PgPool {
+        PgPool::clone(&self.pool.load())
+    }
+
+    fn reconnect(&self) {
+        if self.pool.load().is_closed() {
+            return;
+        }
+        // The old pool is not closed, as whoever has it may still be about to use it. Its idle connections are closed when the
+        // last one lets go of it.
+        let pool = new_pool(&self.server, self.max_connections);
+        self.pool.store(Arc::new(pool));
     }
 
     async fn announced(&self) {
         self.announcements.next().await;
     }
+}
+
+fn new_pool(server: &PgConnectOptions, max_connections: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_connect(|connection, _| Box::pin(set_session(connection)))
+        .after_release(|connection, _| Box::pin(clean_session(connection)))
+        .connect_lazy_with(server.clone())
 }
 
 /// All that is done once, on a connection of its own: the pool would say no more than that time ran out.

@@ -128,13 +128,16 @@ impl SqlStore for SqliteStore {
         ) c
         ORDER BY c.stream, c.sequence";
 
-    fn reads(&self) -> &SqlitePool {
-        &self.reads
+    fn reads(&self) -> SqlitePool {
+        self.reads.clone()
     }
 
-    fn writes(&self) -> &SqlitePool {
-        &self.writes
+    fn writes(&self) -> SqlitePool {
+        self.writes.clone()
     }
+
+    /// Nothing lies between the process and the file.
+    fn reconnect(&self) {}
 
     /// Nobody else can open the file, so nobody announces anything.
     async fn announced(&self) {

@@ -405,6 +405,10 @@ impl ChangeFeed for FaultyStore {
     async fn hint(&self) {
         self.inner.hint().await;
     }
+
+    fn reconnect(&self) {
+        self.inner.reconnect();
+    }
 }
 
 #[async_trait]

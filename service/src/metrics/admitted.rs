@@ -130,7 +130,7 @@ impl fmt::Debug for Admitted {
     }
 }
 
-fn desc(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<Desc> {
+pub(super) fn desc(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<Desc> {
     let labels = labels.iter().map(|label| (*label).to_owned()).collect();
     Desc::new(name.to_owned(), help.to_owned(), labels, HashMap::new())
 }
@@ -163,7 +163,7 @@ fn labelled(labels: &[(&str, &str)]) -> Metric {
     metric
 }
 
-fn family(desc: &Desc, kind: MetricType, metrics: Vec<Metric>) -> MetricFamily {
+pub(super) fn family(desc: &Desc, kind: MetricType, metrics: Vec<Metric>) -> MetricFamily {
     let mut family = MetricFamily::default();
     family.set_name(desc.fq_name.clone());
     family.set_help(desc.help.clone());

@@ -36,6 +36,8 @@ mod quotas;
 mod restart;
 mod sealing;
 mod set_up;
+mod silent_proxy;
+mod silent_store;
 mod start_up;
 mod store_away;
 mod telemetry;

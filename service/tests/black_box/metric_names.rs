@@ -30,6 +30,7 @@ fn each_rule_finds_what_breaks_it() {
         ("a gauge", "sealring_ring_cache_rings gauge Rings."),
         ("a counter", "sealring_kek_calls_total counter Calls."),
         ("a duration", "sealring_kek_call_seconds histogram Calls."),
+        ("an age", "sealring_seconds_since_start gauge Age."),
         ("the library's", "process_open_fds gauge Files."),
     ] {
         assert_eq!(
@@ -237,6 +238,8 @@ const RULES: [Rule; 14] = [
     (
         |family| {
             let name = family.name.strip_suffix("_total").unwrap_or(family.name);
+            // What it is since may stand behind it.
+            let name = name.split("_since_").next().unwrap_or(name);
             let last = name.rsplit('_').next();
             words(family).any(|word| BASE_UNITS.contains(&word) && Some(word) != last)
         },

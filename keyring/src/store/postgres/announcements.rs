@@ -3,9 +3,11 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use sqlx::Executor as _;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 /// Announcements of other replicas, and of this one.
 pub(super) struct Announcements {
@@ -48,6 +50,7 @@ async fn listen(server: PgConnectOptions, heard: Arc<Notify>) {
     // A connection of its own: it is taken for good and must not be missing in the pool.
     let pool = PgPoolOptions::new()
         .max_connections(1)
+        .acquire_timeout(ANSWERED)
         .idle_timeout(None)
         .max_lifetime(None)
         .connect_lazy_with(server);
@@ -63,14 +66,35 @@ async fn listen(server: PgConnectOptions, heard: Arc<Notify>) {
 async fn forward(pool: &sqlx::PgPool, heard: &Notify) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.eager_reconnect(false);
-    listener.listen("sealring_changes").await?;
+    in_time(listener.listen("sealring_changes")).await?;
     // Something may have been announced while nobody listened.
     heard.notify_one();
-    while listener.try_recv().await?.is_some() {
-        heard.notify_one();
+    loop {
+        match timeout(QUIET, listener.try_recv()).await {
+            Ok(announced) => {
+                if announced?.is_none() {
+                    return Ok(());
+                }
+                heard.notify_one();
+            }
+            // Either nobody announces anything, or the connection is dead and nobody has said so.
+            Err(_) => {
+                in_time(listener.execute("SELECT 1")).await?;
+            }
+        }
     }
-    Ok(())
 }
+
+async fn in_time<T>(step: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    let late = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+    timeout(ANSWERED, step).await.map_err(late)?
+}
+
+/// After so long without an announcement the server is asked for a sign of life.
+const QUIET: Duration = Duration::from_secs(30);
+
+/// How long a step of the listener may take.
+const ANSWERED: Duration = Duration::from_secs(5);
 
 /// Between two connections, so that a server that is away costs next to nothing.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -6,7 +6,7 @@ use super::endings::{self, Family, USE_ONE, Used};
 use super::entries::{before_nul, begin_change};
 use super::failure::{Failure, if_taken};
 use super::statements::{Statements, params};
-use super::{AnyRow, Connection, SqlStore, query, transaction};
+use super::{AnyRow, Connection, SqlStore, query, transaction, unhurried};
 use crate::clock::Timestamp;
 use crate::store::StoreError;
 use crate::store::identity::{
@@ -123,11 +123,11 @@ impl<S: SqlStore> CredentialStore for S {
         {
             return Ok(0);
         }
-        transaction(self, now, |db, now| Box::pin(expire::<S>(db, *now))).await
+        unhurried(self, now, |db, now| Box::pin(expire::<S>(db, *now))).await
     }
 
     async fn purge_credentials(&self, before: Timestamp) -> Result<u64, StoreError> {
-        transaction(self, before, |db, before| Box::pin(purge::<S>(db, *before))).await
+        unhurried(self, before, |db, before| Box::pin(purge::<S>(db, *before))).await
     }
 }
 
@@ -255,9 +255,6 @@ async fn revoke<S: SqlStore>(
 }
 
 async fn expire<S: SqlStore>(db: &mut Connection<S>, now: Timestamp) -> Result<u64, Failure> {
-    if let Some(sql) = S::UNHURRIED {
-        db.rows::<AnyRow>(sql, &[]).await?;
-    }
     endings::end_families::<S>(db, Family::Expired, now).await
 }
 

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::endings::{self, Family};
 use super::failure::{Failure, if_taken};
 use super::statements::{Statements, params};
-use super::{AnyRow, Connection, SqlStore, announce, query, transaction};
+use super::{Connection, SqlStore, announce, query, transaction, unhurried};
 use crate::clock::Timestamp;
 use crate::store::StoreError;
 use crate::store::identity::{EntryPlace, EntryStore, StoredEntry};
@@ -67,7 +67,7 @@ impl<S: SqlStore> EntryStore for S {
         if scope.is_empty() {
             return Ok(());
         }
-        transaction(self, (scope.to_owned(), at), |db, (scope, at)| {
+        unhurried(self, (scope.to_owned(), at), |db, (scope, at)| {
             Box::pin(retire::<S>(db, scope, *at))
         })
         .await
@@ -105,9 +105,6 @@ async fn retire<S: SqlStore>(
     at: Timestamp,
 ) -> Result<(), Failure> {
     begin_change::<S>(db).await?;
-    if let Some(sql) = S::UNHURRIED {
-        db.rows::<AnyRow>(sql, &[]).await?;
-    }
     db.change(DELETE_SCOPE, params![scope]).await?;
     endings::end_families::<S>(db, Family::Scope(scope), at).await?;
     Ok(())

@@ -41,4 +41,8 @@ impl<S: SqlStore> ChangeFeed for S {
     async fn hint(&self) {
         self.announced().await;
     }
+
+    fn reconnect(&self) {
+        SqlStore::reconnect(self);
+    }
 }

@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 
 use super::failure::{Failure, if_taken};
+use super::lent::{Lent, in_time};
 use super::statements::{Statements, params};
-use super::{Connection, SqlStore, entries, mounts, query, transaction};
+use super::{Connection, STATEMENT_ENDS, SqlStore, entries, mounts, query, transaction};
 use crate::clock::Timestamp;
 use crate::kek::WrappedDek;
 use crate::mount::Mount;
@@ -72,8 +73,7 @@ impl<S: SqlStore> HeaderStore for S {
     async fn seal(&self) -> Result<(), StoreError> {
         transaction(self, (), |db, ()| Box::pin(seal::<S>(db))).await?;
         // The store is sealed, whatever becomes of this.
-        let mut connection = self.writes().acquire().await.map_err(Failure::from)?;
-        if let Err(error) = connection.change(S::FORGET_HEADER, &[]).await {
+        if let Err(error) = forget_header(self).await {
             tracing::warn!(%error, "the database may keep the deleted secret for a while");
         }
         Ok(())
@@ -85,6 +85,16 @@ impl<S: SqlStore> HeaderStore for S {
         })
         .await
     }
+}
+
+async fn forget_header<S: SqlStore>(store: &S) -> Result<(), StoreError> {
+    let mut lent = Lent::from(&store.writes()).await?;
+    let forgotten = in_time(STATEMENT_ENDS, lent.get().change(S::FORGET_HEADER, &[])).await;
+    if forgotten.is_err() {
+        lent.give_up();
+    }
+    forgotten?.map_err(Failure::from)?;
+    Ok(())
 }
 
 struct NewStore {

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 
 use super::failure::{Failure, if_taken};
 use super::statements::{Statements, params};
-use super::{AnyRow, Connection, SqlStore, announce, query, transaction};
+use super::{Connection, SqlStore, announce, query, transaction, unhurried};
 use crate::clock::Timestamp;
 use crate::ids::MountId;
 use crate::mount::{ListingVisibility, Mount, MountSettings};
@@ -55,7 +55,7 @@ impl<S: SqlStore> MountStore for S {
     }
 
     async fn purge_mounts(&self, disabled_before: Timestamp) -> Result<u64, StoreError> {
-        transaction(self, disabled_before, |db, before| {
+        unhurried(self, disabled_before, |db, before| {
             Box::pin(purge::<S>(db, *before))
         })
         .await
@@ -138,9 +138,6 @@ async fn purge<S: SqlStore>(
     disabled_before: Timestamp,
 ) -> Result<u64, Failure> {
     begin_change::<S>(db).await?;
-    if let Some(sql) = S::UNHURRIED {
-        db.rows::<AnyRow>(sql, &[]).await?;
-    }
     Ok(db.change(PURGE_MOUNTS, params![disabled_before]).await?)
 }
 
