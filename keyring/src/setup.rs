@@ -60,6 +60,11 @@ pub enum SetupError {
     /// The KEK is unavailable.
     #[error(transparent)]
     Kek(#[from] KekError),
+    /// A secret that every store has is not there: its row was taken away. Nothing is made in its place.
+    #[error(
+        "the {0} is missing from the store's secrets; nothing is made in its place: restore the database from a backup"
+    )]
+    MissingSecret(&'static str),
     /// The store was made with another KEK.
     #[error("the store was initialised with key-encryption key {expected}, not with {found}")]
     OtherKek {

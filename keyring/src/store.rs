@@ -392,9 +392,6 @@ pub trait HeaderStore: Send + Sync + fmt::Debug {
     /// The store's secrets.
     async fn secrets(&self) -> Result<Vec<StoredSecret>, StoreError>;
 
-    /// Adds a secret to an initialised store; [`StoreError::Exists`] if it has one of that purpose, which stays.
-    async fn add_secret(&self, secret: &StoredSecret) -> Result<(), StoreError>;
-
     /// The root tokens.
     async fn root_tokens(&self) -> Result<Vec<StoredRootToken>, StoreError>;
 

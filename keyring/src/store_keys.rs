@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aws_lc_rs::hmac;
 
 use crate::audit_keys::AuditKeys;
-use crate::binding::{Binding, Origin};
+use crate::binding::{Binding, Origin, push_field};
 use crate::identity_keys::IdentityKeys;
 use crate::ids::{KekId, RingId, StoreId};
 use crate::row_mac::RowMac;
@@ -40,12 +40,15 @@ impl Purpose {
         Self::AuditCorrelation,
     ];
 
-    /// Whether stores were made before this purpose existed: they get its secret when they are opened. Any other
-    /// record that is missing was taken away.
-    pub const fn is_added_later(self) -> bool {
+    /// The words for it in sentences to operators.
+    pub const fn words(self) -> &'static str {
         match self {
-            Self::StoreSecret | Self::RowMac | Self::TokenPepper => false,
-            Self::Identity | Self::AuditSigning | Self::AuditCorrelation => true,
+            Self::StoreSecret => "store secret",
+            Self::RowMac => "key of the row MACs",
+            Self::TokenPepper => "token pepper",
+            Self::Identity => "identity key",
+            Self::AuditSigning => "audit signing key",
+            Self::AuditCorrelation => "audit correlation key",
         }
     }
 
@@ -91,7 +94,7 @@ pub struct StoreKeys {
     pub audit: Arc<AuditKeys>,
 }
 
-/// Hashes tokens, so that the store never holds one.
+/// Hashes root tokens, so that the store never holds one.
 pub struct TokenPepper(hmac::Key);
 
 impl TokenPepper {
@@ -100,10 +103,17 @@ impl TokenPepper {
         Self(hmac::Key::new(hmac::HMAC_SHA256, key.expose_secret()))
     }
 
-    /// HMAC-SHA256 of the token under the pepper. Comparing hashes needs no constant time: who does not know
+    /// HMAC-SHA256 of the token under the pepper, with words in front that no other credential's hash has: a root token's
+    /// row cannot stand for a token's, nor the other way round. Comparing hashes needs no constant time: who does not know
     /// the pepper cannot steer them.
     pub fn hash(&self, token: &[u8]) -> [u8; 32] {
-        hmac::sign(&self.0, token)
+        let mut front = Vec::with_capacity(32);
+        push_field(&mut front, b"sealring-root-token-1");
+        let mut context = hmac::Context::with_key(&self.0);
+        context.update(&front);
+        context.update(token);
+        context
+            .sign()
             .as_ref()
             .try_into()
             .expect("HMAC-SHA256 is 32 bytes")

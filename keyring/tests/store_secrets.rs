@@ -1,4 +1,4 @@
-//! The store's own secrets: what an older store lacks is added once, what was taken away is noticed.
+//! The store's own secrets: each store has its own, and one that was taken away is missed and not made anew.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot go on should say where"
@@ -14,7 +14,7 @@ use keyring::store::memory::MemoryStore;
 use keyring::store::{HeaderStore, StoredSecret};
 use keyring::store_keys::Purpose;
 use keyring::test_support::engine::{TestEngine, quick};
-use keyring::transit::{Parts, Transit};
+use keyring::transit::Parts;
 
 /// The parts of an engine on a store with only these of another store's secrets.
 async fn parts_with(purposes: &[Purpose]) -> Parts {
@@ -35,35 +35,10 @@ async fn parts_with(purposes: &[Purpose]) -> Parts {
     }
 }
 
-async fn opened(parts: &Parts) -> Transit {
-    open(parts.clone(), quick()).await.unwrap()
-}
-
 fn same(one: &IdentityKeys, other: &IdentityKeys) -> bool {
     let sealed = one.seal(b"place", &SecretBytes::default()).unwrap();
     one.hash(CredentialKind::Token, b"text") == other.hash(CredentialKind::Token, b"text")
         && other.open(b"place", &sealed).is_ok()
-}
-
-#[tokio::test]
-async fn a_store_from_before_identity_gets_its_secrets_once() {
-    let parts = parts_with(&[Purpose::RowMac, Purpose::TokenPepper]).await;
-    let (one, other) = tokio::join!(opened(&parts), opened(&parts));
-    let secrets = parts.store.secrets().await.unwrap();
-    assert_eq!(secrets.len(), Purpose::RECORDS.len());
-    let third = opened(&parts).await;
-    assert_eq!(parts.store.secrets().await.unwrap(), secrets);
-    for node in [&other, &third] {
-        assert!(same(&one.identity_keys(), &node.identity_keys()));
-        assert_eq!(
-            one.audit_keys().public_key(),
-            node.audit_keys().public_key()
-        );
-        assert_eq!(
-            one.audit_keys().correlate(b"x"),
-            node.audit_keys().correlate(b"x")
-        );
-    }
 }
 
 #[tokio::test]
@@ -82,12 +57,15 @@ async fn stores_do_not_share_their_keys() {
 }
 
 #[tokio::test]
-async fn a_secret_that_every_store_had_is_missed() {
-    for kept in [[Purpose::RowMac], [Purpose::TokenPepper]] {
-        let refused = open(parts_with(&kept).await, quick()).await;
-        assert!(
-            matches!(refused, Err(SetupError::Integrity(_))),
-            "{refused:?}"
-        );
+async fn whichever_secret_is_taken_away_it_is_named_and_none_is_made_in_its_place() {
+    for taken in Purpose::RECORDS {
+        let kept = Purpose::RECORDS.into_iter().filter(|other| *other != taken);
+        let parts = parts_with(&kept.collect::<Vec<_>>()).await;
+        let before = parts.store.secrets().await.unwrap();
+        let refused = open(parts.clone(), quick()).await;
+        let named =
+            matches!(&refused, Err(SetupError::MissingSecret(words)) if *words == taken.words());
+        assert!(named, "{refused:?}");
+        assert_eq!(parts.store.secrets().await.unwrap(), before);
     }
 }

@@ -79,6 +79,7 @@ impl From<SetupError> for Failure {
         match error {
             SetupError::AlreadyInitialised
             | SetupError::Integrity(_)
+            | SetupError::MissingSecret(_)
             | SetupError::NotInitialised
             | SetupError::OtherKek { .. }
             | SetupError::Sealed

@@ -12,7 +12,7 @@ use crate::kek::{KekError, WrappedDek};
 use crate::record::{RecordError, open_secret, seal_secret};
 use crate::row_mac::RowMac;
 use crate::secret::{Dek, SecretBytes};
-use crate::store::{StoreError, StoreHeader, StoredSecret};
+use crate::store::{StoreHeader, StoredSecret};
 use crate::store_keys::{Purpose, StoreKeys, TokenPepper};
 use crate::transit::Parts;
 
@@ -26,7 +26,7 @@ pub(super) async fn store_keys(parts: &Parts) -> Result<StoreKeys, SetupError> {
         parts,
         store: header.store,
         secret: &secret,
-        records: complete(parts, header.store, &secret).await?,
+        records: parts.store.secrets().await?,
     };
     let row_mac = room.open(Purpose::RowMac).await?;
     let pepper = room.open(Purpose::TokenPepper).await?;
@@ -55,30 +55,6 @@ pub(super) async fn header(parts: &Parts) -> Result<StoreHeader, SetupError> {
     Err(SetupError::OtherKek { expected, found })
 }
 
-/// The store's records. A store from before a purpose existed gets its secret now; of nodes that do this at once,
-/// one adds it and all use that.
-async fn complete(
-    parts: &Parts,
-    store: StoreId,
-    store_secret: &Dek,
-) -> Result<Vec<StoredSecret>, SetupError> {
-    let records = parts.store.secrets().await?;
-    let is_missing =
-        |purpose: &Purpose| purpose.is_added_later() && find(&records, *purpose).is_none();
-    let missing: Vec<_> = Purpose::RECORDS.into_iter().filter(is_missing).collect();
-    if missing.is_empty() {
-        return Ok(records);
-    }
-    for purpose in missing {
-        let secret = new_secret(parts, store, store_secret, purpose).await?;
-        match parts.store.add_secret(&secret).await {
-            Ok(()) | Err(StoreError::Exists) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(parts.store.secrets().await?)
-}
-
 fn find(records: &[StoredSecret], purpose: Purpose) -> Option<&StoredSecret> {
     records
         .iter()
@@ -97,7 +73,9 @@ impl Room<'_> {
     /// The secret of this purpose.
     pub(super) async fn open(&self, purpose: Purpose) -> Result<SecretBytes, SetupError> {
         let record = find(&self.records, purpose);
-        let record = record.ok_or(SetupError::Integrity("a secret of the store is missing"))?;
+        // Never made anew: every store has had all of them from the start, and with new ones nothing that the old ones sealed or
+        // hashed would be known any more.
+        let record = record.ok_or(SetupError::MissingSecret(purpose.words()))?;
         let binding = purpose.binding(self.store, &record.kek);
         let dek = unwrapped(
             self.parts,

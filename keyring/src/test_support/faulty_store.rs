@@ -433,11 +433,6 @@ impl HeaderStore for FaultyStore {
         self.inner.secrets().await
     }
 
-    async fn add_secret(&self, secret: &StoredSecret) -> Result<(), StoreError> {
-        self.check()?;
-        self.inner.add_secret(secret).await
-    }
-
     async fn root_tokens(&self) -> Result<Vec<StoredRootToken>, StoreError> {
         self.check()?;
         self.inner.root_tokens().await

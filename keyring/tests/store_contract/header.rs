@@ -101,21 +101,6 @@ pub(crate) async fn sealing_deletes_the_live_secret_and_is_told(store: Arc<dyn K
     assert!(after > while_sealed && !sealed);
 }
 
-pub(crate) async fn a_secret_is_added_once(store: Arc<dyn KeyStore>) {
-    store
-        .initialise(&header(), &[secret(2)], &mount("transit"))
-        .await
-        .unwrap();
-    store.add_secret(&secret(1)).await.unwrap();
-    let other = StoredSecret {
-        material: vec![9; 60],
-        ..secret(2)
-    };
-    let refused = store.add_secret(&other).await;
-    assert!(matches!(refused, Err(StoreError::Exists)), "{refused:?}");
-    assert_eq!(store.secrets().await.unwrap(), [secret(1), secret(2)]);
-}
-
 pub(crate) async fn a_root_token_that_goes_is_told(store: Arc<dyn KeyStore>) {
     let hash = |byte| CredentialHash([byte; 32]);
     store.replace_root_tokens(&root_token(1)).await.unwrap();

@@ -92,7 +92,6 @@ contracts! {
     header::of_concurrent_initialisations_one_succeeds,
     header::a_root_token_replaces_all_others,
     header::sealing_deletes_the_live_secret_and_is_told,
-    header::a_secret_is_added_once,
     header::a_root_token_that_goes_is_told,
     rings::what_a_request_changed_is_found_by_its_id,
     entries::an_entry_is_read_as_it_was_written,

@@ -26,6 +26,7 @@ mod capabilities;
 mod client;
 mod clients;
 mod durability;
+mod edited_store;
 mod fs_group;
 mod identity;
 mod interop;

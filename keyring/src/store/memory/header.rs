@@ -37,16 +37,6 @@ impl HeaderStore for MemoryStore {
         Ok(self.state().secrets.clone())
     }
 
-    async fn add_secret(&self, secret: &StoredSecret) -> Result<(), StoreError> {
-        let secrets = &mut self.state().secrets;
-        if secrets.iter().any(|there| there.purpose == secret.purpose) {
-            return Err(StoreError::Exists);
-        }
-        secrets.push(secret.clone());
-        secrets.sort_by_key(|secret| secret.purpose);
-        Ok(())
-    }
-
     async fn root_tokens(&self) -> Result<Vec<StoredRootToken>, StoreError> {
         Ok(self.state().root_tokens.clone())
     }

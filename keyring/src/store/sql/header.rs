@@ -41,13 +41,6 @@ impl<S: SqlStore> HeaderStore for S {
         values(query::<_, SecretRow>(self, SECRETS, &[]).await?)
     }
 
-    async fn add_secret(&self, secret: &StoredSecret) -> Result<(), StoreError> {
-        transaction(self, secret.clone(), |db, secret| {
-            Box::pin(async move { if_taken(insert_secret(db, secret).await, StoreError::Exists) })
-        })
-        .await
-    }
-
     async fn root_tokens(&self) -> Result<Vec<StoredRootToken>, StoreError> {
         values(query::<_, RootTokenRow>(self, ROOT_TOKENS, &[]).await?)
     }

@@ -229,6 +229,7 @@ impl Problem {
             SetupError::AlreadyInitialised
             | SetupError::Entropy(_)
             | SetupError::Integrity(_)
+            | SetupError::MissingSecret(_)
             | SetupError::NotInitialised
             | SetupError::OtherKek { .. }
             | SetupError::Sealed
