@@ -22,6 +22,7 @@ mod keys;
 mod laws;
 mod mount_settings;
 mod mounts;
+mod offers;
 mod open;
 mod operation;
 mod pace;
@@ -35,6 +36,7 @@ mod request;
 mod route;
 mod seal;
 mod sealing;
+mod serve;
 mod signing;
 mod sliced;
 mod strict;
@@ -49,25 +51,19 @@ pub(crate) mod weak;
 mod wrapping;
 
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Server;
-use actix_web::http::KeepAlive;
-use actix_web::{App, HttpServer, web};
 use keyring::clock::Clock;
 
-use self::dispatch::Shell;
 use crate::admission::{Admission, Bounds};
-use crate::connection::Cutter;
 use crate::detached::Detached;
 use crate::gate::{Gate, Keeper};
-use crate::listener::{Listener, Socket};
 
 pub use self::operation::Operation;
 pub use self::pace::Pace;
 pub use self::refused::RefusedRequests;
+pub use self::serve::serve;
 
 /// All that the front works with.
 #[derive(Clone, Debug)]
@@ -211,52 +207,3 @@ pub const REQUEST_SPAN: &str = "sealring::request";
 
 /// What audit records call requests that were refused and are recorded together.
 pub const REFUSED_REQUESTS: &str = "refused_requests";
-
-/// Serves on these listeners with this many workers, until the returned server is stopped. Handles no signals.
-pub fn serve(front: Arc<Front>, listeners: Vec<Listener>, workers: usize) -> io::Result<Server> {
-    let drain = front.limits.drain.as_secs();
-    let shell = web::Data::new(Shell { front });
-    let mut server = HttpServer::new(move || {
-        App::new()
-            .app_data(shell.clone())
-            .default_service(web::to(dispatch::dispatch))
-    })
-    .workers(workers)
-    .worker_max_blocking_threads(BLOCKING_THREADS)
-    .keep_alive(KeepAlive::Timeout(KEPT_ALIVE))
-    .client_request_timeout(HEAD_ARRIVES)
-    .tcp_nodelay(true)
-    .tls_handshake_timeout(HANDSHAKE_ENDS)
-    .max_connection_rate(HANDSHAKES)
-    .shutdown_timeout(drain)
-    .disable_signals();
-    for Listener { origin, socket } in listeners {
-        server = server.on_connect(move |stream, extensions| {
-            extensions.insert(origin.connection(stream));
-            if let Some(cutter) = Cutter::of(stream) {
-                extensions.insert(cutter);
-            }
-        });
-        server = match socket {
-            Socket::Plain(listener) => server.listen(listener)?,
-            Socket::Tls(listener, tls) => {
-                let config = tls.server_config().map_err(io::Error::other)?;
-                server.listen_rustls_0_23(listener, config)?
-            }
-            Socket::Unix(listener) => server.listen_uds(listener)?,
-        };
-    }
-    Ok(server.run())
-}
-
-/// Threads of each worker for reading and writing large bodies.
-const BLOCKING_THREADS: usize = 2;
-/// A TLS handshake that has not ended by then is given up.
-const HANDSHAKE_ENDS: Duration = Duration::from_secs(5);
-/// TLS handshakes that each worker takes on at once. A worker that is full takes no new connection of any kind, so this is far
-/// above what honest clients need, and bounded by what memory costs: about 20 KiB each.
-const HANDSHAKES: usize = 1024;
-/// Longer than the minute after which common proxies drop an idle connection, so that they do it first.
-const KEPT_ALIVE: Duration = Duration::from_secs(75);
-/// A head that has not arrived by then is given up.
-const HEAD_ARRIVES: Duration = Duration::from_secs(5);

@@ -1,10 +1,12 @@
 //! Clients as their users have them, unmodified, against the real binary: hvac through everything it has a call for, vaultrs,
-//! which decodes answers into types, Tink, node-vault, and those in Go: OpenBao's own, SOPS, cosign and Terraform's calls.
+//! which decodes answers into types, Tink, node-vault, the JDK's own, and those in Go: OpenBao's, SOPS, cosign and Terraform's
+//! calls.
 //!
 //! The tests in other languages are in `service/tests/clients`, those with hvac one file for each area; each file or program
 //! runs against a service of its own.
 
 mod go;
+mod java;
 mod node;
 mod python;
 mod toolchain;
@@ -16,6 +18,7 @@ use std::path::{Path, PathBuf};
 use crate::app::TestApp;
 use crate::set_up::{Home, Store};
 use go::Go;
+use java::Java;
 use node::Node;
 use python::Python;
 
@@ -116,6 +119,19 @@ fn clients_in_go_drive_transit() {
     let app = TestApp::fresh(&[]);
     let ran = go.test(&address_and_token(&app));
     ran.assert_all_passed("the tests with clients in Go", 42, &app.log());
+}
+
+#[test]
+fn the_client_of_the_jdk_loses_no_request() {
+    let Some(java) = Java::find() else {
+        return;
+    };
+    let app = TestApp::fresh(&[]);
+    let ran = java.test(
+        &clients().join("java/Requests.java"),
+        &address_and_token(&app),
+    );
+    ran.assert_all_passed("the requests of the JDK's client", 800, &app.log());
 }
 
 /// Runs a file of tests against a service of its own; passes over it, and says so, where there is no Python to run it with.

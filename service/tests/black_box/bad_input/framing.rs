@@ -1,7 +1,7 @@
 //! Bytes that are no HTTP, or HTTP that two readers could read in two ways.
 
 use crate::app::TestApp;
-use crate::client::Wire;
+use crate::client::{Request, Wire};
 
 /// A request for a key named `framed`, whose head ends with these lines and whose body is as given. A second request is
 /// sent right behind it, on the same connection, for a key named `smuggled`.
@@ -243,6 +243,67 @@ fn clients_that_offer_another_protocol_are_answered_in_this_one() {
         (400, "WebSocket is not offered".to_owned())
     );
     assert_eq!(app.read("upgraded").status, 404);
+    assert_eq!(answers(&answer), 2, "the request behind it is answered too");
+    assert_eq!(app.read("smuggled").status, 200);
     let old = raw(&app, b"GET /v1/sys/health HTTP/1.0\r\n\r\n");
     assert_eq!(status(&old), Some(200), "{}", String::from_utf8_lossy(&old));
+}
+
+#[test]
+fn a_connection_on_which_another_protocol_is_offered_stays_open() {
+    let app = TestApp::fresh(&[]);
+    let mut wire = Wire::connect(&app.address).unwrap();
+    for (round, (connection, upgrade)) in [
+        ("Upgrade, HTTP2-Settings", "h2c"),
+        ("upgrade", ""),
+        ("keep-alive, UPGRADE", "h2c"),
+        ("HTTP2-Settings ,Upgrade", "TLS/1.2"),
+        ("keep-alive", "h2c"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let offering = |request: Request| {
+            request
+                .header("Connection", connection)
+                .header("Upgrade", upgrade)
+        };
+        let name = format!("transit/keys/round{round}");
+        let body = r#"{"type":"aes256-gcm96"} "#;
+        for request in [
+            app.request("GET", "sys/health"),
+            app.request("POST", &name).body(body),
+            app.request("GET", &name),
+            app.request("GET", "transit/keys/missing"),
+            app.anonymous("GET", &name),
+        ] {
+            let answer = offering(request).send_over(&mut wire).unwrap();
+            assert!(answer.status < 500, "{}", answer.text());
+            assert_eq!(answer.header("connection"), None);
+            assert_eq!(answer.header("upgrade"), None);
+        }
+    }
+    let listed = app.list("transit", "").data();
+    assert_eq!(listed["keys"].as_array().map(Vec::len), Some(5));
+}
+
+#[test]
+fn offers_are_declined_behind_chunks_and_in_requests_sent_at_once() {
+    let app = TestApp::fresh(&[]);
+    let token = &app.token;
+    let head = |name: &str, framing: &str| {
+        format!(
+            "POST /v1/transit/keys/{name} HTTP/1.1\r\nHost: x\r\nX-Vault-Token: {token}\r\n{framing}\r\n\
+             Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+        )
+    };
+    let chunked = head("chunked", "Transfer-Encoding: chunked");
+    let counted = head("counted", "Content-Length: 2");
+    let empty = head("empty", "X-Nothing: 1");
+    let sent = format!("{chunked}1\r\n{{\r\n1;x=y\r\n}}\r\n0\r\n\r\n{counted}{{}}{empty}");
+    let answer = raw(&app, sent.as_bytes());
+    assert_eq!(answers(&answer), 3, "{}", String::from_utf8_lossy(&answer));
+    for name in ["chunked", "counted", "empty"] {
+        assert_eq!(app.read(name).status, 200, "{name}");
+    }
 }
