@@ -41,7 +41,7 @@ impl Caller {
 /// The token a request shows, whether or not it is good.
 pub fn presented_token(headers: &HeaderMap) -> Option<&str> {
     if let Some(token) = headers.get(TOKEN_HEADER) {
-        let token = token.to_str().ok()?;
+        let token = token.to_str().ok()?.trim();
         if !token.is_empty() {
             return Some(token);
         }

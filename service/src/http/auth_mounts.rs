@@ -9,6 +9,7 @@ use super::auth::methods;
 use super::errors::Problem;
 use super::fields::{FieldFault, Fields};
 use super::json::Value as Field;
+use super::mounts;
 use super::reply::{Answer, Reply};
 use super::request::Request;
 use crate::identity::auth_mounts::AuthMountError;
@@ -56,7 +57,10 @@ pub(super) async fn enable(request: &Request<'_>, path: &MountPath) -> Answer {
     describe(&mut config, &mut fields)?;
     if let Some(mut inner) = fields.object("config")? {
         configure(&mut config, &mut inner)?;
+        fields.leave(inner);
     }
+    fields.ignore_unset(&mounts::NOT_OFFERED);
+    let warnings = fields.warnings();
     let (methods, at) = (methods(request)?.clone(), path.clone());
     let work = async move { methods.mounts.enable(at, kind, config).await };
     let enabled = request.front.detached.run(work).await?;
@@ -67,7 +71,7 @@ pub(super) async fn enable(request: &Request<'_>, path: &MountPath) -> Answer {
         | AuthMountError::NotFound
         | AuthMountError::TooMany) => Problem::auth_mount(path, other),
     })?;
-    Ok(Reply::nothing())
+    Ok(Reply::done(request.id, &warnings))
 }
 
 /// `GET sys/auth/:path/tune`
@@ -82,17 +86,21 @@ pub(super) async fn tune(request: &Request<'_>, path: &MountPath) -> Answer {
     let (methods, at) = (methods(request)?.clone(), path.clone());
     let body = request.body.copy();
     let work = async move {
+        let mut warnings = Vec::new();
         let edit = |mut config: AuthMountConfig| {
             let mut fields = body.fields()?;
             describe(&mut config, &mut fields)?;
             configure(&mut config, &mut fields)?;
+            fields.ignore_unset(&mounts::NOT_OFFERED);
+            warnings = fields.warnings();
             Ok::<_, Problem>(config)
         };
-        methods.mounts.tune(&at, edit).await
+        let tuned = methods.mounts.tune(&at, edit).await;
+        tuned.map(|tuned| tuned.map(|()| warnings))
     };
     let tuned = request.front.detached.run(work).await?;
-    tuned.map_err(|error| Problem::auth_mount(path, error))??;
-    Ok(Reply::nothing())
+    let warnings = tuned.map_err(|error| Problem::auth_mount(path, error))??;
+    Ok(Reply::done(request.id, &warnings))
 }
 
 /// `DELETE sys/auth/:path`: also fine if there is none.
@@ -111,6 +119,7 @@ fn kind(fields: &mut Fields<'_>) -> Result<MethodKind, Problem> {
         "oidc" => Err(Problem::bad(
             "logins through a browser (type oidc) are not offered; a method of type jwt takes the tokens of an OIDC issuer",
         )),
+        "transit" => Err(Problem::bad("cannot mount under auth/")),
         word => MethodKind::parse(word).ok_or_else(|| {
             Problem::bad(
                 "plugin not found in the catalog; offered are approle, cert, jwt, kubernetes and userpass",
@@ -130,7 +139,7 @@ fn describe(config: &mut AuthMountConfig, fields: &mut Fields<'_>) -> Result<(),
 }
 
 /// Reads settings, which stand in `config` when a method is enabled and at the top when it is tuned. Those this server has not
-/// are passed over.
+/// stay among the fields.
 fn configure(config: &mut AuthMountConfig, fields: &mut Fields<'_>) -> Result<(), Problem> {
     if let Some(ttl) = lease_ttl(fields, "default_lease_ttl")? {
         config.default_lease_ttl = ttl;
@@ -156,16 +165,18 @@ fn configure(config: &mut AuthMountConfig, fields: &mut Fields<'_>) -> Result<()
     }
     if let Some(mut inner) = fields.object("user_lockout_config")? {
         config.lockout = Some(lockout(config.lockout(), &mut inner)?);
+        fields.leave(inner);
     }
     Ok(())
 }
 
-/// A lifetime; the word `system` stands for the system's, like zero.
+/// A lifetime; the word `system` stands for the system's, like zero. An empty text says nothing.
 pub(super) fn lease_ttl(
     fields: &mut Fields<'_>,
     name: &'static str,
 ) -> Result<Option<Duration>, FieldFault> {
     match fields.take(name) {
+        Some(Field::Text(word)) if word.is_empty() => Ok(None),
         Some(Field::Text(word)) if word == "system" => Ok(Some(Duration::ZERO)),
         Some(value) => Fields::of(name, value).duration(name),
         None => Ok(None),

@@ -145,7 +145,15 @@ async fn is_permitted(
         (Verb::Patch, _) => acl.decide(Capability::Patch, &asked),
         (Verb::Read, _) => acl.decide(Capability::Read, &asked),
     };
-    Ok(decision.allowed && (decision.sudo || !needs_sudo(route)))
+    Ok(decision.allowed && (decision.sudo || !needs_sudo(route, request.path)))
+}
+
+/// A request that leads nowhere takes one of its token's uses all the same.
+pub(super) async fn spend_on_nothing(opened: &Opened, trail: &Trail) -> Result<(), Problem> {
+    if let Some(caller) = trail.caller().filter(|caller| caller.token.counted) {
+        opened.identity.spend(&caller.token).boxed_local().await?;
+    }
+    Ok(())
 }
 
 /// Whoever may only create must not use a ring that is there, and the other way round. Both are decided first, and the ring
@@ -194,17 +202,21 @@ fn absent_or(request: &Request<'_>, error: Error) -> Problem {
 }
 
 /// What only operators do: with `sudo` beside the capability.
-fn needs_sudo(route: &Route) -> bool {
+fn needs_sudo(route: &Route, path: &str) -> bool {
     match &route.target {
         Target::Token(call) => matches!(call, TokenCall::Accessors | TokenCall::RevokeOrphan),
-        Target::Path(_) => matches!(
-            route.operation,
-            Operation::AuthMountDisable
-                | Operation::AuthMountEnable
-                | Operation::AuthMountRead
-                | Operation::AuthMountTune
-                | Operation::AuthMountTuneRead
-        ),
+        Target::Path(_) => {
+            let changes = matches!(
+                route.operation,
+                Operation::AuthMountDisable | Operation::AuthMountEnable
+            );
+            let is_method = matches!(
+                route.operation,
+                Operation::AuthMountRead | Operation::AuthMountTune | Operation::AuthMountTuneRead
+            );
+            // As in Vault, where the path of mounts is the one for whoever has no sudo.
+            changes || (is_method && !path.starts_with("sys/mounts/"))
+        }
         Target::Server => matches!(
             route.operation,
             Operation::AuditDeviceChange | Operation::AuditDevices | Operation::Seal

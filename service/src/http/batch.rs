@@ -1,10 +1,11 @@
 //! Data requests once read, and the answers of encrypt, decrypt and rewrap, appended straight into one buffer.
 
 use actix_web::http::StatusCode;
-use keyring::error::ItemError;
-use keyring::job::{Done, Job, Outcomes};
+use keyring::error::{Error, ItemError};
+use keyring::job::{Done, Job, Outcomes, Summary};
+use keyring::policy::RuleViolation;
 
-use super::errors::{self, Blame, Problem};
+use super::errors::{self, Blame, Message, Problem};
 use super::operation::Operation;
 use super::reply::envelope::{close_envelope, open_envelope};
 use super::reply::print::{push_number, push_plain, push_text};
@@ -91,6 +92,53 @@ pub(super) fn answer(
     Ok(reply.with_used(outcomes.summary()))
 }
 
+/// Whether an error says that the ring serves no item of its kind, whichever items are sent.
+pub(super) const fn is_of_ring(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Rule(RuleViolation::SoftDeleted) | Error::Unsupported(_)
+    )
+}
+
+/// The answer where nothing was worked on: of a batch that the ring does not serve, each item says so.
+pub(super) fn refused(
+    operation: Operation,
+    id: RequestId,
+    (items, of_ring): (usize, bool),
+    notes: &Notes,
+    problem: Problem,
+) -> Answer {
+    let text = match (&notes.batch, &problem.message) {
+        (Some(_), Message::Plain(text) | Message::Multi(text)) if of_ring => text,
+        _ => return Err(problem),
+    };
+    let references = notes.batch.as_ref();
+    let mut bytes = open_envelope(id, items * (text.len() + 56));
+    bytes.extend_from_slice(b"{\"batch_results\":[");
+    for index in 0..items {
+        if index > 0 {
+            bytes.push(b',');
+        }
+        let reference = references.map_or("", |references| references.get(index));
+        bytes.push(b'{');
+        push_error(&mut bytes, operation, text);
+        push_reference(&mut bytes, reference);
+    }
+    bytes.extend_from_slice(b"]}");
+    close_envelope(&mut bytes, &notes.warnings);
+    let status = if operation == Operation::Rewrap {
+        StatusCode::OK
+    } else {
+        StatusCode::BAD_REQUEST
+    };
+    let used = Summary {
+        items,
+        failed: items,
+        versions: None,
+    };
+    Ok(Reply::json(bytes).with_status(status).with_used(used))
+}
+
 fn single_answer(
     operation: Operation,
     id: RequestId,
@@ -145,14 +193,24 @@ fn push_item(
     bytes.push(b'{');
     match outcome {
         Ok(done) => push_done(bytes, operation, done),
-        Err(error) => {
-            if operation == Operation::Decrypt {
-                bytes.extend_from_slice(b"\"plaintext\":\"\",");
-            }
-            bytes.extend_from_slice(b"\"error\":");
-            push_text(bytes, &errors::item_text(operation, error, index));
-        }
+        Err(error) => push_error(
+            bytes,
+            operation,
+            &errors::item_text(operation, error, index),
+        ),
     }
+    push_reference(bytes, reference);
+}
+
+fn push_error(bytes: &mut Vec<u8>, operation: Operation, text: &str) {
+    if operation == Operation::Decrypt {
+        bytes.extend_from_slice(b"\"plaintext\":\"\",");
+    }
+    bytes.extend_from_slice(b"\"error\":");
+    push_text(bytes, text);
+}
+
+fn push_reference(bytes: &mut Vec<u8>, reference: &str) {
     bytes.extend_from_slice(b",\"reference\":");
     push_text(bytes, reference);
     bytes.push(b'}');

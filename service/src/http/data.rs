@@ -62,9 +62,16 @@ where
     if request.new_ring.is_none() {
         authorise::count_items(request, prepared.job.len())?;
     }
-    let outcomes = engine(prepared.job).await;
-    let outcomes = outcomes.map_err(|error| request.failed(key, error))?;
+    let items = prepared.job.len();
     let (operation, id, notes) = (request.operation, request.id, prepared.notes);
+    let outcomes = match engine(prepared.job).await {
+        Ok(outcomes) => outcomes,
+        Err(error) => {
+            let of_ring = batch::is_of_ring(&error);
+            let problem = request.failed(key, error);
+            return batch::refused(operation, id, (items, of_ring), &notes, problem);
+        }
+    };
     work_on(outcomes.text_len(), move || {
         batch::answer(operation, id, &outcomes, &notes)
     })

@@ -220,7 +220,10 @@ async fn let_in(
     let admitted = admit(front, fault, caller, trail).map(|_| ());
     match (opened, &admitted) {
         (Some(opened), Ok(())) => authorise::count(opened, trail, path)?,
-        (Some(opened), Err(_)) => authorise::count_refused(opened, trail, path),
+        (Some(opened), Err(_)) => {
+            authorise::count_refused(opened, trail, path);
+            authorise::spend_on_nothing(opened, trail).await?;
+        }
         (None, _) => {}
     }
     admitted

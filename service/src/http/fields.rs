@@ -131,6 +131,17 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Takes those of these fields that say nothing.
+    pub(super) fn ignore_unset(&mut self, names: &[&str]) {
+        self.entries
+            .retain(|(name, value)| !(names.contains(&&**name) && value.says_nothing()));
+    }
+
+    /// Adds what was not read of an object in one of the fields.
+    pub(super) fn leave(&mut self, unread: Self) {
+        self.entries.extend(unread.entries);
+    }
+
     /// Takes a field that the path has captured, and remembers to say so.
     pub(super) fn captured(&mut self, name: &'static str) {
         if self.take(name).is_some() {

@@ -5,6 +5,7 @@ use actix_web::http::header::{HeaderMap, UPGRADE};
 use keyring::history::Provenance;
 
 use super::errors::{Message, Problem};
+use super::path;
 
 /// Refuses headers that change what a request means and cannot be honoured; they are never passed over.
 pub(super) fn check(headers: &HeaderMap) -> Result<(), Problem> {
@@ -25,25 +26,29 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The caller's own words for a change.
+/// The caller's own words for a change: UTF-8, as it is or percent-encoded.
 pub(super) fn reason(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("x-sealring-reason") else {
         return Ok(None);
     };
-    let printable = |byte: &u8| matches!(byte, b' '..=b'~');
-    match value.to_str() {
-        Ok(text)
-            if text.len() <= Provenance::MAX_REASON_LEN
-                && text.as_bytes().iter().all(printable) =>
-        {
-            let text = text.trim();
-            Ok((!text.is_empty()).then(|| text.to_owned()))
-        }
-        Ok(_) | Err(_) => Err(Problem::bad(format!(
-            "X-Sealring-Reason must be at most {} printable ASCII characters",
+    let text = String::from_utf8(path::unescaped(value.as_bytes())).ok();
+    let text = text.filter(|text| {
+        text.len() <= Provenance::MAX_REASON_LEN && !text.chars().any(hides_something)
+    });
+    let text = text.ok_or_else(|| {
+        Problem::bad(format!(
+            "X-Sealring-Reason must be at most {} bytes of UTF-8 without control characters",
             Provenance::MAX_REASON_LEN
-        ))),
-    }
+        ))
+    })?;
+    let text = text.trim();
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
+/// Control characters, and those that break lines or turn their direction: whoever reads a history must see what it says.
+fn hides_something(character: char) -> bool {
+    let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    character.is_control() || turns
 }
 
 #[cfg(test)]
@@ -85,7 +90,27 @@ mod tests {
         assert_eq!(read("  "), Ok(None));
         assert_eq!(reason(&HeaderMap::new()), Ok(None));
         assert!(read(&"x".repeat(512)).is_ok());
-        for value in ["x".repeat(513), "caf\u{e9}".to_owned(), "a\tb".to_owned()] {
+        for (value, expected) in [
+            ("Schl\u{fc}sselwechsel", "Schl\u{fc}sselwechsel"),
+            ("Schl%C3%BCsselwechsel", "Schl\u{fc}sselwechsel"),
+            ("100% of it", "100% of it"),
+            ("100%25", "100%"),
+            ("%e9%8d%b5", "\u{9375}"),
+            ("%", "%"),
+        ] {
+            assert_eq!(read(value), Ok(Some(expected.to_owned())), "{value}");
+        }
+        for value in [
+            "x".repeat(513),
+            "\u{fc}".repeat(257),
+            "a\tb".to_owned(),
+            "a%0Ab".to_owned(),
+            "a%00".to_owned(),
+            "%7F".to_owned(),
+            "%C2%85".to_owned(),
+            "%FF".to_owned(),
+            "\u{202e}x".to_owned(),
+        ] {
             assert!(read(&value).is_err(), "{value:?}");
         }
     }

@@ -22,6 +22,17 @@ pub(super) enum Value<'a> {
 }
 
 impl Value<'_> {
+    /// Whether it says no more than an absent field does.
+    pub(super) fn says_nothing(&self) -> bool {
+        match self {
+            Self::Null | Self::Bool(false) | Self::Integer(0) => true,
+            Self::Text(text) => matches!(&**text, "" | "false" | "0"),
+            Self::List(items) => items.is_empty(),
+            Self::Object(entries) => entries.is_empty(),
+            Self::Bool(true) | Self::Fraction(_) | Self::Integer(_) => false,
+        }
+    }
+
     /// The word Go prints for the type a value decodes to; part of documented messages.
     pub(super) const fn go_type(&self) -> &'static str {
         match self {

@@ -70,11 +70,13 @@ pub(super) async fn enable(request: &Request<'_>, path: &MountPath) -> Answer {
         return Err(Problem::bad("only mounts of type transit are offered"));
     }
     let settings = settings(&mut fields, MountSettings::default())?;
+    let warnings = fields.warnings();
     let at = path.clone();
     change(request, path, |engine| async move {
         engine.enable_mount(at, settings).await
     })
-    .await
+    .await?;
+    Ok(Reply::done(request.id, &warnings))
 }
 
 /// `GET sys/mounts/:path/tune`
@@ -86,17 +88,22 @@ pub(super) fn tune_read(request: &Request<'_>, path: &MountPath) -> Answer {
 /// `POST sys/mounts/:path/tune`
 pub(super) async fn tune(request: &Request<'_>, path: &MountPath) -> Answer {
     let mount = found(request, path)?;
+    let mut fields = request.body.fields()?;
+    settings(&mut fields, mount.settings.clone())?;
     let body = request.body.copy();
     let edit = move |before| settings(&mut body.fields()?, before);
     let engine = Arc::clone(request.transit()?);
     let work = async move { engine.tune_mount(mount.id, edit).await };
     let tuned = request.front.detached.run(work).await?;
     tuned.map_err(|error| Problem::mount(path, error))??;
-    Ok(Reply::nothing())
+    Ok(Reply::done(request.id, &fields.warnings()))
 }
 
 /// `DELETE sys/mounts/:path`: also fine if there is none.
 pub(super) async fn disable(request: &Request<'_>, path: &MountPath) -> Answer {
+    if RESERVED.contains(&path.as_str()) {
+        return Err(Problem::bad(format!("cannot unmount \"{path}/\"")));
+    }
     let at = path.clone();
     change(request, path, |engine| async move {
         engine.disable_mount(at).await.map(|_was_there| ())
@@ -128,7 +135,8 @@ fn found(request: &Request<'_>, path: &MountPath) -> Result<Mount, Problem> {
 }
 
 /// The settings after what the fields say. They may stand at the top, or where clients put them: in the config when a mount is
-/// enabled, the default key type also among the options. Settings this server has not are passed over.
+/// enabled, the default key type also among the options. Settings this server has not stay among the fields, unless they say
+/// nothing.
 fn settings(fields: &mut Fields<'_>, before: MountSettings) -> Result<MountSettings, Problem> {
     let mut after = before;
     if let Some(description) = fields.text("description")? {
@@ -140,9 +148,12 @@ fn settings(fields: &mut Fields<'_>, before: MountSettings) -> Result<MountSetti
     for group in ["config", "options"] {
         if let Some(mut inner) = fields.object(group)? {
             configure(&mut after, &mut inner)?;
+            fields.leave(inner);
         }
     }
     configure(&mut after, fields)?;
+    fields.ignore(&["type"]);
+    fields.ignore_unset(&NOT_OFFERED);
     if after.max_lease_ttl > Duration::ZERO && after.default_lease_ttl > after.max_lease_ttl {
         return Err(Problem::bad(
             "given default lease TTL greater than given max lease TTL",
@@ -185,6 +196,27 @@ fn configure(settings: &mut MountSettings, fields: &mut Fields<'_>) -> Result<()
 }
 
 const DEFAULT_KEY_TYPE: &str = "default_key_type";
+
+/// Settings of mounts that clients send whether or not they are set, and that are not offered.
+pub(super) const NOT_OFFERED: [&str; 17] = [
+    "allowed_managed_keys",
+    "allowed_response_headers",
+    "audit_non_hmac_request_keys",
+    "audit_non_hmac_response_keys",
+    "delegated_auth_accessors",
+    "external_entropy_access",
+    "force_no_cache",
+    "identity_token_key",
+    "local",
+    "options",
+    "passthrough_request_headers",
+    "plugin_name",
+    "plugin_version",
+    "seal_wrap",
+    "token_type",
+    "user_lockout_config",
+    "version",
+];
 
 #[cfg(test)]
 mod tests {

@@ -104,8 +104,7 @@ mod tests {
             "GET / HTTP/1.1\r\nCONNECTION:keep-alive , \tUPGRADE\r\nconnection: upgrade\r\n\r\n",
             "GET / HTTP/1.1\r\nCONNECTION:keep-alive , \tUPGRAD-\r\nconnection: upgrad-\r\n\r\n",
         );
-        let plain =
-            "GET / HTTP/1.1\r\nConnection: no upgrade\r\nconnections: upgrade\r\nproxy-connection: upgrade\r\n\r\n";
+        let plain = "GET / HTTP/1.1\r\nConnection: no upgrade\r\nconnections: upgrade\r\nproxy-connection: upgrade\r\n\r\n";
         assert_read(plain, plain);
     }
 

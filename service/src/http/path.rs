@@ -68,6 +68,24 @@ pub(crate) fn decode(raw: &str) -> Result<Cow<'_, str>, PathFault> {
     Ok(Cow::Owned(text))
 }
 
+/// Undoes percent encoding, once, where there is any: what is no escape stays as it is.
+pub(crate) fn unescaped(raw: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some((first, behind)) = rest.split_first() {
+        let escaped = match behind {
+            [high, low, after @ ..] if *first == b'%' => hex_digit(Some(*high))
+                .zip(hex_digit(Some(*low)))
+                .map(|(high, low)| (high << 4 | low, after)),
+            _ => None,
+        };
+        let (byte, after) = escaped.unwrap_or((*first, behind));
+        bytes.push(byte);
+        rest = after;
+    }
+    bytes
+}
+
 fn hex_digit(byte: Option<u8>) -> Option<u8> {
     let digit = char::from(byte?).to_digit(16)?;
     u8::try_from(digit).ok()

@@ -23,7 +23,8 @@ pub(super) async fn list(request: &Request<'_>, target: &PolicyTarget) -> Answer
 
 /// `GET sys/policies/acl/:name`
 pub(super) async fn read(request: &Request<'_>, target: &PolicyTarget) -> Answer {
-    let name = named(target)?;
+    // No policy has a name that none can have.
+    let name = named(target).map_err(|_| Problem::absent())?;
     let text = request.identity()?.policies.text(&name).await?;
     let text = match text {
         // It is there, and has no rules: it needs none.
@@ -74,7 +75,9 @@ pub(super) async fn write(request: &Request<'_>, target: &PolicyTarget) -> Answe
 
 /// `DELETE sys/policies/acl/:name`
 pub(super) async fn delete(request: &Request<'_>, target: &PolicyTarget) -> Answer {
-    let name = named(target)?;
+    let Ok(name) = named(target) else {
+        return Ok(Reply::nothing());
+    };
     let identity = Arc::clone(request.identity()?);
     let work = async move { identity.policies.delete(&name).await };
     request.front.detached.run(work).await??;

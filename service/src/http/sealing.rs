@@ -65,7 +65,7 @@ impl Given {
     fn read(fields: &mut Fields<'_>) -> Result<Self, Problem> {
         let keys = fields.list("keys")?.unwrap_or_default();
         let key = fields.text("key")?;
-        let key = key.as_ref().map(Text::as_str).unwrap_or_default();
+        let key = key.as_ref().map(Text::as_str).unwrap_or_default().trim();
         match (key.is_empty(), keys.is_empty()) {
             (false, true) => Ok(Self::One(SecretBytes::new(key.as_bytes().to_vec()))),
             (false, false) => Err(Problem::bad("'key' and 'keys' exclude each other")),

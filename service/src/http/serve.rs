@@ -72,8 +72,7 @@ impl Way {
     }
 
     fn unix(&self) -> impl Serves<UnixStream, DispatchError> + use<> {
-        let accept =
-            |stream: UnixStream| async move { Ok::<_, DispatchError>(accepted(stream)) };
+        let accept = |stream: UnixStream| async move { Ok::<_, DispatchError>(accepted(stream)) };
         fn_service(accept).and_then(self.http())
     }
 
@@ -131,10 +130,7 @@ fn without_delay<S>(stream: S, tcp: impl Fn(&S) -> &TcpStream) -> S {
 }
 
 /// A service for each worker that takes such connections to their ends.
-trait Serves<C, E>:
-    ServiceFactory<C, Config = (), Response = (), Error = E, InitError = ()>
-{
-}
+trait Serves<C, E>: ServiceFactory<C, Config = (), Response = (), Error = E, InitError = ()> {}
 
 impl<C, E, F> Serves<C, E> for F where
     F: ServiceFactory<C, Config = (), Response = (), Error = E, InitError = ()>

@@ -74,16 +74,17 @@ pub(crate) fn exact_go_duration(text: &str) -> Result<Duration, DurationFault> {
     }
 }
 
-/// Seconds as a duration.
+/// Seconds as a duration. What Go's 64 bits of nanoseconds do not hold is none: clients would read another one.
 pub(crate) fn seconds(number: i128) -> Result<Duration, DurationFault> {
-    match i64::try_from(number) {
-        Ok(number) => u64::try_from(number)
-            .map(Duration::from_secs)
-            .map_err(|_| DurationFault::Negative),
+    match u64::try_from(number) {
+        Ok(number) if number <= MAX_SECONDS => Ok(Duration::from_secs(number)),
         Err(_) if number < 0 => Err(DurationFault::Negative),
-        Err(_) => Err(DurationFault::Unreadable),
+        Ok(_) | Err(_) => Err(DurationFault::Unreadable),
     }
 }
+
+/// The longest duration in whole seconds: some 292 years.
+const MAX_SECONDS: u64 = i64::MAX.unsigned_abs() / 1_000_000_000;
 
 fn decimal(text: &str) -> Result<i128, DurationFault> {
     text.parse::<i64>()

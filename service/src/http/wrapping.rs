@@ -111,14 +111,15 @@ pub(super) async fn rewrap(request: &Request<'_>) -> Answer {
 fn token(request: &Request<'_>, gives_out: bool) -> Result<SecretBytes, Problem> {
     let mut fields = request.body.fields()?;
     let named = fields.text("token")?.unwrap_or_default();
-    if !named.as_str().is_empty() {
+    let named = named.as_str().trim();
+    if !named.is_empty() {
         if gives_out && request.caller.is_none() {
             let own = presented_token(request.headers);
-            if own != Some(named.as_str()) {
+            if own != Some(named) {
                 return Err(Problem::permission_denied());
             }
         }
-        return Ok(SecretBytes::new(named.as_str().as_bytes().to_vec()));
+        return Ok(SecretBytes::new(named.as_bytes().to_vec()));
     }
     let own = presented_token(request.headers).ok_or(WrapError::NotThere)?;
     Ok(SecretBytes::new(own.as_bytes().to_vec()))

@@ -86,6 +86,9 @@ pub fn grant(
         let asked = said.into_iter().find(|ttl| !ttl.is_zero());
         (asked.unwrap_or_default(), max)
     } else {
+        // The system's own limit does not bind a period, which is why somebody asks for one.
+        let is_systems = max >= SYSTEM_TTL;
+        let max = if is_systems { Duration::MAX } else { max };
         if terms.period > max {
             warnings.push(format!(
                 "period of \"{}\" exceeded the effective max_ttl of \"{}\"; period value is capped accordingly",

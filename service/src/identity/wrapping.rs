@@ -101,6 +101,11 @@ impl Wrapping {
 
     /// What is known of the response under this token. It stays there.
     pub async fn look_up(&self, token: &str) -> Result<WrapInfo, WrapError> {
+        self.describe(token).await.map(|(info, _)| info)
+    }
+
+    /// The same, with the accessor of the token.
+    pub async fn describe(&self, token: &str) -> Result<(WrapInfo, String), WrapError> {
         let hash = self.hash(token)?;
         let credentials = &self.parts.credentials;
         let row = credentials.credential(CredentialKind::Wrapped, hash);
@@ -109,7 +114,8 @@ impl Wrapping {
         if row.expires_at.is_none_or(|end| end <= now) {
             return Err(WrapError::NotThere);
         }
-        self.open(token, &row).map(|(info, _)| info)
+        let (info, _) = self.open(token, &row)?;
+        Ok((info, row.accessor))
     }
 
     /// Takes the response out; of many who bring the token, one gets it.

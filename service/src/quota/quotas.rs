@@ -103,6 +103,7 @@ mod tests {
 
     fn spec(limit: u64) -> QuotaSpec {
         QuotaSpec {
+            inheritable: true,
             path: QuotaPath::default(),
             role: String::new(),
             windows: vec![

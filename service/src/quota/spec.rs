@@ -18,6 +18,14 @@ pub struct QuotaSpec {
     pub block_seconds: u64,
     /// What makes it a budget; absent for a rate limit.
     pub budget: Option<Budget>,
+    /// Kept and given back; there are no namespaces that could inherit it.
+    #[serde(default = "inheritable")]
+    pub inheritable: bool,
+}
+
+/// A quota is inheritable unless it says otherwise.
+const fn inheritable() -> bool {
+    true
 }
 
 /// What a budget says beyond a rate limit.
@@ -170,6 +178,7 @@ impl QuotaSpec {
         let mut fields = Map::new();
         let mut add = |field: &str, value: Value| fields.insert(field.to_owned(), value);
         add("block_interval", json!(self.block_seconds));
+        add("inheritable", json!(self.inheritable));
         add("name", json!(name));
         add("path", json!(self.path.shown()));
         add("role", json!(self.role));
@@ -277,6 +286,7 @@ mod tests {
         let window =
             |unit, limit, millis| Window::new(unit, limit, Duration::from_millis(millis)).unwrap();
         let rate = QuotaSpec {
+            inheritable: true,
             path: path("transit", ""),
             role: String::new(),
             windows: vec![window(Unit::Requests, 897_300, 120_000)],
@@ -285,10 +295,11 @@ mod tests {
         };
         assert_eq!(
             Value::Object(rate.view("global")),
-            json!({"block_interval": 300, "interval": 120, "name": "global", "path": "transit/", "rate": 897.3,
+            json!({"block_interval": 300, "inheritable": true, "interval": 120, "name": "global", "path": "transit/", "rate": 897.3,
                    "role": "", "type": "rate-limit"})
         );
         let budget = QuotaSpec {
+            inheritable: true,
             windows: vec![
                 window(Unit::Items, 1_000_000, 86_400_000),
                 window(Unit::Requests, 1000, 500),
@@ -315,6 +326,7 @@ mod tests {
     #[test]
     fn what_is_stored_reads_back() {
         let spec = QuotaSpec {
+            inheritable: true,
             path: path("transit", "decrypt/*"),
             role: "app".to_owned(),
             windows: vec![Window::new(Unit::Items, 7, Duration::from_secs(1)).unwrap()],

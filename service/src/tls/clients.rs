@@ -5,10 +5,13 @@ use std::sync::Arc;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{
     WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature,
+    verify_tls13_signature_with_raw_key,
 };
-use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer as _;
 
 use super::Current;
 use crate::config::listener::ClientAuth;
@@ -66,7 +69,8 @@ impl ClientCertVerifier for ClientVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, cert, dss, &self.algorithms)
+        let verified = verify_tls12_signature(message, cert, dss, &self.algorithms);
+        verified.or_else(|error| self.verify_by_key(message, cert, dss, error))
     }
 
     fn verify_tls13_signature(
@@ -75,12 +79,63 @@ impl ClientCertVerifier for ClientVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, dss, &self.algorithms)
+        let verified = verify_tls13_signature(message, cert, dss, &self.algorithms);
+        verified.or_else(|error| {
+            let key = key_of_other_kind(cert, &error).ok_or(error)?;
+            verify_tls13_signature_with_raw_key(message, &key.whole, dss, &self.algorithms)
+        })
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
     }
+}
+
+impl ClientVerifier {
+    /// Verifies a signature of TLS 1.2 by the key alone.
+    fn verify_by_key(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+        error: Error,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let key = key_of_other_kind(cert, &error).ok_or(error)?;
+        let mut schemes = self.algorithms.mapping.iter();
+        let algorithms = schemes.find(|(scheme, _)| *scheme == dss.scheme);
+        let algorithms = algorithms.map_or(&[][..], |(_, algorithms)| algorithms);
+        let fits = algorithms.iter().any(|algorithm| {
+            let checked = algorithm.verify_signature(&key.bits, message, dss.signature());
+            checked.is_ok()
+        });
+        fits.then(HandshakeSignatureValid::assertion)
+            .ok_or(Error::InvalidCertificate(CertificateError::BadSignature))
+    }
+}
+
+/// A public key as a certificate has it, DER.
+struct PublicKey {
+    /// With its algorithm.
+    whole: SubjectPublicKeyInfoDer<'static>,
+    /// Alone.
+    bits: Vec<u8>,
+}
+
+/// The key of a certificate that is not of the kind rustls reads, as one of X.509 version 1 or with an extension that is
+/// critical and unknown. To own its key can be proved all the same; who is let in by it is decided by who reads more of it.
+fn key_of_other_kind(cert: &CertificateDer<'_>, error: &Error) -> Option<PublicKey> {
+    if matches!(
+        error,
+        Error::InvalidCertificate(CertificateError::BadSignature)
+    ) {
+        return None;
+    }
+    let (rest, certificate) = X509Certificate::from_der(cert).ok()?;
+    let key = certificate.public_key();
+    rest.is_empty().then(|| PublicKey {
+        whole: SubjectPublicKeyInfoDer::from(key.raw.to_vec()),
+        bits: key.subject_public_key.data.to_vec(),
+    })
 }
 
 /// Longer chains only cost time.

@@ -1,6 +1,7 @@
 //! Auth methods and wrapped responses over HTTP.
 
 mod approle;
+mod as_openbao;
 mod auth_mounts;
 mod blanks;
 mod cert;

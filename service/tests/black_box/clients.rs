@@ -118,7 +118,7 @@ fn clients_in_go_drive_transit() {
     };
     let app = TestApp::fresh(&[]);
     let ran = go.test(&address_and_token(&app));
-    ran.assert_all_passed("the tests with clients in Go", 42, &app.log());
+    ran.assert_all_passed("the tests with clients in Go", 50, &app.log());
 }
 
 #[test]

@@ -62,7 +62,7 @@ async fn login(request: &Request<'_>, mount: &AuthMount) -> Answer {
     let role = role.as_str().to_ascii_lowercase();
     let attempt = Attempt {
         role: known_name(&role),
-        token: token.as_str(),
+        token: token.as_str().trim(),
         remote: request.remote,
     };
     let issuers = &methods(request)?.issuers;

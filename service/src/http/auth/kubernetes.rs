@@ -56,12 +56,13 @@ async fn login(request: &Request<'_>, mount: &AuthMount) -> Answer {
     if role.is_empty() {
         return Err(Problem::bad("missing role"));
     }
-    if token.as_str().is_empty() {
+    let token = token.as_str().trim();
+    if token.is_empty() {
         return Err(Problem::bad("missing jwt"));
     }
     let attempt = Attempt {
         role: known_name(&role),
-        token: token.as_str(),
+        token,
         remote: request.remote,
     };
     let clusters = &methods(request)?.clusters;

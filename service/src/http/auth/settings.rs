@@ -2,7 +2,6 @@
 
 use crate::http::errors::Problem;
 use crate::http::fields::Fields;
-use crate::http::json::Value as Json;
 
 /// The texts of a list, without blanks; a list of nothing but blanks is refused, for most lists restrict who may log in.
 pub(super) fn texts(
@@ -95,14 +94,7 @@ pub(super) fn refuse(
     why: &'static str,
 ) -> Result<(), Problem> {
     for name in names {
-        let says_nothing = match fields.take(name) {
-            None | Some(Json::Null | Json::Bool(false) | Json::Integer(0)) => true,
-            Some(Json::Text(text)) => matches!(&*text, "" | "false" | "0"),
-            Some(Json::List(items)) => items.is_empty(),
-            Some(Json::Object(entries)) => entries.is_empty(),
-            Some(Json::Bool(true) | Json::Fraction(_) | Json::Integer(_)) => false,
-        };
-        if !says_nothing {
+        if fields.take(name).is_some_and(|value| !value.says_nothing()) {
             return Err(Problem::bad(format!("{name} is not offered: {why}")));
         }
     }

@@ -27,6 +27,7 @@ use crate::identity::token::renew::RenewalTerms;
 use crate::identity::token::role::{SHELF, TokenRole};
 use crate::identity::token::text::TokenText;
 use crate::identity::ttl::TtlLimits;
+use crate::identity::wrapping::WrapError;
 
 /// Answers what is asked of tokens.
 pub(in crate::http) async fn answer(request: &Request<'_>, call: &TokenCall) -> Answer {
@@ -48,7 +49,7 @@ pub(in crate::http) async fn answer(request: &Request<'_>, call: &TokenCall) -> 
 /// The token a request means, as its text; empty if it means none.
 pub(in crate::http) fn meant(fields: &mut Fields<'_>) -> Result<SecretBytes, Problem> {
     let text = fields.text("token")?.unwrap_or_default();
-    Ok(SecretBytes::new(text.as_str().as_bytes().to_vec()))
+    Ok(SecretBytes::new(text.as_str().trim().as_bytes().to_vec()))
 }
 
 /// The token with the accessor in the fields, which must be there.
@@ -57,10 +58,11 @@ pub(in crate::http) async fn by_accessor(
     fields: &mut Fields<'_>,
 ) -> Result<Option<Found>, Problem> {
     let accessor = fields.text("accessor")?.unwrap_or_default();
-    if accessor.as_str().is_empty() {
+    let accessor = accessor.as_str().trim();
+    if accessor.is_empty() {
         return Err(Problem::bad("missing accessor"));
     }
-    Ok(identity.find_by_accessor(accessor.as_str()).await?)
+    Ok(identity.find_by_accessor(accessor).await?)
 }
 
 /// The text of the caller's token.
@@ -108,8 +110,16 @@ async fn lookup(request: &Request<'_>, which: Which) -> Answer {
             (token, found)
         }
     };
-    let found = found.ok_or_else(Problem::bad_token)?;
-    let data = view::token(text(&shown), &found, identity.clock.now());
+    let now = identity.clock.now();
+    let data = match found {
+        Some(found) => view::token(text(&shown), &found, now),
+        // A wrapping token is looked up like any other, though it is none.
+        None => match identity.methods.wrapping.describe(text(&shown)).await {
+            Ok((info, accessor)) => view::wrapping_token(text(&shown), &info, &accessor, now),
+            Err(WrapError::NotThere) => return Err(Problem::bad_token()),
+            Err(error) => return Err(error.into()),
+        },
+    };
     Ok(Reply::data(request.id, &data, &[]))
 }
 
@@ -238,7 +248,7 @@ async fn revoke(request: &Request<'_>, which: Which) -> Answer {
     let named = SecretBytes::new(named.unwrap_or_default());
     let (_, found) = find(request, which, &mut fields).await?;
     let Some(found) = found else {
-        if revoke_wrapping(request, which, text(&named)).await? {
+        if revoke_wrapping(request, which, text(&named).trim()).await? {
             return Ok(Reply::nothing());
         }
         // Gone is what it was to be.

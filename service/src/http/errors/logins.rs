@@ -75,10 +75,8 @@ impl From<AccountLoginError> for Problem {
         match error {
             AccountLoginError::Address => Self::permission_denied(),
             AccountLoginError::Binding(fault) => Self::forbidden(fault.to_string()),
-            AccountLoginError::Connection(fault) => {
-                Self::multi("the Kubernetes API cannot be asked with what is configured")
-                    .alarmed(&fault)
-            }
+            // Nobody can be vouched for until an administrator writes another configuration.
+            AccountLoginError::Connection(fault) => Self::permission_denied().warned(&fault),
             AccountLoginError::LookUp(error) => error.into(),
             AccountLoginError::NoRole => Self::bad("invalid role name"),
             AccountLoginError::NotConfigured => Self::multi("could not load backend configuration"),
@@ -97,11 +95,8 @@ impl From<VouchFault> for Problem {
             VouchFault::Issuer | VouchFault::Offline(_) | VouchFault::TooLong => {
                 Self::forbidden(fault.to_string())
             }
-            VouchFault::NoReviewer => {
-                Self::multi("no token is configured to ask the Kubernetes API with").alarmed(&fault)
-            }
-            // The API server does not let this server ask.
-            VouchFault::Unanswered(FetchFault::Status(400..=499)) => {
+            // Here this server has nothing to ask with, or the API server does not let it.
+            VouchFault::NoReviewer | VouchFault::Unanswered(FetchFault::Status(400..=499)) => {
                 Self::permission_denied().warned(&fault)
             }
             VouchFault::Unanswered(_) => {

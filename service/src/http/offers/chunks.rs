@@ -48,15 +48,13 @@ impl Chunks {
     fn says(&mut self, byte: u8) -> bool {
         match self {
             Self::Trailer(is_filled) => *is_filled |= !matches!(byte, b'\r' | b'\n'),
-            Self::Size { read, is_whole } if !*is_whole => {
-                match char::from(byte).to_digit(16) {
-                    None => *is_whole = true,
-                    Some(digit) => match read.checked_mul(16) {
-                        None => return false,
-                        Some(sixteenfold) => *read = sixteenfold | u64::from(digit),
-                    },
-                }
-            }
+            Self::Size { read, is_whole } if !*is_whole => match char::from(byte).to_digit(16) {
+                None => *is_whole = true,
+                Some(digit) => match read.checked_mul(16) {
+                    None => return false,
+                    Some(sixteenfold) => *read = sixteenfold | u64::from(digit),
+                },
+            },
             Self::Data(_) | Self::End | Self::Size { .. } => {}
         }
         true

@@ -146,9 +146,7 @@ impl Name {
 fn with_digit(number: Option<u64>, byte: u8) -> Option<u64> {
     match byte {
         b' ' | b'\t' | b'\r' | b'\n' => number,
-        b'0'..=b'9' => number?
-            .checked_mul(10)?
-            .checked_add(u64::from(byte - b'0')),
+        b'0'..=b'9' => number?.checked_mul(10)?.checked_add(u64::from(byte - b'0')),
         _ => None,
     }
 }

@@ -15,7 +15,8 @@ pub(super) fn spec(
     fields: &mut Fields<'_>,
     mount_of: impl FnOnce(&str) -> Option<String>,
 ) -> Result<QuotaSpec, Problem> {
-    fields.ignore(&["inheritable", "name", "type"]);
+    fields.ignore(&["name", "type"]);
+    let inheritable = fields.boolean("inheritable")?.unwrap_or(true);
     let path = fields.text("path")?.unwrap_or_default();
     let path = QuotaPath::parse(path.as_str(), mount_of).ok_or(SpecFault::Mount)?;
     let role = fields.text("role")?.unwrap_or_default().0.into_owned();
@@ -41,6 +42,7 @@ pub(super) fn spec(
         windows,
         block_seconds: block.as_secs(),
         budget,
+        inheritable,
     })
 }
 

@@ -112,6 +112,20 @@ pub(super) fn server_table<'p, 'a>(path: &'p [&'a str]) -> Option<(Verbs, &'p [&
         ["sys", "internal", "ui", "mounts"] => (&[(Read, MountsVisible)], &[]),
         ["sys", "internal", "ui", "mounts", at @ ..] => (&[(Read, MountOfPath)], at),
         ["sys", "mounts"] => (&[(Read, MountList)], &[]),
+        // An auth method is a mount too, whose path begins with `auth/`.
+        ["sys", "mounts", "auth", at @ .., "tune"] | ["sys", "auth", at @ .., "tune"]
+            if !at.is_empty() =>
+        {
+            (&[(Read, AuthMountTuneRead), (Write, AuthMountTune)], at)
+        }
+        ["sys", "mounts", "auth", at @ ..] | ["sys", "auth", at @ ..] if !at.is_empty() => (
+            &[
+                (Read, AuthMountRead),
+                (Write, AuthMountEnable),
+                (Delete, AuthMountDisable),
+            ],
+            at,
+        ),
         ["sys", "mounts", at @ .., "tune"] if !at.is_empty() => {
             (&[(Read, MountTuneRead), (Write, MountTune)], at)
         }
@@ -124,17 +138,6 @@ pub(super) fn server_table<'p, 'a>(path: &'p [&'a str]) -> Option<(Verbs, &'p [&
             at,
         ),
         ["sys", "auth"] => (&[(Read, AuthMountList)], &[]),
-        ["sys", "auth", at @ .., "tune"] if !at.is_empty() => {
-            (&[(Read, AuthMountTuneRead), (Write, AuthMountTune)], at)
-        }
-        ["sys", "auth", at @ ..] => (
-            &[
-                (Read, AuthMountRead),
-                (Write, AuthMountEnable),
-                (Delete, AuthMountDisable),
-            ],
-            at,
-        ),
         ["sys", "plugins", "reload", "backend"] => (&[(Write, PluginReload)], &[]),
         ["sys", "wrapping", "wrap"] => (&[(Write, Wrap)], &[]),
         ["sys", "wrapping", "unwrap"] => (&[(Write, Unwrap)], &[]),

@@ -241,6 +241,31 @@ const ROWS: &[(Verb, &str, Operation)] = &[
         Operation::MountOfPath,
     ),
     (Verb::Read, "/v1/sys/mounts", Operation::MountList),
+    (
+        Verb::Read,
+        "/v1/sys/mounts/auth/a/b",
+        Operation::AuthMountRead,
+    ),
+    (
+        Verb::Write,
+        "/v1/sys/mounts/auth/a",
+        Operation::AuthMountEnable,
+    ),
+    (
+        Verb::Delete,
+        "/v1/sys/mounts/auth/a",
+        Operation::AuthMountDisable,
+    ),
+    (
+        Verb::Read,
+        "/v1/sys/mounts/auth/a/b/tune",
+        Operation::AuthMountTuneRead,
+    ),
+    (
+        Verb::Write,
+        "/v1/sys/mounts/auth/a/tune",
+        Operation::AuthMountTune,
+    ),
     (Verb::Read, "/v1/sys/mounts/a/b", Operation::MountRead),
     (Verb::Write, "/v1/sys/mounts/a/b", Operation::MountEnable),
     (Verb::Delete, "/v1/sys/mounts/a/b/", Operation::MountDisable),

@@ -81,6 +81,15 @@ pub struct TokenBody {
 pub struct TokenTampered;
 
 impl TokenBody {
+    /// The lifetime it got when it was issued or last renewed; zero if it never expires.
+    pub fn granted(&self) -> Duration {
+        let from = self.last_renewal.unwrap_or(self.issued_at);
+        let span = self
+            .expires_at
+            .and_then(|end| u64::try_from(end.saturating_sub(from)).ok());
+        Duration::from_micros(span.unwrap_or_default())
+    }
+
     /// How many tokens one may descend from: each of them is looked at whenever it is used.
     pub const MAX_DEPTH: u8 = 32;
 

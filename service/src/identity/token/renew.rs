@@ -129,7 +129,10 @@ fn ttl_terms(body: &TokenBody, terms: &RenewalTerms) -> TtlTerms {
     };
     TtlTerms {
         increment: terms.increment,
-        ttl: role.map_or(body.ttl, |role| role.ttl),
+        ttl: match role {
+            Some(login) if body.role.is_none() => login.ttl,
+            Some(_) | None => body.granted(),
+        },
         period: lesser(body.period, role.map(|role| role.period)),
         max_ttl: role.map_or(body.max_ttl, |role| role.max_ttl),
         explicit_max_ttl: lesser(

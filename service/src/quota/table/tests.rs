@@ -22,6 +22,7 @@ fn login<'a>(mount: &'a str, name: &'a str) -> Option<QuotaIdentity<'a>> {
 
 fn rate(mount: &str, suffix: &str, limit: u64) -> QuotaSpec {
     QuotaSpec {
+        inheritable: true,
         path: QuotaPath {
             mount: mount.to_owned(),
             suffix: suffix.to_owned(),
@@ -35,6 +36,7 @@ fn rate(mount: &str, suffix: &str, limit: u64) -> QuotaSpec {
 
 fn budget(unit: Unit, limit: u64, per: &[Per]) -> QuotaSpec {
     QuotaSpec {
+        inheritable: true,
         windows: vec![window(unit, limit)],
         budget: Some(Budget {
             per: per.to_vec(),
@@ -110,6 +112,7 @@ fn a_rate_limit_is_for_each_address_and_an_ipv6_customer_has_one() {
 #[test]
 fn every_budget_that_matches_counts_beside_the_rate_limit() {
     let about_encrypt = QuotaSpec {
+        inheritable: true,
         budget: Some(Budget {
             per: Vec::new(),
             operations: vec!["encrypt".to_owned()],
@@ -176,6 +179,7 @@ fn items_are_counted_when_they_are_known_and_apart_from_requests() {
 #[test]
 fn a_roles_limit_counts_logins_of_that_role() {
     let of_role = QuotaSpec {
+        inheritable: true,
         role: "app".to_owned(),
         ..rate("auth/approle", "", 2)
     };
@@ -218,6 +222,7 @@ fn what_was_spent_of_an_unchanged_quota_stays_spent() {
 #[test]
 fn among_several_only_those_that_refuse_block() {
     let blocking = QuotaSpec {
+        inheritable: true,
         block_seconds: 7200,
         ..budget(Unit::Requests, 1, &[Per::Identity])
     };

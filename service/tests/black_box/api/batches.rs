@@ -255,3 +255,42 @@ fn a_hundred_thousand_items_are_a_batch_and_one_more_is_not() {
         "{text}"
     );
 }
+
+#[test]
+fn a_ring_that_serves_nobody_says_so_of_each_item() {
+    let app = TestApp::shared();
+    let aside = app.ring(json!({}));
+    let sealed = app.seal(&aside, "aGk=");
+    let set_aside = app.request("DELETE", &format!("transit/keys/{aside}/soft-delete"));
+    assert_eq!(set_aside.send().status, 200);
+    let signs = app.ring(json!({"type": "ed25519"}));
+    let two = |field: &str, text: &str| json!({"batch_input": [{field: text, "reference": "a"}, {field: text}]});
+    let plain = two("plaintext", "aGk=");
+    for (answer, status) in [
+        (app.encrypt(&aside, &plain), 400),
+        (app.encrypt(&signs, &plain), 400),
+        (app.decrypt(&aside, two("ciphertext", &sealed)), 400),
+        (app.rewrap(&aside, two("ciphertext", &sealed)), 200),
+    ] {
+        assert_eq!(answer.status, status, "{}", answer.text());
+        let items = answer.items();
+        assert_eq!(items.len(), 2);
+        assert_eq!(
+            (&items[0]["reference"], &items[1]["reference"]),
+            (&json!("a"), &json!(""))
+        );
+        for item in items {
+            let error = item["error"].as_str().unwrap();
+            let expected = [
+                "refusing to use soft-deleted key",
+                "message encryption not supported",
+            ];
+            assert!(
+                expected.iter().any(|text| error.starts_with(text)),
+                "{error}"
+            );
+        }
+    }
+    let single = app.encrypt(&aside, json!({"plaintext": "aGk="}));
+    assert_eq!(single.refusal().0, 400);
+}

@@ -85,12 +85,33 @@ fn a_reason_that_cannot_be_kept_is_refused_and_nothing_is_done() {
     for reason in [
         "x".repeat(513),
         "tab\there".to_owned(),
-        "caf\u{e9}".to_owned(),
+        "line%0Abreak".to_owned(),
+        "%FF".to_owned(),
+        "\u{202e}backwards".to_owned(),
     ] {
         let rotate = app.request("POST", &format!("transit/keys/{key}/rotate"));
         let answer = rotate.header("X-Sealring-Reason", &reason).send();
-        let expected = "X-Sealring-Reason must be at most 512 printable ASCII characters";
+        let expected =
+            "X-Sealring-Reason must be at most 512 bytes of UTF-8 without control characters";
         assert_eq!(answer.refusal(), (400, expected.to_owned()));
     }
     assert_eq!(app.latest(&key), 1);
+}
+
+#[test]
+fn a_reason_is_kept_in_any_language_as_it_is_or_percent_encoded() {
+    let app = TestApp::shared();
+    let key = app.ring(json!({}));
+    for reason in ["Schl\u{fc}sselwechsel", "Schl%C3%BCsselwechsel"] {
+        let rotate = app.request("POST", &format!("transit/keys/{key}/rotate"));
+        let answer = rotate.header("X-Sealring-Reason", reason).send();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    let reasons: Vec<_> = app
+        .events(&key)
+        .into_iter()
+        .map(|event| event["reason"].clone())
+        .collect();
+    let kept = json!("Schl\u{fc}sselwechsel");
+    assert_eq!(reasons.iter().filter(|reason| **reason == kept).count(), 2);
 }

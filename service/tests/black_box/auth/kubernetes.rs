@@ -6,6 +6,7 @@ use super::issuer::Signer;
 use super::loopback::Loopback;
 use super::mounted::Mounted;
 use super::{auth_of, look_up_self, stranger, text};
+use crate::app::TestApp;
 use crate::client::{Answer, multi};
 
 const REVIEWS: &str = "/apis/authentication.k8s.io/v1/tokenreviews";
@@ -164,4 +165,25 @@ fn what_is_missing_is_named() {
     let warned = mounted.post("role/any", no_audience);
     assert_eq!(warned.status, 200);
     assert_eq!(warned.warnings().len(), 1);
+}
+
+#[test]
+fn without_a_token_to_ask_with_nobody_logs_in_and_nothing_is_broken() {
+    let app = TestApp::fresh(&[]);
+    let enabled = app.post("sys/auth/kubernetes", json!({"type": "kubernetes"}));
+    assert_eq!(enabled.status, 204);
+    let role = json!({
+        "bound_service_account_names": "orders", "bound_service_account_namespaces": "*",
+        "audience": "sealring",
+    });
+    assert_eq!(app.post("auth/kubernetes/role/orders", role).status, 204);
+    let token = Signer::new("c").sign(&claims("shop-1"));
+    for host in ["https://127.0.0.1:1", "http://127.0.0.1:1"] {
+        let config = json!({"kubernetes_host": host});
+        assert_eq!(app.post("auth/kubernetes/config", config).status, 204);
+        let body = json!({"role": "orders", "jwt": token});
+        let refused = stranger(&app, "auth/kubernetes/login", body).refusal();
+        assert_eq!(refused, (403, "permission denied".to_owned()), "{host}");
+    }
+    assert!(!app.log().contains("ERROR"), "{}", app.log());
 }

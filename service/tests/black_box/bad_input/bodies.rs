@@ -142,8 +142,27 @@ fn numbers_that_do_not_fit_are_refused_and_never_rounded() {
         let body = format!("{{\"plaintext\":\"\",\"key_version\":{version}}}");
         assert_eq!(app.encrypt(&key, body).status, 400);
     }
-    let never = app.configure(&key, json!({"auto_rotate_period": i64::MAX}));
-    assert!(never.status < 500, "{}", never.text());
+    // What 64 bits of nanoseconds hold, as clients count them, and a second more.
+    let longest = 9_223_372_036_u64;
+    let kept = app.configure(&key, json!({"auto_rotate_period": longest}));
+    assert_eq!(kept.data()["auto_rotate_period"], json!(longest));
+    for never in [
+        json!(longest + 1),
+        json!("9223372037s"),
+        json!("106752d"),
+        json!(i64::MAX),
+        json!(u64::MAX),
+    ] {
+        let refused = app.configure(&key, json!({"auto_rotate_period": never}));
+        assert_eq!(refused.status, 400, "{never}: {}", refused.text());
+        let role = json!({"period": never});
+        let refused = app.post("auth/token/roles/never", role);
+        assert_eq!(refused.status, 400, "{never}: {}", refused.text());
+        let created = app.post("auth/token/create", json!({"ttl": never}));
+        assert_eq!(created.status, 400, "{never}: {}", created.text());
+    }
+    let read = app.read(&key).data();
+    assert_eq!(read["auto_rotate_period"], json!(longest));
 }
 
 #[test]

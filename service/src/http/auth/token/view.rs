@@ -9,6 +9,7 @@ use crate::identity::token::body::TokenBody;
 use crate::identity::token::lookup::Found;
 use crate::identity::token_params::TokenKind;
 use crate::identity::ttl;
+use crate::identity::wrapping::WrapInfo;
 
 /// A token; its text as the caller may see it. Its parent is never shown.
 pub(super) fn token(text: &str, found: &Found, now: Timestamp) -> Value {
@@ -33,6 +34,30 @@ pub(super) fn token(text: &str, found: &Found, now: Timestamp) -> Value {
             described(text, &stored.body, (stored.is_orphan(), uses), now)
         }
     }
+}
+
+/// A wrapping token, as one that is good for the one request that brings its answer.
+pub(super) fn wrapping_token(text: &str, info: &WrapInfo, accessor: &str, now: Timestamp) -> Value {
+    let end = info.created_at().plus(info.ttl);
+    json!({
+        "accessor": accessor,
+        "creation_time": info.created_at().seconds(),
+        "creation_ttl": info.ttl.as_secs(),
+        "display_name": "",
+        "entity_id": "",
+        "expire_time": instant(end),
+        "explicit_max_ttl": info.ttl.as_secs(),
+        "id": text,
+        "issue_time": instant(info.created_at()),
+        "meta": null,
+        "num_uses": 1,
+        "orphan": true,
+        "path": info.creation_path,
+        "policies": ["response-wrapping"],
+        "renewable": false,
+        "ttl": ttl::left(end, now).map_or(0, ttl::shown_seconds),
+        "type": TokenKind::Service.word(),
+    })
 }
 
 fn described(text: &str, body: &TokenBody, (orphan, uses): (bool, u32), now: Timestamp) -> Value {

@@ -23,7 +23,7 @@ fn a_rate_limit_reads_as_in_vault() {
         shown(
             r#"{"path":"","rate":897.3,"interval":"2m","block_interval":"5m","type":"rate-limit"}"#
         ),
-        json!({"block_interval": 300, "interval": 120, "name": "q", "path": "", "rate": 897.3, "role": "",
+        json!({"block_interval": 300, "inheritable": true, "interval": 120, "name": "q", "path": "", "rate": 897.3, "role": "",
                "type": "rate-limit"})
     );
     // As the command line and Terraform write numbers.

@@ -371,3 +371,32 @@ fn a_role_calls_nobody_by_characters_that_do_not_show() {
     };
     assert_eq!(role.check(), Err(RoleFault::DisplayName));
 }
+
+#[test]
+fn an_authority_with_an_extension_nobody_knows_vouches_and_a_client_with_one_does_not() {
+    let oid = [1, 3, 6, 1, 4, 1, 99999, 7];
+    let mut extension = CustomExtension::from_oid_content(&oid, vec![5, 0]);
+    extension.set_criticality(true);
+    let mut params = authority_params("odd");
+    params.custom_extensions.push(extension.clone());
+    let odd = Authority::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let role = trusting(odd.pem());
+    assert_eq!(role.check(), Ok(()));
+    let client = signed(&client_params(), &odd);
+    assert!(role.admit(&shown(&[client]), at(BEGIN)).is_ok());
+    let mut params = client_params();
+    params.custom_extensions.push(extension);
+    let client = signed(&params, &odd);
+    assert_eq!(role.admit(&shown(&[client]), at(BEGIN)), UNTRUSTED);
+}
+
+#[test]
+fn an_authority_that_is_shown_itself_logs_in_while_it_is_valid() {
+    let own = authority("itself");
+    let role = trusting(own.pem());
+    let itself = [own.der().clone()];
+    assert!(role.admit(&shown(&itself), at(BEGIN)).is_ok());
+    assert_eq!(role.admit(&shown(&itself), at(END + 1)), TIME);
+    let other = [authority("itself").der().clone()];
+    assert_eq!(role.admit(&shown(&other), at(BEGIN)), UNTRUSTED);
+}
