@@ -170,6 +170,12 @@ impl App {
         &self.house.reach
     }
 
+    /// Whether this is a root token; `None` while the store is sealed, when nobody knows.
+    pub fn is_root_token(&self, token: &TokenText) -> Option<bool> {
+        let opened = self.front.gate.opened()?;
+        Some(opened.transit.root_token(token.expose_secret()).is_some())
+    }
+
     /// The signals that ask it to stop, taken over from now on.
     pub fn stop_signals(&self) -> Result<StopSignals, Failure> {
         StopSignals::listen(self.house.runtime.handle())

@@ -39,6 +39,8 @@ pub use self::log::{AuditLog, Reserve, Ticket};
 pub use self::observer::{AuditObserver, Unobserved};
 pub use self::port::SinkState;
 pub use self::record::{Amount, Answer, Kind, Outcome, Record, Source, Tls};
+pub use self::sink::open::examine as examine_file;
+pub use self::sink::spool::path as spool_file;
 pub use self::start::{AuditSetupError, Basis};
 pub use self::wave::NotRecorded;
 pub use self::who::Who;

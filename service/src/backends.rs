@@ -9,6 +9,7 @@ use keyring::kek::pkcs11::{Pkcs11Kek, Pkcs11Settings, TokenSelector};
 use keyring::kek::software::SoftwareKek;
 use keyring::kek::{Kek, KekSetupError};
 use keyring::observer::Observer;
+use keyring::setup::SetupError;
 use keyring::store::KeyStore;
 use keyring::store::audit::AuditHeadStore;
 use keyring::store::postgres::{PostgresOptions, PostgresStore};
@@ -98,6 +99,10 @@ pub async fn parts(
     absent: Absent,
     observer: Arc<dyn Observer>,
 ) -> Result<Parts, Failure> {
+    if absent == Absent::Refuse && store.keys().header().await?.is_none() {
+        // Without a store there is no KEK either, and what is said of that would mislead.
+        return Err(SetupError::NotInitialised.into());
+    }
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     Ok(Parts {
         store: store.keys(),

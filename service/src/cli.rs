@@ -14,11 +14,13 @@ use zeroize::Zeroizing;
 use crate::app::App;
 use crate::audit::command::AuditCommand;
 use crate::backends::{self, Store};
+use crate::check;
 use crate::config::Config;
 use crate::dev::{self, Dev};
 use crate::failure::Failure;
-use crate::init;
+use crate::init::{self, Handover};
 use crate::operator::{self, OperatorCommand};
+use crate::output;
 
 /// Encryption as a service over the Vault transit protocol.
 #[derive(Debug, Parser)]
@@ -153,10 +155,15 @@ fn run_dev(args: DevArgs) -> Result<(), Failure> {
         .first()
         .map(ToString::to_string)
         .unwrap_or_default();
+    let warning = match app.is_root_token(&root_token) {
+        Some(false) => REVOKED,
+        Some(true) | None => "",
+    };
     let greeting = Zeroizing::new(format!(
         "sealring {VERSION}, for development: SQLite and a software key in {data_dir}\n\
          {listening}\
          root token: {token}\n\
+         {warning}\
          \n\
          To use it from another terminal:\n\
          \n\
@@ -191,7 +198,7 @@ fn run_app(app: App, greeting: &str) -> Result<(), Failure> {
 }
 
 fn check_config(file: &Path) -> Result<(), Failure> {
-    Config::load(file)?;
+    check::files(&Config::load(file)?)?;
     print(&format!("{}: ok\n", file.display()))
 }
 
@@ -200,8 +207,19 @@ fn run_init(args: &InitArgs) -> Result<(), Failure> {
         let sentence = "--threshold must not be above --shares";
         return Err(Failure::Usage(sentence.to_owned()));
     }
+    if args.threshold == 1 && args.shares > 1 {
+        return Err(Failure::Usage(ONE_OF_SEVERAL.to_owned()));
+    }
+    output::check()?;
     let config = Config::load(&args.config.file)?;
-    let handover = init::run(config, args.shares, args.threshold)?;
+    let handover = init::run(config, args.shares, args.threshold, || {
+        output::reserve(HANDOVER)
+    })?;
+    print(&handover_text(args, &handover)).map_err(|failure| unseen(&failure, LOST_HANDOVER))
+}
+
+/// What `init` prints: the shares, how many of them open the store, and the root token.
+fn handover_text(args: &InitArgs, handover: &Handover) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(TEXT_CAPACITY));
     match &handover.shares {
         Some(shares) => {
@@ -223,13 +241,19 @@ fn run_init(args: &InitArgs) -> Result<(), Failure> {
         &mut text,
         format_args!("\nroot token: {}\n", handover.root_token.expose_secret()),
     );
-    print(&text)
+    text
+}
+
+/// What is to be done now that nobody has seen what was made.
+fn unseen(failure: &Failure, remedy: &str) -> Failure {
+    Failure::Unexpected(format!("{failure}; {remedy}"))
 }
 
 fn run_root_token(file: &Path) -> Result<(), Failure> {
-    let token = init::replace_root_token(Config::load(file)?)?;
-    let line = format!("root token: {}\n", token.expose_secret());
-    print(&Zeroizing::new(line))
+    output::check()?;
+    let token = init::replace_root_token(Config::load(file)?, || output::reserve(ROOT_TOKEN))?;
+    let line = Zeroizing::new(format!("{}\n", token.expose_secret()));
+    print(&line).map_err(|failure| unseen(&failure, LOST_ROOT_TOKEN))
 }
 
 fn restore_mount(args: &RestoreArgs) -> Result<(), Failure> {
@@ -271,6 +295,24 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Enough for 255 shares, so that no outgrown buffer stays behind with some of them.
 const TEXT_CAPACITY: usize = 64 * 1024;
+
+const REVOKED: &str = "This root token was revoked. Start again with --root-token TOKEN, or without the file root-token, for \
+                       a new one.\n";
+
+const HANDOVER: &str = "What follows is shown only now.\n\n";
+
+/// Goes out first, to see whether the token can follow.
+const ROOT_TOKEN: &str = "root token: ";
+
+const ONE_OF_SEVERAL: &str = "--threshold 1 with several shares would let each of them open the store alone; \
+                              give --threshold 2 or more, or --shares 1 --threshold 1";
+
+const LOST_HANDOVER: &str = "the store is initialised, and nobody has its unlock shares and root token. Nothing is \
+                             encrypted with it yet: empty the store (remove the SQLite file with its -wal and -shm, or \
+                             drop and create the PostgreSQL database) and run init again";
+
+const LOST_ROOT_TOKEN: &str =
+    "the root token was replaced, and nobody has seen the new one: run root-token again";
 
 const CUT_OFF: &str = "\
 An earlier run was cut off after it had initialised the store; only the root token was missing.

@@ -10,23 +10,27 @@ use keyring::transit::Settings;
 pub mod audit;
 pub mod cache;
 pub mod coherence;
+pub mod files;
 pub mod kek;
 pub mod keys;
 pub mod layers;
 pub mod limits;
 pub mod listener;
 pub mod mistakes;
+pub mod places;
 pub mod process;
 pub mod rotation;
 pub mod secret;
 pub mod section;
 pub mod server;
+mod service_links;
 pub mod store;
 pub mod telemetry;
 pub mod value;
 
 pub use layers::Layers;
 pub use mistakes::Mistakes;
+pub use places::Places;
 
 /// A whole configuration, without mistakes.
 #[derive(Debug)]
@@ -55,14 +59,19 @@ pub struct Config {
     pub telemetry: telemetry::Telemetry,
     /// `[process]`
     pub process: process::Process,
+    /// Where all of it was given.
+    pub places: Places,
 }
 
 impl Config {
-    /// The configuration of this file under this process's environment.
+    /// The configuration of this file under this process's environment, whose paths are apart from each other and whose
+    /// secrets' files nobody else can read. What else its files are like is not looked at.
     pub fn load(file: &Path) -> Result<Self, Mistakes> {
         let mut layers = Layers::from_file(file)?;
         layers.add_environment(std::env::vars_os());
-        Self::read(layers)
+        let config = Self::read(layers)?;
+        files::check_apart(&config, Some(file))?;
+        Ok(config)
     }
 
     /// The configuration these layers make, or every mistake in them.
@@ -79,7 +88,7 @@ impl Config {
         let limits = limits::Limits::read(&mut layers.section("limits"));
         let telemetry = telemetry::Telemetry::read(&mut layers.section("telemetry"));
         let process = process::Process::read(&mut layers.section("process"));
-        layers.finish()?;
+        let places = layers.finish()?;
         Ok(Self {
             server,
             listeners,
@@ -93,6 +102,7 @@ impl Config {
             limits,
             telemetry,
             process,
+            places,
         })
     }
 

@@ -47,8 +47,10 @@ impl Dev {
             Start::First => first_start(config, &directory, chosen)?,
             Start::Again => {
                 let foundation = Foundation::lay(config, Absent::Refuse)?;
+                // One that was there before is not made valid again: it may have been revoked.
+                let is_new = chosen.is_some() || directory.root_token()?.is_none();
                 let root_token = keep_token(&directory, chosen)?;
-                (foundation.build(Some(&root_token))?, root_token)
+                (foundation.build(is_new.then_some(&root_token))?, root_token)
             }
         };
         Ok(Self {

@@ -50,6 +50,15 @@ impl Failure {
     }
 }
 
+/// The exit status for what the parser of the command line has to say: help and version were asked for, all else is a mistake.
+pub fn of_command_line(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        ExitCode::from(EX_USAGE)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
 impl From<KekSetupError> for Failure {
     fn from(error: KekSetupError) -> Self {
         Self::SetUp(chain(&error))
@@ -115,7 +124,7 @@ impl From<StoreSetupError> for Failure {
 }
 
 /// An error and its causes in one sentence, without what a cause only repeats.
-fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut sentence = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

@@ -27,8 +27,14 @@ pub struct Handover {
 
 /// Makes store and KEK where they are missing, initialises them, and makes the first root token.
 ///
-/// A run that was cut off before the root token can be made up for; a store that is ready is left as it is.
-pub fn run(config: Config, shares: u8, threshold: u8) -> Result<Handover, Failure> {
+/// A run that was cut off before the root token can be made up for; a store that is ready is left as it is. `ready` is
+/// called before anything is made, and ends the run with its failure.
+pub fn run(
+    config: Config,
+    shares: u8,
+    threshold: u8,
+    ready: impl FnOnce() -> Result<(), Failure>,
+) -> Result<Handover, Failure> {
     let runtime = backends::runtime()?;
     let telemetry = Telemetry::start(&config.telemetry, runtime.handle())?;
     process::lock_memory(config.process.require_locked_memory)?;
@@ -39,7 +45,7 @@ pub fn run(config: Config, shares: u8, threshold: u8) -> Result<Handover, Failur
     };
     let outcome = runtime.block_on(async {
         let store = Store::open(config.store).await?;
-        let outcome = hand_over(&store, config.kek, &plan).await;
+        let outcome = hand_over(&store, config.kek, &plan, ready).await;
         store.close().await;
         outcome
     });
@@ -47,12 +53,18 @@ pub fn run(config: Config, shares: u8, threshold: u8) -> Result<Handover, Failur
     outcome
 }
 
-async fn hand_over(store: &Store, kek: Kek, plan: &InitPlan) -> Result<Handover, Failure> {
+async fn hand_over(
+    store: &Store,
+    kek: Kek,
+    plan: &InitPlan,
+    ready: impl FnOnce() -> Result<(), Failure>,
+) -> Result<Handover, Failure> {
     let keys = store.keys();
     let is_initialised = keys.header().await?.is_some();
     if is_initialised && !was_cut_off(keys.as_ref()).await? {
         return Err(SetupError::AlreadyInitialised.into());
     }
+    ready()?;
     // A KEK is made for a store without one only: another beside it would be a key that nobody uses.
     let absent = if is_initialised {
         Absent::Refuse
@@ -73,19 +85,27 @@ async fn hand_over(store: &Store, kek: Kek, plan: &InitPlan) -> Result<Handover,
 
 /// Makes a new root token, which replaces the one before. Whoever can read the configuration and reach store and KEK could
 /// open every key anyway, so this gives nobody more than he has. Running nodes take it within a second.
-pub fn replace_root_token(config: Config) -> Result<TokenText, Failure> {
+pub fn replace_root_token(
+    config: Config,
+    ready: impl FnOnce() -> Result<(), Failure>,
+) -> Result<TokenText, Failure> {
     let runtime = backends::runtime()?;
     process::lock_memory(config.process.require_locked_memory)?;
     runtime.block_on(async {
         let store = Store::open(config.store).await?;
-        let replaced = replace_root_in(&store, config.kek).await;
+        let replaced = replace_root_in(&store, config.kek, ready).await;
         store.close().await;
         replaced
     })
 }
 
-async fn replace_root_in(store: &Store, kek: Kek) -> Result<TokenText, Failure> {
+async fn replace_root_in(
+    store: &Store,
+    kek: Kek,
+    ready: impl FnOnce() -> Result<(), Failure>,
+) -> Result<TokenText, Failure> {
     let parts = backends::parts(store, kek, Absent::Refuse, Arc::new(Unobserved)).await?;
+    ready()?;
     let root_token = TokenText::generate_root(parts.entropy.as_ref())
         .map_err(|error| Failure::unexpected("no root token can be made", &error))?;
     setup::replace_root_token(&parts, root_token.as_secret()).await?;

@@ -5,10 +5,17 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use service::cli::Cli;
-use service::process;
+use service::{failure, process};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Without an output there is still the status.
+            drop(error.print());
+            return failure::of_command_line(&error);
+        }
+    };
     match process::harden().and_then(|()| cli.run()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

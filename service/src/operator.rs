@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::backends;
-use crate::failure::Failure;
+use crate::failure::{self, Failure};
 
 /// Where the service is, and who asks.
 #[derive(Args)]
@@ -47,6 +47,9 @@ pub fn run(command: OperatorCommand) -> Result<String, Failure> {
         match command {
             OperatorCommand::Seal(target) => {
                 let service = Service::of(&target)?;
+                if service.token.is_none() {
+                    return Err(Failure::SetUp(NO_TOKEN.to_owned()));
+                }
                 service.call(Method::PUT, "sys/seal", &json!({})).await?;
                 Ok("sealed: every node answers 503 until the store is unsealed\n".to_owned())
             }
@@ -74,10 +77,7 @@ struct Service {
 
 impl Service {
     fn of(target: &Target) -> Result<Self, Failure> {
-        let address = target.address.clone();
-        let address = address
-            .or_else(|| variable("VAULT_ADDR"))
-            .unwrap_or_else(|| DEFAULT_ADDRESS.to_owned());
+        let address = address(target.address.as_deref())?;
         let mut client = Client::builder().timeout(TIMEOUT).no_proxy();
         let ca_file = target.ca_file.clone();
         if let Some(file) = ca_file.or_else(|| variable("VAULT_CACERT").map(Into::into)) {
@@ -89,7 +89,7 @@ impl Service {
             client = client.tls_certs_only(certificates);
         }
         Ok(Self {
-            address: address.trim_end_matches('/').to_owned(),
+            address,
             client: client
                 .build()
                 .map_err(|error| Failure::unexpected("no HTTP client can be made", &error))?,
@@ -108,15 +108,60 @@ impl Service {
             request = request.json(body);
         }
         let sent = request.send().await;
-        let response = sent.map_err(|error| {
-            Failure::Unavailable(format!(
-                "{} does not answer: {}",
-                self.address,
-                error.without_url()
-            ))
-        })?;
+        let response = sent.map_err(|error| self.unanswered(&error.without_url()))?;
         answer(response).await
     }
+
+    /// Why there is no answer. A certificate does not get better by waiting.
+    fn unanswered(&self, error: &reqwest::Error) -> Failure {
+        let (address, causes) = (&self.address, failure::chain(error));
+        match tls_fault(error) {
+            Some(rustls::Error::InvalidCertificate(flaw)) => Failure::SetUp(format!(
+                "the certificate of {address} is not trusted ({flaw}): give the certificate of the authority that \
+                 signed it with --ca-file or VAULT_CACERT, and call the service by a name that the certificate has"
+            )),
+            Some(fault) => {
+                Failure::SetUp(format!("{address} does not speak TLS as needed: {fault}"))
+            }
+            None => Failure::Unavailable(format!("{address} does not answer: {causes}")),
+        }
+    }
+}
+
+/// The address of a service: as given, else `VAULT_ADDR`, else the usual one.
+fn address(given: Option<&str>) -> Result<String, Failure> {
+    let (name, address) = match (given, variable("VAULT_ADDR")) {
+        (Some(given), _) => ("--address", given.to_owned()),
+        (None, Some(variable)) => ("VAULT_ADDR", variable),
+        (None, None) => return Ok(DEFAULT_ADDRESS.to_owned()),
+    };
+    let url = reqwest::Url::parse(&address).ok();
+    let is_good = url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if !is_good {
+        return Err(Failure::Usage(format!(
+            "{name} must be the URL of the service, like https://node-1.internal:8200 or {DEFAULT_ADDRESS}"
+        )));
+    }
+    Ok(address.trim_end_matches('/').to_owned())
+}
+
+/// What TLS has to complain of, wherever it stands among the causes.
+fn tls_fault<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e rustls::Error> {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if let Some(fault) = cause.downcast_ref() {
+            return Some(fault);
+        }
+        // An I/O error that wraps another shows that one's cause as its own.
+        let inner = cause
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        if let Some(fault) = inner.and_then(|inner| inner.downcast_ref()) {
+            return Some(fault);
+        }
+        next = cause.source();
+    }
+    None
 }
 
 async fn answer(response: Response) -> Result<Value, Failure> {
@@ -214,6 +259,8 @@ fn variable(name: &str) -> Option<String> {
 }
 
 const DEFAULT_ADDRESS: &str = "http://127.0.0.1:8200";
+const NO_TOKEN: &str =
+    "sealing needs a token whose policies permit update and sudo on sys/seal: set VAULT_TOKEN";
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// A share's text is shorter, so the buffer never grows and leaves no copy.
 const SHARE_ROOM: usize = 256;

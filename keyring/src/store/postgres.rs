@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
 use sqlx::{Connection, Executor, PgConnection, PgPool, Postgres};
 
 use super::sql::{SqlStore, StoreSetupError};
@@ -40,9 +41,30 @@ impl PostgresOptions {
         let url = std::str::from_utf8(self.url.expose_secret()).ok();
         // The parser's own text may quote the URL.
         url.and_then(|url| PgConnectOptions::from_str(url).ok())
-            .map(|options| options.application_name("sealring"))
+            .map(|options| protected(options.application_name("sealring")))
             .ok_or_else(|| unusable("the database URL is not a PostgreSQL URL"))
     }
+}
+
+/// Off this machine, a mode that would silently go without TLS where the server has none is taken as `require`.
+fn protected(options: PgConnectOptions) -> PgConnectOptions {
+    let falls_back = matches!(options.get_ssl_mode(), PgSslMode::Allow | PgSslMode::Prefer);
+    if falls_back && !is_local(&options) {
+        options.ssl_mode(PgSslMode::Require)
+    } else {
+        options
+    }
+}
+
+/// Whether the server is reached over a Unix socket or loopback.
+fn is_local(options: &PgConnectOptions) -> bool {
+    let host = options.get_host();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let address: Option<IpAddr> = address.parse().ok();
+    options.get_socket().is_some()
+        || host.starts_with('/')
+        || host.eq_ignore_ascii_case("localhost")
+        || address.is_some_and(|address| address.to_canonical().is_loopback())
 }
 
 /// A key store in a database that several processes share. Every acknowledged change survives a crash of the
@@ -163,7 +185,9 @@ fn new_pool(server: &PgConnectOptions, max_connections: u32) -> PgPool {
 
 /// All that is done once, on a connection of its own: the pool would say no more than that time ran out.
 async fn prepare(server: &PgConnectOptions) -> Result<(), StoreSetupError> {
-    let mut connection = in_time(PgConnection::connect_with(server)).await?;
+    let connecting = in_time(PgConnection::connect_with(server));
+    let connected = connecting.await;
+    let mut connection = connected.map_err(|error| at(server, error))?;
     examine(&mut connection).await?;
     in_time(set_session(&mut connection)).await?;
     // A migration may take its time, and wait for a replica that is already at it.
@@ -235,16 +259,32 @@ async fn in_time<T>(
     outcome.map_err(|error| explain(&error))
 }
 
+/// Names the server that an error is about.
+fn at(server: &PgConnectOptions, error: StoreSetupError) -> StoreSetupError {
+    let host = match server.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => format!("{}:{}", server.get_host(), server.get_port()),
+    };
+    match error {
+        StoreSetupError::Unreachable(why) => StoreSetupError::Unreachable(format!("{host}: {why}")),
+        StoreSetupError::Unusable(why) => StoreSetupError::Unusable(format!("{host}: {why}")),
+    }
+}
+
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "sqlx::Error is non-exhaustive"
 )]
 fn explain(error: &sqlx::Error) -> StoreSetupError {
     match error {
-        sqlx::Error::Io(error) => StoreSetupError::Unreachable(format!(
-            "the database cannot be reached: {}",
-            error.kind()
-        )),
+        // What TLS refuses stays refused.
+        sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            unusable(&format!("{UNTRUSTED}: {error}"))
+        }
+        sqlx::Error::Io(error) => {
+            StoreSetupError::Unreachable(format!("the database cannot be reached: {error}"))
+        }
+        sqlx::Error::Tls(error) => unusable(&format!("{NO_TLS}: {error}")),
         sqlx::Error::Database(error) if error.code().is_some_and(|code| is_passing(&code)) => {
             StoreSetupError::Unreachable(format!("the database is not ready: {}", error.message()))
         }
@@ -265,6 +305,12 @@ fn is_passing(code: &str) -> bool {
 fn unusable(why: &str) -> StoreSetupError {
     StoreSetupError::Unusable(why.to_owned())
 }
+
+const UNTRUSTED: &str = "the database's certificate is not trusted; name the authority that signed it with \
+                         sslrootcert=FILE in store.url, and the host as in the certificate";
+
+const NO_TLS: &str = "there is no TLS with the database; switch it on there, or say sslmode=disable in store.url if \
+                      nobody else can see the network";
 
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 

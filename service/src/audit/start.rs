@@ -26,7 +26,7 @@ use super::sink::spool::{self, SpoolOutput};
 use super::sink::stream::StreamOutput;
 use super::sink::syslog::SyslogOutput;
 use super::sink::{Output, Sink};
-use crate::config::audit::{Audit, SinkKind};
+use crate::config::audit::{Audit, Sink as SinkSettings, SinkKind};
 
 /// What a log stands on.
 #[derive(Clone, Debug)]
@@ -50,10 +50,12 @@ pub enum AuditSetupError {
     #[error(transparent)]
     Entropy(#[from] EntropyError),
     /// A sink cannot be used.
-    #[error("the audit sink {name} cannot be used: {error}")]
+    #[error("the audit sink {name} cannot be used: {target}{error}")]
     Sink {
         /// The NAME of `[audit.NAME]`.
         name: String,
+        /// What it writes to, ready to be followed by the error.
+        target: String,
         /// Why.
         error: io::Error,
     },
@@ -74,9 +76,10 @@ impl AuditLog {
         for sink in &settings.sinks {
             let syncs = matches!(sink.kind, SinkKind::File(_) | SinkKind::Socket(_));
             let port = Arc::new(Port::new(sink.name.clone(), syncs));
-            let sink = open_sink(&sink.kind, &origin, basis, &port);
-            let (output, end) = sink.map_err(|error| AuditSetupError::Sink {
+            let opening = open_sink(&sink.kind, &origin, basis, &port);
+            let (output, end) = opening.map_err(|error| AuditSetupError::Sink {
                 name: port.name.clone(),
+                target: target(sink, &error),
                 error,
             })?;
             opened.push(Opened { port, output, end });
@@ -88,6 +91,22 @@ impl AuditLog {
             "an audit chain begins"
         );
         assemble(settings, basis, origin, opened).map_err(AuditSetupError::Thread)
+    }
+}
+
+/// The path that a sink writes to, in front of what is wrong with it. An error of the system's own names no path and
+/// stands behind a colon.
+fn target(sink: &SinkSettings, error: &io::Error) -> String {
+    let path = match &sink.kind {
+        SinkKind::File(file) => file.path.clone(),
+        SinkKind::Socket(socket) => spool::path(socket, &sink.name),
+        SinkKind::Syslog(syslog) => syslog.path.clone(),
+        SinkKind::Stdout => return String::new(),
+    };
+    let path = path.display();
+    match error.raw_os_error() {
+        Some(_) => format!("{path}: "),
+        None => format!("{path} "),
     }
 }
 

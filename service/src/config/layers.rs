@@ -12,8 +12,10 @@ use std::path::Path;
 use keyring::secret::SecretBytes;
 
 use super::mistakes::Mistakes;
+use super::places::Places;
 use super::secret;
 use super::section::Section;
+use super::service_links;
 use super::value::Value;
 
 /// A value with the place it came from.
@@ -32,13 +34,16 @@ pub struct Layers {
     /// The tables `section.name` of the file that nobody has asked for yet.
     tables: BTreeSet<String>,
     pub(super) mistakes: Mistakes,
+    pub(super) places: Places,
 }
 
 impl Layers {
     /// No settings; what is missing is reported under this name.
     pub fn empty(file: impl Into<String>) -> Self {
+        let file = file.into();
         Self {
-            file: file.into(),
+            places: Places::in_file(file.clone()),
+            file,
             given: BTreeMap::new(),
             tables: BTreeSet::new(),
             mistakes: Mistakes::default(),
@@ -82,17 +87,20 @@ impl Layers {
             .insert((section.to_owned(), key.to_owned()), given);
     }
 
-    /// Lays these environment variables above what is there. Those without two underscores after `SEALRING_` are
-    /// somebody else's: Kubernetes, for one, adds `SEALRING_PORT` and the like to every pod beside a service of that name.
+    /// Lays these environment variables above what is there. One that begins with `SEALRING_` and is no setting is a
+    /// mistake, unless Kubernetes has put it there.
     pub fn add_environment(&mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) {
         for (variable, value) in variables {
             let Some(variable) = variable.to_str() else {
                 continue;
             };
-            let Some((section, key)) = variable
-                .strip_prefix("SEALRING_")
-                .and_then(|rest| rest.rsplit_once("__"))
-            else {
+            let Some(rest) = variable.strip_prefix("SEALRING_") else {
+                continue;
+            };
+            let Some((section, key)) = rest.rsplit_once("__") else {
+                if !service_links::is_one(rest, &value) {
+                    self.mistakes.add(variable, NO_SETTING);
+                }
                 continue;
             };
             let section = section.to_ascii_lowercase().replace("__", ".");
@@ -156,7 +164,9 @@ impl Layers {
     }
 
     pub(super) fn take(&mut self, section: &str, key: &str) -> Option<Given> {
-        self.given.remove(&(section.to_owned(), key.to_owned()))
+        let given = self.given.remove(&(section.to_owned(), key.to_owned()))?;
+        self.places.keep(section, key, &given.place);
+        Some(given)
     }
 
     pub(super) fn pass_over(&mut self, section: &str) {
@@ -164,8 +174,8 @@ impl Layers {
         self.tables.remove(section);
     }
 
-    /// Ends the reading: what nobody asked for is unknown. The mistakes that were found, if any.
-    pub fn finish(mut self) -> Result<(), Mistakes> {
+    /// Ends the reading: what nobody asked for is unknown. Where everything was given, or the mistakes that were found.
+    pub fn finish(mut self) -> Result<Places, Mistakes> {
         for table in mem::take(&mut self.tables) {
             let place = format!("{}: {table}", self.file);
             self.mistakes.add(place, UNKNOWN);
@@ -175,7 +185,7 @@ impl Layers {
             self.mistakes.add(given.place, UNKNOWN);
         }
         if self.mistakes.is_empty() {
-            Ok(())
+            Ok(self.places)
         } else {
             Err(self.mistakes)
         }
@@ -265,6 +275,8 @@ const MAX_NAME_LEN: usize = 32;
 const NAME_FORM: &str = "is not a name: 1 to 32 lower-case letters, digits, dashes and single underscores, with no \
                          underscore at either end";
 const UNKNOWN: &str = "is not a known setting here";
+const NO_SETTING: &str = "is no setting: two underscores stand between section and key, as in SEALRING_KEK__PIN; \
+                          unset it if it is not meant for this program";
 
 #[cfg(test)]
 mod tests {
@@ -338,6 +350,27 @@ mod tests {
              FILE: audit.b.path: is missing; it must be a whole number, not negative\n\
              SEALRING_AUDIT__B__UNKNOWN: audit.b.unknown: is not a known setting here"
         );
+    }
+
+    #[test]
+    fn a_variable_that_is_no_setting_is_a_mistake_unless_kubernetes_put_it_there() {
+        for variable in [
+            "SEALRING_KEK_PIN",
+            "SEALRING_STORE_URL",
+            "SEALRING_",
+            "SEALRING_KEK",
+        ] {
+            let found = mistakes(layers("", &[(variable, "hunter2")]));
+            assert!(found.starts_with(variable) && found.contains("is no setting"));
+            assert!(!found.contains("hunter2"));
+        }
+        let links = [
+            ("SEALRING_PORT", "tcp://10.0.0.1:8200"),
+            ("SEALRING_PORT_8200_TCP_ADDR", "10.0.0.1"),
+            ("SEALRING_SERVICE_HOST", "10.0.0.1"),
+            ("OTHER_SERVICE", "x"),
+        ];
+        assert!(layers("", &links).finish().is_ok());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use keyring::secret::SecretBytes;
 
 use super::layers::{Given, Layers};
 use super::secret;
-use super::value::{FromValue, Show, Value};
+use super::value::{FromValue, Show};
 
 /// One section while it is read.
 #[derive(Debug)]
@@ -87,7 +87,10 @@ impl<'a> Section<'a> {
         let (value, path) = (self.take(key), self.take(&file_key));
         let (place, secret) = match (value, path) {
             (Some(given), None) => (given.place, given.value.into_secret()),
-            (None, Some(given)) => (given.place, secret_in_file(&given.value)),
+            (None, Some(given)) => {
+                let secret = self.secret_in_file(&given);
+                (given.place, secret)
+            }
             (Some(_), Some(given)) => {
                 let reason = format!("is given beside {key}; give one of them");
                 (given.place, Err(reason))
@@ -140,11 +143,12 @@ impl<'a> Section<'a> {
     fn take(&mut self, key: &str) -> Option<Given> {
         self.layers.take(&self.name, key)
     }
-}
 
-fn secret_in_file(path: &Value) -> Result<SecretBytes, String> {
-    match PathBuf::from_value(path) {
-        Some(path) => secret::read_file(&path),
-        None => Err(format!("must be {}", PathBuf::FORM)),
+    fn secret_in_file(&mut self, given: &Given) -> Result<SecretBytes, String> {
+        let path = PathBuf::from_value(&given.value);
+        let path = path.ok_or_else(|| format!("must be {}", PathBuf::FORM))?;
+        let secret = secret::read_file(&path)?;
+        self.layers.places.keep_secret_file(&given.place, path);
+        Ok(secret)
     }
 }

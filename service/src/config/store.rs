@@ -61,6 +61,10 @@ fn postgres(section: &mut Section<'_>) -> Option<Store> {
         section.add_at(url.place, "must be a URL that starts with postgres://");
         return None;
     }
+    if has_unknown_parameter(url.value.expose_secret()) {
+        section.add_at(url.place, UNKNOWN_PARAMETER);
+        return None;
+    }
     Some(Store::Postgres {
         url: url.value,
         max_connections,
@@ -68,3 +72,51 @@ fn postgres(section: &mut Section<'_>) -> Option<Store> {
 }
 
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
+
+/// Whether the URL has a parameter that nobody would look at. Its name is not told: it may be the rest of a password.
+fn has_unknown_parameter(url: &[u8]) -> bool {
+    let url = url.split(|byte| *byte == b'#').next().unwrap_or_default();
+    let Some(start) = url.iter().position(|byte| *byte == b'?') else {
+        return false;
+    };
+    let query = url.get(start + 1..).unwrap_or_default();
+    let mut names = query
+        .split(|byte| *byte == b'&')
+        .filter(|parameter| !parameter.is_empty())
+        .map(|parameter| {
+            parameter
+                .split(|byte| *byte == b'=')
+                .next()
+                .unwrap_or_default()
+        });
+    names.any(|name| {
+        let is_option = name.starts_with(b"options[");
+        !is_option && PARAMETERS.iter().all(|known| known.as_bytes() != name)
+    })
+}
+
+/// What the driver knows, by PostgreSQL's names and its own.
+const PARAMETERS: [&str; 18] = [
+    "application_name",
+    "dbname",
+    "host",
+    "hostaddr",
+    "options",
+    "password",
+    "port",
+    "ssl-ca",
+    "ssl-cert",
+    "ssl-key",
+    "ssl-mode",
+    "ssl-root-cert",
+    "sslcert",
+    "sslkey",
+    "sslmode",
+    "sslrootcert",
+    "statement-cache-capacity",
+    "user",
+];
+
+const UNKNOWN_PARAMETER: &str = "has a parameter that is not known; known are sslmode, sslrootcert, sslcert, sslkey, host, \
+                                 hostaddr, port, dbname, user, password, application_name, options and \
+                                 statement-cache-capacity";

@@ -99,5 +99,5 @@ pub fn text_of(field: &str) -> Result<Cow<'_, str>, PolicyFault> {
     }
     let text = String::from_utf8(decoded);
     text.map(Cow::Owned)
-        .map_err(|_| Position::START.fault(Mistake::NotUtf8))
+        .map_err(|_| Position::START.fault(Mistake::NoPolicy))
 }

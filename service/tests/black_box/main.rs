@@ -31,6 +31,7 @@ mod fs_group;
 mod identity;
 mod interop;
 mod metric_names;
+mod misconfigured;
 mod mount;
 mod pkcs11;
 mod quotas;

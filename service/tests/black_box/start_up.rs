@@ -122,7 +122,10 @@ fn a_listener_that_cannot_be_had_is_named() {
 #[test]
 fn usage_mistakes_have_a_status_of_their_own() {
     let home = Home::new();
-    assert_eq!(refused(&mut sealring(&["serve"])).0, 2);
+    for words in [&["serve"][..], &["init"], &["server", "--no-such"], &[]] {
+        assert_eq!(refused(&mut sealring(words)).0, 64, "{words:?}");
+    }
+    assert_eq!(printed(&mut sealring(&["--help"])).0, Some(0));
     assert_eq!(refused(&mut home.dev(&["--root-token", "a b"])).0, 64);
     let config = home.config(&Store::Sqlite, "");
     let mut init = config.command(&["init", "--shares", "2", "--threshold", "3"]);

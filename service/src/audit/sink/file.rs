@@ -62,6 +62,7 @@ impl FileOutput {
     /// Opens the file, closes off what an earlier start left unfinished, and begins a chain in it.
     pub(in crate::audit) fn open(opening: Opening) -> io::Result<(Self, End)> {
         let (file, _) = open::open(&opening.path)?;
+        open::check_begins_a_log(&file)?;
         open::lock(&file)?;
         // Only now nobody writes to it any more.
         let stat = rustix::fs::fstat(&file)?;

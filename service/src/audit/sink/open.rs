@@ -2,6 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,11 +35,22 @@ impl FileId {
 pub(super) fn open(path: &Path) -> io::Result<(File, Stat)> {
     let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR);
-    let file = File::from(opened.map_err(|errno| match errno {
+    let file = File::from(opened.map_err(unopened)?);
+    let stat = check(&file)?;
+    sync_directory(path)?;
+    Ok((file, stat))
+}
+
+fn unopened(errno: rustix::io::Errno) -> io::Error {
+    match errno {
         rustix::io::Errno::LOOP => refused("is a symbolic link, which is not followed"),
         other => other.into(),
-    })?);
-    let stat = rustix::fs::fstat(&file)?;
+    }
+}
+
+/// Refuses what is no file, and a file that others have access to.
+fn check(file: &File) -> io::Result<Stat> {
+    let stat = rustix::fs::fstat(file)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(refused("is not a regular file"));
     }
@@ -50,8 +62,42 @@ pub(super) fn open(path: &Path) -> io::Result<(File, Stat)> {
     if stat.st_uid != rustix::process::geteuid().as_raw() {
         return Err(refused("belongs to another user"));
     }
-    sync_directory(path)?;
-    Ok((file, stat))
+    Ok(stat)
+}
+
+/// Refuses a file that is neither empty nor a log: a wrong path must not cost what is there.
+pub(super) fn check_begins_a_log(file: &File) -> io::Result<()> {
+    let mut first = [0; FIRST_BYTES];
+    let mut length = 0;
+    while let Some(rest) = first.get_mut(length..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, u64::try_from(length).unwrap_or_default())? {
+            0 => break,
+            read => length += read,
+        }
+    }
+    let first = first.get(..length).unwrap_or_default();
+    // A power failure may have left zeros where the first line was to be.
+    let is_blank = first.iter().all(|byte| *byte == 0);
+    // A crash may have cut the first line off.
+    let begins = |begin: &&[u8]| first.starts_with(begin) || begin.starts_with(first);
+    if is_blank || BEGINNINGS.iter().any(|begin| begins(&begin.as_bytes())) {
+        return Ok(());
+    }
+    Err(refused(
+        "is neither empty nor an audit log: move it away, or give another path",
+    ))
+}
+
+/// Whether a file that is there can be appended to; the error continues "the file ...". Changes nothing.
+pub fn examine(path: &Path) -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(opened) => File::from(opened),
+        Err(rustix::io::Errno::NOENT) => return Ok(()),
+        Err(errno) => return Err(unopened(errno)),
+    };
+    check(&file)?;
+    check_begins_a_log(&file)
 }
 
 /// Keeps other processes, and this one's next log, from writing to the file too. Waits a while for one that is ending.
@@ -139,5 +185,19 @@ fn is_stamp(text: &[u8]) -> bool {
             })
 }
 
+/// How a line of a log begins. One that was set aside in the middle begins with `continued`; what else may come first is what
+/// somebody left over of a log, which is for the verifier to judge.
+const BEGINNINGS: [&str; 8] = [
+    "{\"start\":",
+    "{\"continued\":",
+    "{\"n\":",
+    "{\"group\":",
+    "{\"checkpoint\":",
+    "{\"gap\":",
+    "{\"resent\":",
+    "{\"head\":",
+];
+/// As long as the longest of them.
+const FIRST_BYTES: usize = 14;
 const LOCK_TRIES: u32 = 100;
 const LOCK_AGAIN: Duration = Duration::from_millis(20);

@@ -42,7 +42,7 @@ impl SpoolOutput {
 }
 
 /// The spool's newest file.
-pub(in crate::audit) fn path(sink: &SocketSink, name: &str) -> PathBuf {
+pub fn path(sink: &SocketSink, name: &str) -> PathBuf {
     sink.spool.join(format!("{name}.spool"))
 }
 

@@ -42,9 +42,12 @@ pub enum Mistake {
          list_scan_response_keys_filter_path)"
     )]
     NotOffered,
-    /// Base64 that does not decode to text.
-    #[error("not UTF-8")]
-    NotUtf8,
+    /// A text without a single block: a file's name, or base64 that does not decode to text.
+    #[error(
+        "expected a block like `path \"transit/encrypt/orders\" {{ capabilities = [\"update\"] }}` \
+         (the policy itself, not the name of a file)"
+    )]
+    NoPolicy,
     /// A number with a fraction or an exponent, or one that is too large.
     #[error("a number that is not a whole one")]
     Number,

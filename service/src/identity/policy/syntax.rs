@@ -77,8 +77,11 @@ pub(super) fn parse(text: &str) -> Result<Vec<Item<'_>>, PolicyFault> {
     }
     let mut cursor = Cursor::new(text);
     if text.trim_start().starts_with('{') {
-        json::document(&mut cursor)
-    } else {
-        hcl::document(&mut cursor)
+        return json::document(&mut cursor);
     }
+    hcl::document(&mut cursor).map_err(|fault| match fault.mistake {
+        // Where it stops being HCL says nothing of what was never meant to be.
+        Mistake::Syntax if !text.contains('{') => Position::START.fault(Mistake::NoPolicy),
+        _ => fault,
+    })
 }

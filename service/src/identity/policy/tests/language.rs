@@ -290,7 +290,11 @@ fn a_policy_may_come_as_base64() {
     assert_eq!(text_of(text).unwrap(), text);
     assert_eq!(text_of("cGF0aCAiYSIge30=\n").unwrap(), text);
     assert_eq!(text_of("").unwrap(), "");
-    assert_eq!(text_of("/w==").unwrap_err().mistake, Mistake::NotUtf8);
+    assert_eq!(text_of("/w==").unwrap_err().mistake, Mistake::NoPolicy);
+    for name in ["path", "policy.hcl", "/etc/policies/app.hcl", "allow"] {
+        let read = text_of(name).and_then(|text| named("test", &text));
+        assert_eq!(read.unwrap_err().mistake, Mistake::NoPolicy, "{name}");
+    }
 }
 
 #[test]
