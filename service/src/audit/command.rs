@@ -14,6 +14,7 @@ use super::verify::{self, Chains, Report, Verifier};
 use super::{given, kept};
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::http::Operation;
 
 /// What can be asked.
 #[derive(Debug, Subcommand)]
@@ -83,6 +84,9 @@ pub struct SearchArgs {
     /// Not after: a time, or a day, which is meant as its beginning
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<Timestamp>,
+    /// Lines begin with something else, as syslog writes it
+    #[arg(long)]
+    prefixed: bool,
 }
 
 fn time(text: &str) -> Result<Timestamp, &'static str> {
@@ -179,6 +183,9 @@ impl SearchArgs {
     fn run(self) -> Result<(), Failure> {
         let files =
             verify::in_order(&self.files).map_err(|error| unreadable(&self.files, &error))?;
+        if let Some(operation) = &self.operation {
+            check_operation(operation)?;
+        }
         let wanted = Wanted {
             key: self.key,
             identity: self.identity,
@@ -187,16 +194,34 @@ impl SearchArgs {
             request: self.request,
             since: self.since,
             until: self.until,
+            prefixed: self.prefixed,
         };
         let mut out = BufWriter::new(io::stdout().lock());
         for file in files {
             let copied =
                 verify::open(&file).and_then(|source| wanted.copy(source.reader, &mut out));
-            copied.map_err(|error| unreadable(&[file], &error))?;
+            let searched =
+                copied.map_err(|error| unreadable(std::slice::from_ref(&file), &error))?;
+            if searched.lines == 0 && searched.foreign > 0 {
+                let file = file.display();
+                return Err(Failure::Data(format!("{file} {NO_LOG}")));
+            }
         }
         out.flush()
             .map_err(|error| Failure::unexpected("cannot write to standard output", &error))
     }
+}
+
+/// Nothing is ever recorded under another word.
+fn check_operation(word: &str) -> Result<(), Failure> {
+    let known = Operation::ALL.iter().map(|operation| operation.word());
+    if word == "none" || known.clone().any(|known| known == word) {
+        return Ok(());
+    }
+    let known = known.collect::<Vec<_>>().join(", ");
+    Err(Failure::Usage(format!(
+        "--operation names none that there is; there are: {known}, none"
+    )))
 }
 
 fn describe(text: &mut String, report: &Report) {
@@ -261,6 +286,8 @@ fn print(text: &str) -> Result<(), Failure> {
         .map_err(|error| Failure::unexpected("cannot write to standard output", &error))
 }
 
+const NO_LOG: &str = "is not an audit log: none of its lines is one. Unpack compressed files first (gzip -d); for lines that \
+                      syslog wrote, say --prefixed";
 const NOT_PINNED: &str = "was found in the log itself, and whoever could replace the whole log could replace that too. \
                           Pass --key, with what `sealring audit key` prints.";
 const NO_HEAD: &str = "records cut off from the end go unnoticed. Pass --head or --config.";

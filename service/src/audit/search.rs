@@ -22,6 +22,19 @@ pub(super) struct Wanted {
     pub(super) since: Option<Timestamp>,
     /// Not after.
     pub(super) until: Option<Timestamp>,
+    /// Lines begin with something else, as syslog writes it.
+    pub(super) prefixed: bool,
+}
+
+/// What was in a file that was searched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Searched {
+    /// Records that match.
+    pub(super) found: u64,
+    /// Lines of an audit log.
+    pub(super) lines: u64,
+    /// Lines that are none.
+    pub(super) foreign: u64,
 }
 
 /// What a search needs of a record.
@@ -73,19 +86,33 @@ impl Wanted {
         })
     }
 
-    /// Copies the records that match from a log; says how many.
-    pub(super) fn copy(&self, mut from: impl BufRead, to: &mut impl Write) -> io::Result<u64> {
+    /// Copies the records that match from a log, and says what else was in it.
+    pub(super) fn copy(&self, mut from: impl BufRead, to: &mut impl Write) -> io::Result<Searched> {
         let mut line = Vec::with_capacity(4096);
-        let mut found = 0;
+        let mut searched = Searched::default();
         loop {
             line.clear();
             if from.read_until(b'\n', &mut line)? == 0 {
-                return Ok(found);
+                return Ok(searched);
             }
-            if self.matches(line.strip_suffix(b"\n").unwrap_or(&line)) {
+            let text = self.without_prefix(line.strip_suffix(b"\n").unwrap_or(&line));
+            if matches!(Line::parse(text), Line::Foreign) {
+                searched.foreign += u64::from(!text.is_empty());
+                continue;
+            }
+            searched.lines += 1;
+            if self.matches(text) {
                 to.write_all(&line)?;
-                found += 1;
+                searched.found += 1;
             }
+        }
+    }
+
+    fn without_prefix<'l>(&self, line: &'l [u8]) -> &'l [u8] {
+        let start = line.windows(2).position(|pair| pair == b"{\"");
+        match start {
+            Some(start) if self.prefixed => line.get(start..).unwrap_or(line),
+            Some(_) | None => line,
         }
     }
 }
@@ -106,7 +133,9 @@ mod tests {
             "{\"n\":2,\"time\":\"2026-03-03T11:00:00.000000Z\",\"request\":\"r2\",\"operation\":\"none\"}\n",
         );
         let mut out = Vec::new();
-        wanted.copy(log.as_bytes(), &mut out).unwrap()
+        let searched = wanted.copy(log.as_bytes(), &mut out).unwrap();
+        assert_eq!((searched.lines, searched.foreign), (2, 1));
+        searched.found
     }
 
     #[test]

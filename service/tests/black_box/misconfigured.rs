@@ -289,3 +289,46 @@ fn the_example_starts_as_it_is() {
     let app = TestApp::start(&mut command("server"), &token);
     assert_eq!(app.create("demo", "").status, 200);
 }
+
+#[test]
+fn a_search_says_when_it_was_given_no_log_or_no_operation() {
+    let home = Home::new();
+    let app = TestApp::dev(&home, &[]);
+    app.create("demo", "{}").data();
+    app.stop();
+    let log = fs::read_to_string(home.data().join("audit.log")).unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = home.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    };
+    let syslog: String = log
+        .lines()
+        .map(|line| format!("Dec  1 host sealring: {line}\n"))
+        .collect();
+    let syslog = file("syslog", syslog.as_bytes());
+    for path in [
+        file("log.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b\x4c"),
+        file("random", &[0xe7; 4096]),
+        syslog.clone(),
+    ] {
+        let (status, said) = refused(sealring(&["audit", "search"]).arg(&path));
+        assert_eq!(status, 65, "{said}");
+        assert!(said.contains("is not an audit log") && said.contains(path.to_str().unwrap()));
+    }
+    let mut search = sealring(&["audit", "search", "--prefixed", "--key", "demo"]);
+    let out = search.arg(&syslog).output().unwrap();
+    assert!(
+        out.status.success()
+            && String::from_utf8(out.stdout)
+                .unwrap()
+                .contains("key_create")
+    );
+    let mut search = sealring(&["audit", "search", "--operation", "decript"]);
+    let (status, said) = refused(search.arg(home.data().join("audit.log")));
+    assert_eq!(status, 64, "{said}");
+    assert!(
+        said.contains("decrypt") && said.contains("key_rotate"),
+        "{said}"
+    );
+}
