@@ -79,9 +79,12 @@ pub(super) fn parse(text: &str) -> Result<Vec<Item<'_>>, PolicyFault> {
     if text.trim_start().starts_with('{') {
         return json::document(&mut cursor);
     }
-    hcl::document(&mut cursor).map_err(|fault| match fault.mistake {
-        // Where it stops being HCL says nothing of what was never meant to be.
-        Mistake::Syntax if !text.contains('{') => Position::START.fault(Mistake::NoPolicy),
-        _ => fault,
+    hcl::document(&mut cursor).map_err(|fault| {
+        if fault.mistake == Mistake::Syntax && !text.contains('{') {
+            // Where it stops being HCL says nothing of what was never meant to be.
+            Position::START.fault(Mistake::NoPolicy)
+        } else {
+            fault
+        }
     })
 }

@@ -107,7 +107,7 @@ fn heredocs_are_read_as_in_hcl_1() {
 #[test]
 fn what_is_not_taken_is_refused_by_its_place() {
     for (text, expected, line, column) in [
-        ("x", Mistake::Syntax, 1, 2),
+        ("x", Mistake::NoPolicy, 1, 1),
         ("x = 1", Mistake::UnknownKey, 1, 1),
         ("Path \"a\" {}", Mistake::UnknownKey, 1, 1),
         (
@@ -281,7 +281,7 @@ fn length_count_and_depth_are_bounded() {
         assert_eq!(mistake(&deep), Mistake::TooDeep, "{opening}");
     }
     assert_eq!(mistake(&"{\"path\":".repeat(50_000)), Mistake::TooDeep);
-    assert_eq!(mistake(&"path ".repeat(50_000)), Mistake::Syntax);
+    assert_eq!(mistake(&"path ".repeat(50_000)), Mistake::NoPolicy);
 }
 
 #[test]

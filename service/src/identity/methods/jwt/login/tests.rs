@@ -153,10 +153,6 @@ fn a_token_that_is_over_does_not_log_in() {
 
 #[test]
 fn mapped_claims_become_metadata() {
-    let anybody = Role {
-        bound_subject: String::new(),
-        ..role()
-    };
     let mapping = Role {
         claim_mappings: [("/a/b", "deep"), ("c", "flat"), ("absent", "none")]
             .map(|(from, to)| (from.to_owned(), to.to_owned()))
