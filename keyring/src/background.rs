@@ -4,7 +4,7 @@
 pub(crate) use caretaker::Caretaker;
 pub(crate) use follower::{Follower, Seen};
 pub(crate) use patience::Patience;
-pub(crate) use rotator::Rotator;
+pub(crate) use rotator::{Overdue, Rotator};
 
 mod caretaker;
 mod follower;

@@ -38,6 +38,9 @@ pub enum Error {
     /// The change breaks a rule of the ring.
     #[error(transparent)]
     Rule(#[from] RuleViolation),
+    /// The caller has as much of this kind of work waiting as one may; nothing was done. Try again when some of it is done.
+    #[error("the caller has too much work waiting")]
+    ShareFull,
     /// The store was out of reach for longer than this node may go on without it.
     #[error("the store has not confirmed this ring for too long")]
     Stale,

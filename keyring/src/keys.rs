@@ -4,7 +4,6 @@ use std::future::Future;
 use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
 
 use crate::algorithm::{KeyType, PairType};
 use crate::binding::{Binding, Origin};
@@ -13,8 +12,8 @@ use crate::entropy::Entropy;
 use crate::error::Error;
 use crate::ids::SealId;
 use crate::kek::{Kek, KekError};
+use crate::key_search::{FoundPair, KeySearches};
 use crate::observer::{KekVerb, Observer, Outcome};
-use crate::pair::{Pair, PairError};
 use crate::record::{Material, RecordError, open_material, seal_material};
 use crate::ring::{StoredRing, StoredVersion};
 use crate::secret::{Dek, SecretBytes};
@@ -35,6 +34,8 @@ pub struct KeyRoom {
     pub clock: Arc<dyn Clock>,
     /// Who counts KEK calls.
     pub observer: Arc<dyn Observer>,
+    /// Finds RSA keys.
+    pub(crate) searches: KeySearches,
 }
 
 impl KeyRoom {
@@ -77,15 +78,15 @@ impl KeyRoom {
         .map_err(record_error)
     }
 
-    /// Makes a version with new random keys.
+    /// Makes a version with new random keys, or with the pair that was found for it before, if that is of the ring's type.
     pub async fn make_version(
         &self,
         ring: &StoredRing,
-        version: Version,
+        (version, found): (Version, Option<&FoundPair>),
         seal_id: SealId,
         now: Timestamp,
     ) -> Result<(StoredVersion, Material), Error> {
-        let (material, public_key) = self.new_material(ring, seal_id).await?;
+        let (material, public_key) = self.new_material(ring, found, seal_id).await?;
         let new = NewVersion {
             version,
             origin: Origin::Generated,
@@ -149,10 +150,11 @@ impl KeyRoom {
         Ok((row, reopened))
     }
 
-    /// New random keys, and the public half of a key pair. An RSA key takes up to seconds to find: not here.
+    /// New random keys, and the public half of a key pair.
     async fn new_material(
         &self,
         ring: &StoredRing,
+        found: Option<&FoundPair>,
         seal_id: SealId,
     ) -> Result<(Material, Option<Vec<u8>>), Error> {
         let entropy = self.entropy.as_ref();
@@ -169,10 +171,14 @@ impl KeyRoom {
                 (key, same, None)
             }
             KeyType::Pair(pair_type) => {
-                let _turn = SEARCHES.acquire().await;
-                let made = tokio::task::spawn_blocking(move || new_pair(pair_type)).await;
-                let made = made.map_err(|_| Error::Worker)?;
-                let (key, public_key) = made.map_err(|_| Error::Worker)?;
+                let found = found.filter(|found| found.pair_type == pair_type);
+                let (key, public_key) = if let Some(found) = found {
+                    let copy = SecretBytes::new(found.pkcs8.expose_secret().to_vec());
+                    (copy, found.public_key.clone())
+                } else {
+                    let made = self.new_pair(pair_type).await?;
+                    (made.pkcs8, made.public_key)
+                };
                 let hmac_key = SecretBytes::generate(HMAC_KEY_LEN, entropy)?;
                 (key, hmac_key, Some(public_key))
             }
@@ -183,6 +189,15 @@ impl KeyRoom {
             hmac_key,
         };
         Ok((material, public_key))
+    }
+
+    /// A new pair where none was found before: one that takes no search, or one that nobody expected to be needed.
+    async fn new_pair(&self, pair_type: PairType) -> Result<FoundPair, Error> {
+        if pair_type.is_rsa() {
+            return self.searches.turn("").await?.search(pair_type).await;
+        }
+        let made = tokio::task::spawn_blocking(move || FoundPair::generate(pair_type)).await;
+        made.map_err(|_| Error::Worker)?.map_err(|_| Error::Worker)
     }
 
     async fn counted<T>(
@@ -218,15 +233,6 @@ pub struct NewVersion {
     pub certificate_chain: Option<String>,
     /// When it was made.
     pub created_at: Timestamp,
-}
-
-/// How many key pairs are looked for at a time: an RSA key takes up to seconds of one core.
-static SEARCHES: Semaphore = Semaphore::const_new(2);
-
-fn new_pair(pair_type: PairType) -> Result<(SecretBytes, Vec<u8>), PairError> {
-    let pkcs8 = Pair::generate(pair_type)?;
-    let pair = Pair::from_pkcs8(pair_type, pkcs8.expose_secret())?;
-    Ok((pkcs8, pair.public_key().to_vec()))
 }
 
 fn same_material(one: &Material, other: &Material) -> bool {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 use crate::cache::Slot;
 use crate::entropy::{Entropy, EntropyError};
 use crate::error::Error;
@@ -192,11 +194,20 @@ impl Lifecycle {
     }
 }
 
+/// How much such work is done at a time; what is beyond it waits.
+static BLOCKING: Semaphore = Semaphore::const_new(4);
+
 /// Does work that takes a thread for milliseconds, as every RSA key does, where nothing else waits for that thread.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
-    let done = tokio::task::spawn_blocking(work).await;
+    // Never closed.
+    let turn = BLOCKING.acquire().await.map_err(|_| Error::Worker)?;
+    let done = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        work()
+    });
+    let done = done.await;
     done.map_err(|_| Error::Worker)?
 }
 

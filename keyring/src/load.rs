@@ -64,6 +64,7 @@ impl From<&Error> for LoadFailure {
             | Error::Item(_)
             | Error::OutcomeUnknown
             | Error::Rule(_)
+            | Error::ShareFull
             | Error::Stale
             | Error::StoreUnavailable(_)
             | Error::TooManyItems { .. }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::fair_queue::QueueError;
 use crate::history::{Action, Cause};
 
 /// How a call ended.
@@ -40,6 +41,9 @@ pub trait Observer: Send + Sync + fmt::Debug {
     /// This many rings are overdue for rotation by more than a second.
     fn rotations_overdue(&self, rings: u64);
 
+    /// A request for an RSA key was refused, as too many wait for one.
+    fn key_search_refused(&self, error: QueueError);
+
     /// The cache holds this many rings of this many bytes.
     fn cache_size(&self, rings: u64, bytes: u64);
 }
@@ -54,5 +58,6 @@ impl Observer for Unobserved {
     fn ring_changed(&self, _: Action, _: Cause) {}
     fn store_polled(&self, _: Outcome) {}
     fn rotations_overdue(&self, _: u64) {}
+    fn key_search_refused(&self, _: QueueError) {}
     fn cache_size(&self, _: u64, _: u64) {}
 }

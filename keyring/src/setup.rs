@@ -5,14 +5,16 @@ use std::sync::{Arc, Mutex};
 use subtle::ConstantTimeEq;
 use tokio::sync::{mpsc, watch};
 
-use crate::background::{Caretaker, Follower, Patience, Rotator, Seen};
+use crate::background::{Caretaker, Follower, Overdue, Patience, Rotator, Seen};
 use crate::cache::{Bounds, RingCache};
 use crate::data::DataPath;
 use crate::derive::unlock_copy_key;
 use crate::entropy::{Entropy, EntropyError};
+use crate::fair_queue::QueueBounds;
 use crate::freshness::Freshness;
 use crate::ids::{MountId, StoreId};
 use crate::kek::KekError;
+use crate::key_search::KeySearches;
 use crate::keys::KeyRoom;
 use crate::lifecycle::Lifecycle;
 use crate::load::Loader;
@@ -23,7 +25,7 @@ use crate::record::seal_secret;
 use crate::root_tokens::RootTokens;
 use crate::secret::{Dek, SecretBytes};
 use crate::shares::{SplitError, split};
-use crate::store::{StoreError, StoreHeader, StoredRootToken};
+use crate::store::{DueKind, StoreError, StoreHeader, StoredRootToken};
 use crate::store_keys::Purpose;
 use crate::transit::{Parts, Settings, Transit};
 use crate::usage::{Limits, UsageLedger, WornVersion};
@@ -188,6 +190,7 @@ pub async fn open(parts: Parts, settings: Settings) -> Result<Transit, SetupErro
         entropy: Arc::clone(&parts.entropy),
         clock: Arc::clone(&parts.clock),
         observer: Arc::clone(&parts.observer),
+        searches: key_searches(&settings, &parts),
     });
     let limits = Limits {
         rotate_at: settings.rotate_at_uses,
@@ -218,6 +221,15 @@ pub async fn open(parts: Parts, settings: Settings) -> Result<Transit, SetupErro
         settings: settings.clone(),
     });
     start(parts, settings, loader, lifecycle, worn).await
+}
+
+fn key_searches(settings: &Settings, parts: &Parts) -> KeySearches {
+    let bounds = QueueBounds {
+        at_once: settings.key_searches,
+        all: settings.key_search_queue,
+        share: settings.key_search_share,
+    };
+    KeySearches::new(bounds, Arc::clone(&parts.observer))
 }
 
 fn workers(settings: &Settings) -> Result<Workers, SetupError> {
@@ -259,19 +271,27 @@ async fn start(
         seen: Seen::of(&changes, began),
         interval: settings.poll_interval,
     };
-    let rotator = Rotator {
+    let overdue = Arc::<Overdue>::default();
+    let rotator = |kind, worn| Rotator {
+        kind,
+        overdue: Arc::clone(&overdue),
         lifecycle: Arc::clone(&lifecycle),
         worn,
         witness: Arc::clone(&settings.witness),
         patience: Patience::default(),
     };
+    // Only ciphers wear.
+    let (_, nothing_worn) = mpsc::channel(1);
+    let quick = rotator(DueKind::Quick, worn);
+    let searched = rotator(DueKind::Searched, nothing_worn);
     let caretaker = Caretaker {
         store: parts.store,
         clock: parts.clock,
     };
     let background = vec![
         tokio::spawn(follower.run(stopped.clone())),
-        tokio::spawn(rotator.run(stopped.clone())),
+        tokio::spawn(quick.run(stopped.clone())),
+        tokio::spawn(searched.run(stopped.clone())),
         tokio::spawn(caretaker.run(stopped)),
     ];
     Ok(Transit {

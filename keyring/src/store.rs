@@ -7,6 +7,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 
+use crate::algorithm::KeyType;
 use crate::clock::Timestamp;
 use crate::history::{HistoryEvent, RecordedEvent};
 use crate::ids::{KekId, MountId, RingId, StoreId};
@@ -130,10 +131,21 @@ pub struct DueRing {
     pub mount: MountId,
     /// Its name.
     pub name: KeyName,
+    /// What its keys are for.
+    pub key_type: KeyType,
     /// The generation that is due; a ring rotated meanwhile is at another.
     pub generation: Generation,
     /// When it was due.
     pub due_at: Timestamp,
+}
+
+/// Which rings are asked for when some are due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DueKind {
+    /// Those whose next key is made at once.
+    Quick,
+    /// Those whose next key takes a search: RSA rings.
+    Searched,
 }
 
 /// Rings with their versions and history.
@@ -199,9 +211,10 @@ pub trait RingStore: Send + Sync + fmt::Debug {
     /// Everything a request changed, in order.
     async fn events_of_request(&self, request_id: &str) -> Result<Vec<RecordedEvent>, StoreError>;
 
-    /// Rings on enabled mounts due at or before `now`, the longest overdue first; at most `limit`.
+    /// Rings of this kind on enabled mounts due at or before `now`, the longest overdue first; at most `limit`.
     async fn due_for_rotation(
         &self,
+        kind: DueKind,
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<DueRing>, StoreError>;

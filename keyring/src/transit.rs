@@ -20,6 +20,7 @@ use crate::identity_keys::IdentityKeys;
 use crate::ids::{MountId, SealId};
 use crate::job::{Job, Outcomes};
 use crate::kek::Kek;
+use crate::key_search::FoundPair;
 use crate::lifecycle::{Lifecycle, RotateIf};
 use crate::listener::{IdentityListener, Listeners};
 use crate::load::Loader;
@@ -87,6 +88,12 @@ pub struct Settings {
     pub inline_bytes: usize,
     /// Threads for large jobs; 0 means one per core.
     pub worker_threads: usize,
+    /// How many RSA keys are searched for at a time, besides one for rings that are rotated by timer.
+    pub key_searches: usize,
+    /// How many requests may wait for an RSA key or have one searched for.
+    pub key_search_queue: usize,
+    /// How many of them may be one caller's.
+    pub key_search_share: usize,
     /// How many large jobs may wait before further ones are refused. Of signatures, singly or in batches, it is 16 times
     /// as many: most of them are short, and every client's connection may wait for one.
     pub worker_queue: usize,
@@ -109,6 +116,9 @@ impl Default for Settings {
             refuse_at_uses: 1 << 32,
             inline_items: 1024,
             inline_bytes: 128 * 1024,
+            key_searches: 2,
+            key_search_queue: 256,
+            key_search_share: 8,
             worker_threads: 0,
             worker_queue: 64,
             witness: Arc::new(Unwitnessed),
@@ -346,17 +356,37 @@ impl Transit {
         new: &NewRing,
         by: &Provenance,
     ) -> Result<Description, Error> {
+        self.create_with(at, new, None, by).await
+    }
+
+    /// The same with the key pair that [`pair_for_ring`](Self::pair_for_ring) found for it. Without one, or if it is of
+    /// another type, one is made.
+    pub async fn create_with(
+        &self,
+        at: &Address,
+        new: &NewRing,
+        found: Option<FoundPair>,
+        by: &Provenance,
+    ) -> Result<Description, Error> {
+        let key_type = self.key_type_of(at, new)?;
+        let (at, new, by) = (at.clone(), new.clone(), by.clone());
+        self.task(|life| async move {
+            life.create(&at, (&new, key_type), found.as_ref(), &by)
+                .await
+        })
+        .await
+    }
+
+    /// The type that a new ring's keys are of.
+    pub(crate) fn key_type_of(&self, at: &Address, new: &NewRing) -> Result<KeyType, Error> {
         let mount = self.mounts.find(at.mount).ok_or(Error::NotFound)?;
-        let key_type = new.key_type.unwrap_or_else(|| {
+        Ok(new.key_type.unwrap_or_else(|| {
             mount
                 .settings
                 .default_key_type
                 .unwrap_or(self.settings.default_key_type)
                 .into()
-        });
-        let (at, new, by) = (at.clone(), new.clone(), by.clone());
-        self.task(|life| async move { life.create(&at, &new, key_type, &by).await })
-            .await
+        }))
     }
 
     /// Describes a ring, read from the store. [`Error::NotFound`] if there is none.
@@ -412,10 +442,22 @@ impl Transit {
         if_version: Option<i64>,
         by: &Provenance,
     ) -> Result<Description, Error> {
+        self.rotate_with(at, if_version, None, by).await
+    }
+
+    /// The same with the key pair that [`pair_for_rotation`](Self::pair_for_rotation) found for it. Without one, or if it
+    /// is of another type, one is made.
+    pub async fn rotate_with(
+        &self,
+        at: &Address,
+        if_version: Option<i64>,
+        found: Option<FoundPair>,
+        by: &Provenance,
+    ) -> Result<Description, Error> {
         let (at, by) = (at.clone(), by.clone());
         let which = if_version.map_or(RotateIf::Always, RotateIf::Version);
         self.task(|life| async move {
-            life.rotate(&at, which, &by).await?;
+            life.rotate(&at, (which, found.as_ref()), &by).await?;
             life.describe_change(&at).await
         })
         .await
@@ -454,8 +496,23 @@ impl Transit {
 
     /// The public half of a mount's wrapping key, a DER `SubjectPublicKeyInfo`; made on first use.
     pub async fn wrapping_key(&self, mount: MountId) -> Result<Vec<u8>, Error> {
-        self.task(|life| async move { life.wrapping_public_key(mount).await })
+        self.wrapping_key_with(mount, None).await
+    }
+
+    /// The same with the key pair that [`pair_for_wrapping_key`](Self::pair_for_wrapping_key) found for it.
+    pub async fn wrapping_key_with(
+        &self,
+        mount: MountId,
+        found: Option<FoundPair>,
+    ) -> Result<Vec<u8>, Error> {
+        self.task(|life| async move { life.wrapping_public_key(mount, found.as_ref()).await })
             .await
+    }
+
+    /// Makes the wrapping key of a mount that has none, with the key pair that
+    /// [`pair_for_wrapping_key`](Self::pair_for_wrapping_key) found for it.
+    pub async fn make_wrapping_key(&self, mount: MountId, found: FoundPair) -> Result<(), Error> {
+        self.wrapping_key_with(mount, Some(found)).await.map(drop)
     }
 
     /// Makes a ring of a key from elsewhere.
@@ -712,6 +769,7 @@ impl Transit {
     /// engine leaves no key behind, and nobody holds it but who took [`identity_keys`](Self::identity_keys) or
     /// [`audit_keys`](Self::audit_keys).
     pub async fn shutdown(&self) {
+        self.give_up_waiting();
         self.stop.send_replace(true);
         self.listeners.clear();
         let background = std::mem::take(&mut *self.background());
@@ -730,7 +788,10 @@ impl Transit {
     }
 
     /// Runs a verb on the engine's runtime, in a task of its own: a client that hangs up does not cancel it.
-    async fn task<T, F>(&self, verb: impl FnOnce(Arc<Lifecycle>) -> F) -> Result<T, Error>
+    pub(crate) async fn task<T, F>(
+        &self,
+        verb: impl FnOnce(Arc<Lifecycle>) -> F,
+    ) -> Result<T, Error>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,

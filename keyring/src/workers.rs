@@ -116,6 +116,18 @@ fn give_way() {
     }
 }
 
+/// Lowers the calling thread's priority as far as it goes: for what takes seconds and has nobody's answer to hurry for.
+pub(crate) fn give_way_to_all() {
+    #[cfg(target_os = "linux")]
+    {
+        let _ = rustix::process::nice(LAST);
+    }
+}
+
+/// The lowest priority there is. Where threads compete, it leaves some 1.5 % of what another thread gets.
+#[cfg(target_os = "linux")]
+const LAST: i32 = 19;
+
 /// What is added to the nice value. Where threads compete, five steps leave a third of what another thread gets: less
 /// would disturb requests more, and much more would keep large jobs from ever ending on a busy machine.
 #[cfg(target_os = "linux")]

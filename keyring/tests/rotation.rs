@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use keyring::algorithm::{KeyType, PairType};
 use keyring::clock::{Clock, SystemClock};
 use keyring::error::Error;
 use keyring::history::{Action, Cause};
+use keyring::name::KeyName;
 use keyring::policy::{PolicyChange, RuleViolation};
 use keyring::store::memory::MemoryStore;
 use keyring::test_support::engine::{
@@ -65,6 +67,132 @@ async fn sixteen_timers_give_one_version() {
         let expected: Vec<_> = (2..=round).map(|version| (version, Cause::Timer)).collect();
         assert_eq!(rotations(&nodes[0], &at).await, expected);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn due_rings_whose_keys_take_a_search_hold_up_no_others() {
+    let clock = Arc::new(ManualClock::at(1_000_000));
+    let nodes = nodes(1, &clock).await;
+    let node = &nodes[0];
+    let mut slow_ones = Vec::new();
+    for number in 0..6 {
+        let new = NewRing {
+            key_type: Some(KeyType::Pair(PairType::Rsa2048)),
+            ..hourly()
+        };
+        slow_ones.push(node.create(&format!("rsa{number}"), &new).await);
+    }
+    // Due after all of them.
+    clock.advance(Duration::from_mins(5));
+    let quick = node.create("quick", &hourly()).await;
+    clock.advance(2 * HOUR);
+    let rotated_at = async |at: &Address| {
+        let history = node.transit.history(at, 0, 1000).await.expect("history");
+        let rotation = history
+            .into_iter()
+            .find(|recorded| recorded.event.action == Action::Rotate);
+        rotation.map(|recorded| recorded.sequence)
+    };
+    let mut order = Vec::new();
+    for at in slow_ones.iter().chain([&quick]) {
+        eventually("the rotation", async || rotated_at(at).await.is_some()).await;
+        order.push((rotated_at(at).await, at.name.as_str().to_owned()));
+    }
+    order.sort();
+    let place = order.iter().position(|(_, name)| name == "quick");
+    assert!(place.is_some_and(|place| place <= 2), "{order:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn timers_are_not_starved_by_requests_and_neither_is_by_the_other() {
+    let clock = Arc::new(ManualClock::at(1_000_000));
+    let nodes = nodes(1, &clock).await;
+    let node = &nodes[0];
+    let rsa = NewRing {
+        key_type: Some(KeyType::Pair(PairType::Rsa2048)),
+        ..hourly()
+    };
+    let at = node.create("due", &rsa).await;
+    // More than will ever be found in this test.
+    let mut requests = JoinSet::new();
+    for caller in 0..30 {
+        for number in 0..8 {
+            let (node, rsa, at) = (Arc::clone(node), rsa.clone(), at.clone());
+            let name = KeyName::parse(&format!("new-{caller}-{number}")).unwrap();
+            let at = Address { name, ..at };
+            requests.spawn(async move {
+                let owner = format!("caller {caller}");
+                node.transit
+                    .pair_for_ring(&at, &rsa, &owner)
+                    .await
+                    .map(drop)
+            });
+        }
+    }
+    eventually("a queue", async || node.transit.searches() > 200).await;
+    clock.advance(2 * HOUR);
+    eventually("the rotation", async || node.latest(&at).await == 2).await;
+    assert!(
+        node.transit.searches() > 100,
+        "the timer waited for no request"
+    );
+    let name = KeyName::parse("quick").unwrap();
+    let quick = Address { name, ..at.clone() };
+    let owner = "caller 0";
+    let found = node.transit.pair_for_ring(&quick, &hourly(), owner).await;
+    assert!(matches!(found, Ok(None)), "other types wait for nothing");
+    node.transit.give_up_waiting();
+    let mut given_up = 0;
+    while let Some(ended) = requests.join_next().await {
+        given_up += usize::from(matches!(ended.unwrap(), Err(Error::Busy)));
+    }
+    assert!(given_up > 100, "{given_up}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pair_that_was_found_before_is_the_one_that_the_ring_gets() {
+    let nodes = nodes(1, &Arc::new(SystemClock)).await;
+    let node = &nodes[0];
+    let at = node.create("other", &NewRing::default()).await;
+    let at = Address {
+        name: KeyName::parse("rsa").unwrap(),
+        ..at
+    };
+    let rsa = NewRing {
+        key_type: Some(KeyType::Pair(PairType::Rsa2048)),
+        ..NewRing::default()
+    };
+    let found = node.transit.pair_for_ring(&at, &rsa, "a").await.unwrap();
+    assert!(found.is_some());
+    let made = node.transit.create_with(&at, &rsa, found, &by_hand()).await;
+    assert_eq!(made.unwrap().ring.latest.number(), 1);
+    let again = node.transit.pair_for_ring(&at, &rsa, "a").await.unwrap();
+    assert!(again.is_none(), "it is there");
+    let next = node.transit.pair_for_rotation(&at, Some(7), "a").await;
+    assert!(next.unwrap().is_none(), "it will be refused");
+    let next = node
+        .transit
+        .pair_for_rotation(&at, None, "a")
+        .await
+        .unwrap();
+    assert!(next.is_some());
+    // One of another type is of no use, and one is made.
+    let strong = NewRing {
+        key_type: Some(KeyType::Pair(PairType::Rsa3072)),
+        ..NewRing::default()
+    };
+    let other = Address {
+        name: KeyName::parse("strong").unwrap(),
+        ..at.clone()
+    };
+    let made = node
+        .transit
+        .create_with(&other, &strong, next, &by_hand())
+        .await;
+    assert_eq!(
+        made.unwrap().ring.key_type,
+        KeyType::Pair(PairType::Rsa3072)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

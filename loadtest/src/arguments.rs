@@ -7,11 +7,13 @@ use std::time::Duration;
 use anyhow::ensure;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::attack::{Attack, AttackKind};
 pub(crate) use self::flood::Flood;
 use self::values::{body_length, companion, connection_count, duration, thread_count};
 use crate::access::Access;
 use crate::scenario::{ITEMS, Scenario, Signer};
 
+mod attack;
 mod flood;
 mod values;
 
@@ -47,6 +49,14 @@ pub(crate) enum Command {
     Flood {
         #[command(flatten)]
         flood: Flood,
+        #[command(flatten)]
+        run: Run,
+    },
+    /// Good encrypts at a planned --rate, before and during attacks by a client at another address, with a look at what
+    /// must always work.
+    Attack {
+        #[command(flatten)]
+        attack: Attack,
         #[command(flatten)]
         run: Run,
     },
@@ -269,6 +279,7 @@ mod tests {
             | Command::Batch { .. }
             | Command::Sign(_)
             | Command::Verify(_)
+            | Command::Attack { .. }
             | Command::Flood { .. }
             | Command::Null(_) => {
                 panic!("asked for encrypt")

@@ -20,10 +20,15 @@ impl Connection {
     pub(crate) async fn open(target: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(target).await?;
         stream.set_nodelay(true)?;
-        Ok(Self {
+        Ok(Self::over(stream))
+    }
+
+    /// A connection over a stream that is there already.
+    pub(crate) fn over(stream: TcpStream) -> Self {
+        Self {
             stream,
             answer: Vec::with_capacity(ANSWER_CAPACITY),
-        })
+        }
     }
 
     /// Sends a whole request and reads a whole answer.

@@ -3,6 +3,7 @@
 
 mod access;
 mod arguments;
+mod attack;
 mod beside;
 mod compare;
 mod connection;
@@ -29,7 +30,7 @@ use clap::Parser as _;
 use serde::Serialize;
 
 use crate::access::Access;
-use crate::arguments::{Arguments, Base, Command, Flood, Run};
+use crate::arguments::{Arguments, Attack, Base, Command, Flood, Run};
 use crate::compare::Comparison;
 use crate::load::{Load, Pace};
 use crate::report::Report;
@@ -55,6 +56,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<bool> {
         Command::Sign(run) => measure(&Scenario::Sign(run.signer()), &run),
         Command::Verify(run) => measure(&Scenario::Verify(run.signer()), &run),
         Command::Flood { flood, run } => measure_flood(&flood, &run),
+        Command::Attack { attack, run } => measure_attack(&attack, &run),
         Command::Null(null) => null::serve(&null).map(|()| true),
     }
 }
@@ -96,6 +98,18 @@ fn measure_flood(flood: &Flood, run: &Run) -> anyhow::Result<bool> {
     let at = run.access()?;
     let prepared = scenario::prepare(&Scenario::Encrypt, run, &at)?;
     let report = flood::run(flood, run, &at, &planned(run, &at, &prepared))?;
+    print(run, &report)?;
+    valid(report.void())?;
+    Ok(report.passed())
+}
+
+/// Good requests before and during attacks. A void run is an error.
+fn measure_attack(attack: &Attack, run: &Run) -> anyhow::Result<bool> {
+    run.check()?;
+    Attack::check(run)?;
+    let at = run.access()?;
+    let prepared = scenario::prepare(&Scenario::Encrypt, run, &at)?;
+    let report = attack::run(attack, run, &at, &planned(run, &at, &prepared))?;
     print(run, &report)?;
     valid(report.void())?;
     Ok(report.passed())

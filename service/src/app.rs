@@ -19,6 +19,7 @@ use crate::detached::Detached;
 use crate::failure::Failure;
 use crate::gate::{Blueprint, Gate, Keeper, OpenError};
 use crate::http::{self, Front, Limits, RefusedRequests, ServerInfo};
+use crate::identity::limits::Limits as IdentityLimits;
 use crate::identity::token::text::TokenText;
 use crate::listener::{Bound, Listener, Reach, SocketFile};
 use crate::metrics::Metrics;
@@ -33,6 +34,7 @@ pub struct Foundation {
     admission: Admission,
     audit: Audit,
     house: House,
+    identity_limits: IdentityLimits,
     limits: Limits,
     listeners: Vec<Listener>,
     metrics: Arc<Metrics>,
@@ -61,6 +63,7 @@ impl Foundation {
         let bound = Bound::bind(config.listeners.clone())?;
         let settings = config.engine_settings();
         let limits = http_limits(&config);
+        let identity_limits = config.limits.identity;
         let runtime = backends::runtime()?;
         let reload = ReloadSignal::listen(runtime.handle())?;
         let telemetry = Telemetry::start(&config.telemetry, runtime.handle())?;
@@ -87,6 +90,7 @@ impl Foundation {
                 telemetry,
                 workers: workers(config.server.workers),
             },
+            identity_limits,
             limits,
             listeners: bound.listeners,
             metrics,
@@ -118,6 +122,7 @@ impl Foundation {
             settings: self.settings,
             audit: self.audit,
             audit_observer: Arc::<Metrics>::clone(&self.metrics),
+            identity_limits: self.identity_limits,
             identity_observer: Arc::<Metrics>::clone(&self.metrics),
             workers: self.house.workers,
         };
@@ -194,7 +199,13 @@ impl App {
         }
         let outcome = actix_web::rt::System::new().block_on(async {
             let server = http::serve(Arc::clone(&front), listeners, house.workers)?;
-            serve(server, house.drain_timeout, stop).await
+            // What has not begun does not have to be waited for.
+            let give_up = || {
+                if let Some(opened) = front.gate.opened() {
+                    opened.transit.give_up_waiting();
+                }
+            };
+            serve(server, house.drain_timeout, give_up, stop).await
         });
         tracing::info!("stopped serving");
         house.close(&front);
@@ -283,6 +294,7 @@ async fn reopen_audit(gate: Arc<Gate>, mut reloads: Reloads) {
 async fn serve(
     server: Server,
     drain_timeout: Duration,
+    give_up: impl FnOnce(),
     mut stop: impl AsyncFnMut(),
 ) -> io::Result<()> {
     let handle = server.handle();
@@ -292,6 +304,7 @@ async fn serve(
         () = stop() => {}
     }
     tracing::info!("draining");
+    give_up();
     tokio::select! {
         () = handle.stop(true) => {}
         () = hurry(drain_timeout, stop) => end_now(&handle).await,

@@ -119,6 +119,9 @@ impl Config {
             default_key_type: self.keys.default_key_type,
             rotate_at_uses: self.rotation.rotate_at_uses,
             refuse_at_uses: self.rotation.refuse_at_uses,
+            key_searches: self.limits.rsa_searches,
+            key_search_queue: self.limits.rsa_queue,
+            key_search_share: self.limits.rsa_share,
             worker_threads: self.limits.worker_threads,
             worker_queue: self.limits.worker_queue,
             ..Settings::default()

@@ -17,6 +17,7 @@ mod head;
 mod history;
 mod import;
 mod json;
+mod key_pairs;
 mod keys;
 #[cfg(test)]
 mod laws;
@@ -55,8 +56,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyring::clock::Clock;
+use keyring::fair_queue::QueueError;
 
 use crate::admission::{Admission, Bounds};
+use crate::bounds::Bound;
 use crate::detached::Detached;
 use crate::gate::{Gate, Keeper};
 
@@ -197,6 +200,12 @@ pub struct Answered {
 pub trait RequestObserver: Send + Sync + fmt::Debug {
     /// A request was answered.
     fn answered(&self, answered: Answered);
+
+    /// Somebody was refused, as all, or a caller, has as much of this as may be.
+    fn refused(&self, bound: Bound, error: QueueError);
+
+    /// So many requests wait for an RSA key or have one searched for.
+    fn rsa_searches(&self, inside: usize);
 
     /// All metrics in the Prometheus text format.
     fn prometheus_text(&self) -> String;

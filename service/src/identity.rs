@@ -8,6 +8,7 @@ pub mod entries;
 #[cfg(test)]
 mod fixtures;
 pub mod glob;
+pub mod limits;
 pub mod methods;
 pub mod observer;
 pub mod outbound;
@@ -33,6 +34,7 @@ use tokio::runtime::Handle;
 use self::auth_methods::AuthMethods;
 use self::engine::Engine;
 use self::entries::{Entries, EntryError};
+use self::limits::Limits;
 use self::observer::IdentityObserver;
 use self::parts::Parts;
 use self::policies::Policies;
@@ -55,6 +57,8 @@ pub struct Foundation {
     pub runtime: Handle,
     /// How much is kept in memory.
     pub bounds: Bounds,
+    /// How much of what callers may do is remembered or looked for.
+    pub limits: Limits,
     /// Who counts.
     pub observer: Arc<dyn IdentityObserver>,
 }
@@ -87,6 +91,8 @@ pub struct Identity {
     pub clock: Arc<dyn Clock>,
     /// Where randomness comes from.
     pub entropy: Arc<dyn Entropy>,
+    /// How much of what callers may do is remembered.
+    pub limits: Limits,
     engine: Arc<dyn Engine>,
 }
 
@@ -161,6 +167,7 @@ impl Identity {
             keys: on.keys,
             clock: on.clock,
             entropy: on.entropy,
+            limits: on.limits,
             engine,
         })
     }

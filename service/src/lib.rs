@@ -4,6 +4,7 @@ pub mod admission;
 pub mod app;
 pub mod audit;
 pub mod backends;
+pub mod bounds;
 pub mod caller;
 pub mod check;
 pub mod cli;

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keyring::fair_queue::QueueError;
 use keyring::history::{Action, Cause};
 use keyring::observer::{KekVerb, Observer, Outcome};
 use prometheus::core::Collector;
@@ -14,18 +15,21 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncode
 
 use admitted::Admitted;
 use audit::AuditMetrics;
+use bounds::BoundMetrics;
 use poll_age::PollAge;
 use timings::{Timings, TimingsVec};
 use tls::TlsMetrics;
 
 use crate::admission::Admission;
 use crate::audit::{AuditObserver, SinkState};
+use crate::bounds::Bound;
 use crate::http::{Answered, Operation, RequestObserver};
 use crate::identity::observer::IdentityObserver;
 use crate::tls::TlsObserver;
 
 mod admitted;
 mod audit;
+mod bounds;
 mod poll_age;
 mod timings;
 mod tls;
@@ -34,6 +38,7 @@ mod tls;
 pub struct Metrics {
     registry: Registry,
     audit: AuditMetrics,
+    bounds: BoundMetrics,
     engine: EngineMetrics,
     requests: RequestMetrics,
     tls: TlsMetrics,
@@ -45,6 +50,7 @@ impl Metrics {
     pub fn new(admission: Admission) -> prometheus::Result<Self> {
         let registry = Registry::new();
         let audit = AuditMetrics::register(&registry)?;
+        let bounds = BoundMetrics::register(&registry)?;
         let engine = EngineMetrics::register(&registry)?;
         let requests = RequestMetrics::register(&registry)?;
         let tls = TlsMetrics::register(&registry)?;
@@ -59,6 +65,7 @@ impl Metrics {
         Ok(Self {
             registry,
             audit,
+            bounds,
             engine,
             requests,
             tls,
@@ -87,6 +94,14 @@ impl RequestObserver for Metrics {
             let items = u64::try_from(answered.items).unwrap_or(u64::MAX);
             requests.items.inc_by(items);
         }
+    }
+
+    fn refused(&self, bound: Bound, error: QueueError) {
+        self.bounds.refused(bound, error);
+    }
+
+    fn rsa_searches(&self, inside: usize) {
+        self.bounds.rsa_searches(inside);
     }
 
     fn prometheus_text(&self) -> String {
@@ -259,6 +274,10 @@ impl Observer for Metrics {
 
     fn rotations_overdue(&self, rings: u64) {
         self.engine.rings_overdue.set(signed(rings));
+    }
+
+    fn key_search_refused(&self, error: QueueError) {
+        self.bounds.refused(Bound::RsaSearch, error);
     }
 
     fn cache_size(&self, rings: u64, bytes: u64) {

@@ -2,11 +2,12 @@
 
 use super::Lifecycle;
 use super::event::{What, event};
-use crate::algorithm::{KeyType, LONGEST_HMAC_KEY, SHORTEST_HMAC_KEY};
+use crate::algorithm::{KeyType, LONGEST_HMAC_KEY, PairType, SHORTEST_HMAC_KEY};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::history::{Action, Provenance};
 use crate::ids::{RingId, SealId};
+use crate::key_search::{FoundPair, searched};
 use crate::policy::{RingPolicy, RuleViolation, checked_period};
 use crate::ring::{Journey, Kdf, StoredRing, StoredVersion, due_at};
 use crate::store::{LoadedRing, RingCreation, StoreError, With};
@@ -17,8 +18,8 @@ impl Lifecycle {
     pub(crate) async fn create(
         &self,
         at: &Address,
-        new: &NewRing,
-        key_type: KeyType,
+        (new, key_type): (&NewRing, KeyType),
+        found: Option<&FoundPair>,
         by: &Provenance,
     ) -> Result<Description, Error> {
         checked_period(new.auto_rotate_period, self.settings.shortest_period)?;
@@ -36,7 +37,7 @@ impl Lifecycle {
         let seal_id = SealId::generate(self.entropy())?;
         let (version, material) = self
             .keys
-            .make_version(&ring, Version::FIRST, seal_id, now)
+            .make_version(&ring, (Version::FIRST, found), seal_id, now)
             .await?;
         let creation = creation(ring, vec![version], now, by);
         let began = self.keys.clock.uptime();
@@ -55,6 +56,21 @@ impl Lifecycle {
         let version = versions.into_iter().next();
         self.publish(&place, &ring, began, version.as_ref().zip(Some(material)));
         self.described(at, LoadedRing { ring, version }).await
+    }
+
+    /// The pair that [`create`](Self::create) will need a search for. Where it will do something else, or refuse, none.
+    pub(crate) async fn pair_wanted_by_ring(
+        &self,
+        at: &Address,
+        new: &NewRing,
+        key_type: KeyType,
+    ) -> Result<Option<PairType>, Error> {
+        let is_refused = checked_kind(new, key_type).is_err()
+            || checked_period(new.auto_rotate_period, self.settings.shortest_period).is_err();
+        if is_refused || self.is_there(at).await? {
+            return Ok(None);
+        }
+        Ok(searched(key_type))
     }
 
     pub(super) fn new_ring(

@@ -10,6 +10,7 @@ use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::history::{Action, Cause, Provenance};
 use crate::ids::{MountId, SealId};
+use crate::key_search::FoundPair;
 use crate::keys::{HMAC_KEY_LEN, NewVersion};
 use crate::name::KeyName;
 use crate::policy::RuleViolation;
@@ -361,32 +362,50 @@ impl Lifecycle {
     /// The private half of the mount's wrapping key, in PKCS#8; made on first use.
     async fn wrapping_key(&self, mount: MountId) -> Result<SecretBytes, Error> {
         let at = wrapping_address(mount);
-        self.ensure_wrapping_key(&at).await?;
+        self.ensure_wrapping_key(&at, None).await?;
         let loaded = self.read(&at).await?;
         let row = self.latest(&loaded)?;
         Ok(self.keys.open_version(&loaded.ring, row).await?.key)
     }
 
     /// The public half of the mount's wrapping key, a DER `SubjectPublicKeyInfo`; made on first use.
-    pub(crate) async fn wrapping_public_key(&self, mount: MountId) -> Result<Vec<u8>, Error> {
+    pub(crate) async fn wrapping_public_key(
+        &self,
+        mount: MountId,
+        found: Option<&FoundPair>,
+    ) -> Result<Vec<u8>, Error> {
         let at = wrapping_address(mount);
-        self.ensure_wrapping_key(&at).await?;
+        self.ensure_wrapping_key(&at, found).await?;
         let loaded = self.read(&at).await?;
         let public_key = self.latest(&loaded)?.public_key.clone();
         public_key.ok_or(Error::Integrity("ring_versions.public_key"))
     }
 
-    async fn ensure_wrapping_key(&self, at: &Address) -> Result<(), Error> {
+    async fn ensure_wrapping_key(
+        &self,
+        at: &Address,
+        found: Option<&FoundPair>,
+    ) -> Result<(), Error> {
         if self.is_there(at).await? {
             return Ok(());
         }
         let by = Provenance::service(Cause::Import);
         let key_type = KeyType::Pair(PairType::Rsa4096);
-        self.create(at, &NewRing::default(), key_type, &by).await?;
+        self.create(at, (&NewRing::default(), key_type), found, &by)
+            .await?;
         Ok(())
     }
 
-    async fn is_there(&self, at: &Address) -> Result<bool, Error> {
+    /// The pair that the mount's wrapping key will need a search for, if it is not there.
+    pub(crate) async fn pair_wanted_by_wrapping(
+        &self,
+        mount: MountId,
+    ) -> Result<Option<PairType>, Error> {
+        let is_there = self.is_there(&wrapping_address(mount)).await?;
+        Ok((!is_there).then_some(PairType::Rsa4096))
+    }
+
+    pub(super) async fn is_there(&self, at: &Address) -> Result<bool, Error> {
         let found = self
             .store
             .load_ring(at.mount, &at.name, With::Latest)

@@ -3,8 +3,10 @@
 use super::configure::unadorned;
 use super::event::{What, event};
 use super::{ATTEMPTS, Lifecycle, Place};
+use crate::algorithm::PairType;
 use crate::error::Error;
 use crate::history::{Action, Provenance};
+use crate::key_search::{FoundPair, searched};
 use crate::policy::RuleViolation;
 use crate::ring::StoredRing;
 use crate::store::{LoadedRing, RingChange, StoreError};
@@ -28,7 +30,7 @@ impl Lifecycle {
     pub(crate) async fn rotate(
         &self,
         at: &Address,
-        which: RotateIf,
+        (which, found): (RotateIf, Option<&FoundPair>),
         by: &Provenance,
     ) -> Result<Option<(Version, Version)>, Error> {
         let place = self.place(at);
@@ -48,7 +50,7 @@ impl Lifecycle {
                 RotateIf::Generation(asked) if asked == loaded.ring.generation => {}
                 RotateIf::Generation(_) => return Ok(None),
             }
-            match self.rotate_from(&place, &loaded, by).await {
+            match self.rotate_from(&place, &loaded, found, by).await {
                 Err(Error::StoreUnavailable(StoreError::Conflict)) => {}
                 result => return result.map(Some),
             }
@@ -56,10 +58,28 @@ impl Lifecycle {
         Err(Error::Busy)
     }
 
+    /// The pair that [`rotate`](Self::rotate) will need a search for. Where it will refuse, none.
+    pub(crate) async fn pair_wanted_by_rotation(
+        &self,
+        at: &Address,
+        if_version: Option<i64>,
+    ) -> Result<Option<PairType>, Error> {
+        let ring = match self.read(at).await {
+            Ok(loaded) => loaded.ring,
+            Err(Error::NotFound) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let latest = i64::from(ring.latest.number());
+        let is_meant = if_version.is_none_or(|asked| asked == latest);
+        let is_allowed = is_meant && may_rotate(&ring).is_ok();
+        Ok(searched(ring.key_type).filter(|_| is_allowed))
+    }
+
     async fn rotate_from(
         &self,
         place: &Place<'_>,
         loaded: &LoadedRing,
+        found: Option<&FoundPair>,
         by: &Provenance,
     ) -> Result<(Version, Version), Error> {
         let ring = &loaded.ring;
@@ -70,7 +90,7 @@ impl Lifecycle {
         let next = self.signed(ring.rotated(now, self.jitter()?)?);
         let (version, material) = self
             .keys
-            .make_version(&next, next.latest, seal_id, now)
+            .make_version(&next, (next.latest, found), seal_id, now)
             .await?;
         let what = What {
             action: Action::Rotate,

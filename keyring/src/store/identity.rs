@@ -138,6 +138,24 @@ pub struct AccessorPage<'a> {
     pub limit: u32,
 }
 
+/// Credentials that belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group<'a> {
+    /// Those made from this token.
+    Children(CredentialHash),
+    /// Those of this kind and scope.
+    Scope(CredentialKind, &'a str),
+}
+
+/// How much there is of a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GroupUse {
+    /// How many credentials.
+    pub count: u64,
+    /// How many bytes their bodies have together.
+    pub bytes: u64,
+}
+
 /// What a credential becomes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Renewal {
@@ -190,8 +208,14 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
         page: &AccessorPage<'_>,
     ) -> Result<Vec<String>, StoreError>;
 
-    /// The hashes of all tokens whose text was chosen.
-    async fn chosen_credentials(&self) -> Result<Vec<CredentialHash>, StoreError>;
+    /// The hashes of all credentials of this kind whose text was chosen.
+    async fn chosen_credentials(
+        &self,
+        kind: CredentialKind,
+    ) -> Result<Vec<CredentialHash>, StoreError>;
+
+    /// How much there is of a group that has not expired by now.
+    async fn group_use(&self, group: Group<'_>, now: Timestamp) -> Result<GroupUse, StoreError>;
 
     /// Replaces expiry and body of a credential that still expires when the renewal says it was read to expire;
     /// [`StoreError::Conflict`] if it does not, [`StoreError::NotFound`] if it is not there.

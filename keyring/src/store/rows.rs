@@ -6,7 +6,9 @@ use crate::version::{Generation, Version};
 pub(super) use audit::AuditHeadRow;
 pub(super) use header::{HeaderRow, RootTokenRow, SecretRow};
 pub(super) use history::{ChangeRow, CursorRow, EventRow};
-pub(super) use identity::{AccessorRow, CredentialRow, EntryRow, HashRow, of_32, uses};
+pub(super) use identity::{
+    AccessorRow, CredentialRow, EntryRow, GroupUseRow, HashRow, of_32, uses,
+};
 pub(super) use mount::MountRow;
 pub(super) use ring::{DueRow, LoadedRow, NameRow, SummaryRow, UsageRow, VersionRow};
 

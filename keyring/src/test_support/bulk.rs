@@ -53,7 +53,7 @@ pub async fn fill(
         });
         let seal_id = SealId::generate(keys.entropy.as_ref())?;
         let (version, _) = keys
-            .make_version(&ring, Version::FIRST, seal_id, now)
+            .make_version(&ring, (Version::FIRST, None), seal_id, now)
             .await?;
         let event = created(&ring);
         rings.push(RingCreation {

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use crate::binding::Binding;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::entropy::{Entropy, SystemEntropy};
+use crate::fair_queue::QueueError;
 use crate::history::{Action, Cause, Provenance};
 use crate::ids::KekId;
 use crate::job::{Job, OpenInput, Outcomes, SealInput};
@@ -332,6 +333,8 @@ impl Observer for Counts {
     fn rotations_overdue(&self, _: u64) {
         self.due_checks.fetch_add(1, Ordering::SeqCst);
     }
+
+    fn key_search_refused(&self, _: QueueError) {}
 
     fn cache_size(&self, rings: u64, _: u64) {
         self.cached.store(rings, Ordering::SeqCst);

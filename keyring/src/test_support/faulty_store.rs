@@ -17,7 +17,7 @@ use crate::name::{KeyName, MountPath};
 use crate::ring::StoredVersion;
 use crate::store::identity::CredentialHash;
 use crate::store::{
-    ChangeFeed, Changes, Cursor, DueRing, HeaderStore, KeyStore, LoadedRing, MountStore,
+    ChangeFeed, Changes, Cursor, DueKind, DueRing, HeaderStore, KeyStore, LoadedRing, MountStore,
     RingChange, RingCreation, RingStore, StoreError, StoreHeader, StoredRootToken, StoredSecret,
     UsageStore, VersionSummary, With,
 };
@@ -308,11 +308,12 @@ impl RingStore for FaultyStore {
 
     async fn due_for_rotation(
         &self,
+        kind: DueKind,
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<DueRing>, StoreError> {
         self.check()?;
-        self.inner.due_for_rotation(now, limit).await
+        self.inner.due_for_rotation(kind, now, limit).await
     }
 }
 

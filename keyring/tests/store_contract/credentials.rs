@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use keyring::store::identity::{
-    AccessorPage, CredentialHash, CredentialKind, Reach, Renewal, StoredCredential,
+    AccessorPage, CredentialHash, CredentialKind, Group, GroupUse, Reach, Renewal, StoredCredential,
 };
 use keyring::store::{KeyStore, StoreError};
 
@@ -170,10 +170,51 @@ pub(crate) async fn a_chosen_token_is_listed_and_grows_the_epoch(store: Arc<dyn 
     };
     let token = added(&*store, chosen(CredentialKind::Token)).await;
     assert!(epoch().await > before);
-    added(&*store, chosen(CredentialKind::SecretId)).await;
-    assert_eq!(store.chosen_credentials().await.unwrap(), [token.hash]);
+    let secret = added(&*store, chosen(CredentialKind::SecretId)).await;
+    let of_kind = async |kind| store.chosen_credentials(kind).await.unwrap();
+    assert_eq!(of_kind(CredentialKind::Token).await, [token.hash]);
+    assert_eq!(of_kind(CredentialKind::SecretId).await, [secret.hash]);
     assert!(revoke(&*store, &token).await);
-    assert_eq!(store.chosen_credentials().await.unwrap(), []);
+    assert_eq!(of_kind(CredentialKind::Token).await, []);
+}
+
+pub(crate) async fn a_group_counts_what_is_there_and_has_not_expired(store: Arc<dyn KeyStore>) {
+    let kind = CredentialKind::Wrapped;
+    let of_scope = |scope: &str, length: usize, end: Option<i64>| StoredCredential {
+        scope: scope.to_owned(),
+        body: vec![7; length],
+        expires_at: end.map(time),
+        ..credential(kind)
+    };
+    let first = added(&*store, of_scope("a", 100, None)).await;
+    added(&*store, of_scope("a", 20, Some(50))).await;
+    added(&*store, of_scope("b", 3, None)).await;
+    let parent = added(&*store, token()).await;
+    for _ in 0..2 {
+        let child = StoredCredential {
+            parent: Some(parent.hash),
+            ..token()
+        };
+        added(&*store, child).await;
+    }
+    let sum = async |group, now| {
+        let GroupUse { count, bytes } = store.group_use(group, time(now)).await.unwrap();
+        (count, bytes)
+    };
+    assert_eq!(sum(Group::Scope(kind, "a"), 49).await, (2, 120));
+    assert_eq!(sum(Group::Scope(kind, "a"), 50).await, (1, 100));
+    assert_eq!(
+        sum(Group::Scope(CredentialKind::Token, "a"), 0).await,
+        (0, 0)
+    );
+    assert_eq!(sum(Group::Scope(kind, "c"), 0).await, (0, 0));
+    assert_eq!(sum(Group::Children(parent.hash), 0).await.0, 2);
+    assert_eq!(sum(Group::Children(first.hash), 0).await, (0, 0));
+    store
+        .take_credential(kind, first.hash, time(1))
+        .await
+        .unwrap();
+    assert_eq!(sum(Group::Scope(kind, "a"), 49).await, (1, 20));
 }
 
 pub(crate) async fn a_renewal_replaces_what_it_has_read(store: Arc<dyn KeyStore>) {

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use keyring::algorithm::CipherType;
+use keyring::algorithm::{CipherType, KeyType};
 use keyring::binding::Origin;
 use keyring::history::{Action, Cause, HistoryEvent, Provenance};
 use keyring::ids::{MountId, RingId};
 use keyring::policy::RingPolicy;
 use keyring::ring::{Journey, Kdf, Moment, StoredRing, StoredVersion};
 use keyring::store::{
-    DueRing, KeyStore, LoadedRing, RingChange, RingCreation, StoreError, VersionSummary, With,
+    DueKind, DueRing, KeyStore, LoadedRing, RingChange, RingCreation, StoreError, VersionSummary,
+    With,
 };
 use keyring::version::{Generation, Version};
 
@@ -592,20 +593,59 @@ pub(crate) async fn due_rings_come_in_the_order_they_are_overdue(store: Arc<dyn 
         )
         .await;
     }
-    let due = store.due_for_rotation(time(40), 10).await.unwrap();
+    let due = store
+        .due_for_rotation(DueKind::Quick, time(40), 10)
+        .await
+        .unwrap();
     let names: Vec<_> = due.iter().map(|due| due.name.as_str()).collect();
     assert_eq!(names, ["first", "second", "third", "now"]);
     let expected = DueRing {
         mount: mount.id,
         name: name("first"),
+        key_type: ring(&mount, "first").key_type,
         generation: Generation::FIRST,
         due_at: time(10),
     };
     assert_eq!(
-        store.due_for_rotation(time(40), 1).await.unwrap(),
+        store
+            .due_for_rotation(DueKind::Quick, time(40), 1)
+            .await
+            .unwrap(),
         [expected]
     );
-    assert_eq!(store.due_for_rotation(time(9), 10).await.unwrap(), []);
+    assert_eq!(
+        store
+            .due_for_rotation(DueKind::Quick, time(9), 10)
+            .await
+            .unwrap(),
+        []
+    );
+}
+
+pub(crate) async fn rings_whose_keys_take_a_search_are_due_apart_from_others(
+    store: Arc<dyn KeyStore>,
+) {
+    let mount = enabled(&*store, "transit").await;
+    for key_type in KeyType::ALL {
+        let called = format!("due-{key_type}").replace('-', "_");
+        let due = StoredRing {
+            due_at: Some(time(10)),
+            key_type,
+            ..ring(&mount, &called)
+        };
+        put(&*store, &due).await;
+    }
+    let mut all = 0;
+    for kind in [DueKind::Quick, DueKind::Searched] {
+        let due = store.due_for_rotation(kind, time(10), 100).await.unwrap();
+        let is_right = |due: &DueRing| {
+            let is_rsa = matches!(due.key_type, KeyType::Pair(pair) if pair.is_rsa());
+            is_rsa == (kind == DueKind::Searched)
+        };
+        assert!(!due.is_empty() && due.iter().all(is_right), "{due:?}");
+        all += due.len();
+    }
+    assert_eq!(all, KeyType::ALL.len());
 }
 
 pub(crate) async fn rings_on_disabled_mounts_are_not_due(store: Arc<dyn KeyStore>) {
@@ -622,9 +662,22 @@ pub(crate) async fn rings_on_disabled_mounts_are_not_due(store: Arc<dyn KeyStore
         .disable_mount(&path("transit"), time(20))
         .await
         .unwrap();
-    assert_eq!(store.due_for_rotation(time(40), 10).await.unwrap(), []);
+    assert_eq!(
+        store
+            .due_for_rotation(DueKind::Quick, time(40), 10)
+            .await
+            .unwrap(),
+        []
+    );
     store.restore_mount(&path("transit")).await.unwrap();
-    assert_eq!(store.due_for_rotation(time(40), 10).await.unwrap().len(), 1);
+    assert_eq!(
+        store
+            .due_for_rotation(DueKind::Quick, time(40), 10)
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 pub(crate) async fn a_caller_that_goes_away_leaves_nothing_half_done(store: Arc<dyn KeyStore>) {

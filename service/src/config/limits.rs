@@ -1,5 +1,6 @@
 //! `[limits]`: how much work this node takes on at once, and how slow clients may be.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use keyring::transit::Settings;
@@ -8,6 +9,8 @@ use super::section::{Placed, Section};
 use super::value::Size;
 use crate::admission::Bounds;
 use crate::http::Pace;
+use crate::identity::limits::Limits as IdentityLimits;
+use crate::identity::wrapping::Wrapping;
 
 /// The bounds of admitted work. Beyond them the answer is 408, 413 or 503.
 #[derive(Debug)]
@@ -22,8 +25,16 @@ pub struct Limits {
     pub refused_per_second: u64,
     /// How fast bodies must come and long answers be taken.
     pub pace: Pace,
+    /// How much of what callers may do is remembered or looked for.
+    pub identity: IdentityLimits,
     /// Threads for large jobs; 0 means one per core.
     pub worker_threads: usize,
+    /// How many RSA keys are searched for at a time.
+    pub rsa_searches: usize,
+    /// How many requests may wait for one.
+    pub rsa_queue: usize,
+    /// How many of them may be one caller's.
+    pub rsa_share: usize,
     /// How many large jobs may wait.
     pub worker_queue: usize,
 }
@@ -39,6 +50,10 @@ impl Limits {
             refused_burst: section.within("refused_burst", 200, 1..=1_000_000),
             refused_per_second: section.within("refused_rate", 100, 1..=1_000_000),
             pace: pace(section),
+            identity: identity(section),
+            rsa_searches: section.within("rsa_searches", default.key_searches, 1..=1024),
+            rsa_queue: section.within("rsa_queue", default.key_search_queue, 1..=1_000_000),
+            rsa_share: section.within("rsa_share", default.key_search_share, 1..=1_000_000),
             worker_threads: section.within("worker_threads", default.worker_threads, 0..=1024),
             worker_queue: section.within("worker_queue", default.worker_queue, 1..=1_000_000),
         }
@@ -74,6 +89,44 @@ fn pace(section: &mut Section<'_>) -> Pace {
         grace: section.within("rate_grace", default.grace, shortest..=longest),
         body_deadline: section.within("body_deadline", default.body_deadline, shortest..=longest),
     }
+}
+
+fn identity(section: &mut Section<'_>) -> IdentityLimits {
+    let default = IdentityLimits::default();
+    IdentityLimits {
+        look_ups: rate(section, "look_ups", default.look_ups),
+        look_ups_of_address: rate(section, "look_ups_of_address", default.look_ups_of_address),
+        wraps: count(section, "wraps_per_caller", default.wraps),
+        wrap_bytes: size_within(section, "wrap_bytes_per_caller", default.wrap_bytes),
+        wrap_ttl: section.within(
+            "wrap_max_ttl",
+            default.wrap_ttl,
+            Duration::from_secs(1)..=Wrapping::MAX_TTL,
+        ),
+        wrap_body_bytes: bytes(section.within(
+            "wrap_max_bytes",
+            size(default.wrap_body_bytes),
+            Size(1)..=size(Wrapping::MAX_RESPONSE_LEN),
+        )),
+        child_tokens: count(section, "tokens_per_token", default.child_tokens),
+        secret_ids: count(section, "secret_ids_per_role", default.secret_ids),
+    }
+}
+
+fn count(section: &mut Section<'_>, key: &str, default: u64) -> u64 {
+    section.within(key, default, 1..=1_000_000_000)
+}
+
+fn size_within(section: &mut Section<'_>, key: &str, default: u64) -> u64 {
+    section
+        .within(key, Size(default), Size(1)..=Size(1 << 40))
+        .0
+}
+
+/// So many a second, at least one.
+fn rate(section: &mut Section<'_>, key: &str, default: NonZeroU32) -> NonZeroU32 {
+    let asked = section.within(key, default.get(), 1..=1_000_000);
+    NonZeroU32::new(asked).unwrap_or(default)
 }
 
 fn in_flight_bytes(section: &mut Section<'_>, max_body: Size) -> Size {

@@ -16,6 +16,7 @@ use crate::audit::witness::AuditWitness;
 use crate::audit::{self, AuditLog, AuditObserver, AuditSetupError, Basis};
 use crate::config::audit::Audit;
 use crate::identity::entries::{Entries, EntryError};
+use crate::identity::limits::Limits;
 use crate::identity::observer::IdentityObserver;
 use crate::identity::token::registry::Bounds;
 use crate::identity::{Caches, Foundation, Identity};
@@ -46,6 +47,8 @@ pub struct Blueprint {
     pub audit: Audit,
     /// Where the audit is counted.
     pub audit_observer: Arc<dyn AuditObserver>,
+    /// How much of what callers may do is remembered or looked for.
+    pub identity_limits: Limits,
     /// Where identity is counted.
     pub identity_observer: Arc<dyn IdentityObserver>,
     /// Threads that answer requests.
@@ -88,6 +91,7 @@ impl Blueprint {
             entropy: Arc::clone(&parts.entropy),
             runtime: Handle::current(),
             bounds: Bounds::default(),
+            limits: self.identity_limits,
             observer: Arc::clone(&self.identity_observer),
         };
         let caches = Caches::new(&foundation);

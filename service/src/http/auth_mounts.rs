@@ -63,7 +63,7 @@ pub(super) async fn enable(request: &Request<'_>, path: &MountPath) -> Answer {
     let warnings = fields.warnings();
     let (methods, at) = (methods(request)?.clone(), path.clone());
     let work = async move { methods.mounts.enable(at, kind, config).await };
-    let enabled = request.front.detached.run(work).await?;
+    let enabled = request.detached(work).await?;
     enabled.map_err(|error| match error {
         AuthMountError::BuiltIn => Problem::bad("token credential backend cannot be instantiated"),
         other @ (AuthMountError::Entry(_)
@@ -98,7 +98,7 @@ pub(super) async fn tune(request: &Request<'_>, path: &MountPath) -> Answer {
         let tuned = methods.mounts.tune(&at, edit).await;
         tuned.map(|tuned| tuned.map(|()| warnings))
     };
-    let tuned = request.front.detached.run(work).await?;
+    let tuned = request.detached(work).await?;
     let warnings = tuned.map_err(|error| Problem::auth_mount(path, error))??;
     Ok(Reply::done(request.id, &warnings))
 }
@@ -107,7 +107,7 @@ pub(super) async fn tune(request: &Request<'_>, path: &MountPath) -> Answer {
 pub(super) async fn disable(request: &Request<'_>, path: &MountPath) -> Answer {
     let (methods, at) = (methods(request)?.clone(), path.clone());
     let work = async move { methods.disable(&at).await };
-    let disabled = request.front.detached.run(work).await?;
+    let disabled = request.detached(work).await?;
     disabled.map_err(|error| Problem::auth_disable(path, error))?;
     Ok(Reply::nothing())
 }

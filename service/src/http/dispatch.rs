@@ -24,7 +24,9 @@ use super::route::{Mounted, Route, RouteFault, Target, Verb};
 use super::sliced::Watch;
 use super::trail::Trail;
 use super::upsert::{self, Upsert};
-use super::{Answered, Front, REQUEST_SPAN, authorise, handlers, head, query, refused, wrapping};
+use super::{
+    Answered, Front, REQUEST_SPAN, authorise, handlers, head, key_pairs, query, refused, wrapping,
+};
 use crate::admission::{Admission, Held, Owner, Resource, Share};
 use crate::caller::Caller;
 use crate::connection::{Connection, Cutter};
@@ -199,6 +201,7 @@ async fn answer(
         place: None,
         own: None,
         new_ring: None,
+        found: key_pairs::Found::default(),
     };
     work.receive(payload).await?;
     work.go().await
@@ -290,6 +293,8 @@ struct Work {
     own: Option<Found>,
     /// The ring to be created before it is encrypted with.
     new_ring: Option<NewRing>,
+    /// The key pair that was found for it.
+    found: key_pairs::Found,
 }
 
 impl Work {
@@ -343,6 +348,9 @@ impl Work {
         }
         let request = self.request(opened.as_deref(), route);
         authorise::permit(&request, route, self.wrap_ttl).await?;
+        if self.wrap_ttl.is_some() {
+            wrapping::check_room(&request).boxed_local().await?;
+        }
         if !route.changes_something(self.verb) {
             let problem = match self.handled(opened.as_deref()).await {
                 Err(problem) if problem.lacks_ring => problem,
@@ -355,6 +363,10 @@ impl Work {
                 Some(Upsert::Create(new)) => self.new_ring = Some(new),
             }
         }
+        let request = self.request(opened.as_deref(), route);
+        self.found = key_pairs::find(&request, &route.target)
+            .boxed_local()
+            .await?;
         drop(opened);
         trail.goes_on_alone();
         self.go_on_alone().await
@@ -475,6 +487,7 @@ impl Work {
             body: &self.body,
             own: self.own.as_ref(),
             new_ring: self.new_ring.as_ref(),
+            found: &self.found,
         }
     }
 }

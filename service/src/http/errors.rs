@@ -129,6 +129,20 @@ impl Problem {
         Self::unavailable("too many requests are in flight; try again")
     }
 
+    /// The caller has as much of this under way as one may; others may go on.
+    pub(super) fn share_full() -> Self {
+        Self::later("too much of your work is waiting; nothing was done; try again")
+    }
+
+    /// The caller has as much of something as one may.
+    pub(super) fn later(text: impl Into<Cow<'static, str>>) -> Self {
+        let message = Message::Plain(text.into());
+        Self {
+            retry_after: Some(1),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, message)
+        }
+    }
+
     /// A change was made, or was not, and the record of it could not be written.
     pub(super) const fn outcome_unrecorded() -> Self {
         Self::unavailable(
@@ -199,6 +213,7 @@ impl From<NotRun> for Problem {
     fn from(error: NotRun) -> Self {
         match error {
             NotRun::Busy => Self::busy(),
+            NotRun::ShareFull => Self::share_full(),
             NotRun::BrokeOff => {
                 Self::internal("the request broke off; a change may have been made")
             }

@@ -22,13 +22,11 @@ use super::text::Text;
 pub(super) async fn wrapping_key(request: &Request<'_>, mount: &Mount) -> Answer {
     let engine = std::sync::Arc::clone(request.transit()?);
     let id = mount.id;
-    let key = request
-        .front
-        .detached
-        .run(async move { engine.wrapping_key(id).await });
-    let key = key.await?;
-    let key =
-        key.map_err(|error| Problem::engine(request.operation, mount.path.as_str(), error))?;
+    let failed = |error| Problem::engine(request.operation, mount.path.as_str(), error);
+    let found = engine.pair_for_wrapping_key(id, &request.owner()).await;
+    let found = found.map_err(failed)?;
+    let key = request.detached(async move { engine.wrapping_key_with(id, found).await });
+    let key = key.await?.map_err(failed)?;
     let pem = public_key_text(PairType::Rsa4096, &key);
     let pem = pem.map_err(|_| Problem::internal("the wrapping key cannot be shown"))?;
     Ok(Reply::data(request.id, &json!({"public_key": pem}), &[]))
@@ -39,9 +37,12 @@ pub(super) async fn create(request: &Request<'_>, key: &KeyTarget) -> Answer {
     let mut fields = request.body.fields()?;
     fields.captured("name");
     let import = import(&mut fields)?;
-    let by = brought_by(request, Cause::Import)?;
+    let (by, found) = (brought_by(request, Cause::Import)?, request.found.take());
     request
         .on_ring(key, |engine, at| async move {
+            if let Some(found) = found {
+                engine.make_wrapping_key(at.mount, found).await?;
+            }
             engine.import(&at, import, &by).await
         })
         .await?;

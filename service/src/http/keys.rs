@@ -22,16 +22,16 @@ pub(super) async fn create(request: &Request<'_>, key: &KeyTarget) -> Answer {
     let mut fields = request.body.fields()?;
     fields.captured("name");
     let new = new_ring(&mut fields)?;
-    let by = request.provenance()?;
+    let (by, found) = (request.provenance()?, request.found.take());
     let described = request
         .on_ring(key, |engine, at| async move {
-            engine.create(&at, &new, &by).await
+            engine.create_with(&at, &new, found, &by).await
         })
         .await?;
     Ok(shown(request, &described, &fields.warnings()))
 }
 
-fn new_ring(fields: &mut Fields<'_>) -> Result<NewRing, Problem> {
+pub(super) fn new_ring(fields: &mut Fields<'_>) -> Result<NewRing, Problem> {
     // A context belongs to reading keys of signing rings; writing takes it and does nothing with it.
     fields.ignore(&["context"]);
     let parameter_set = fields.text("parameter_set")?;
@@ -165,7 +165,7 @@ pub(super) async fn list(request: &Request<'_>, mount: &Mount) -> Answer {
     let limit = fields.limit()?;
     let engine = Arc::clone(request.transit()?);
     let id = mount.id;
-    let names = request.front.detached.run(async move {
+    let names = request.detached(async move {
         let after = after.as_ref().map(Text::as_str);
         engine.list(id, after, limit).await
     });
@@ -214,10 +214,10 @@ pub(super) async fn rotate(request: &Request<'_>, key: &KeyTarget) -> Answer {
     let mut fields = request.body.fields()?;
     fields.captured("name");
     let if_version = fields.int("if_version")?;
-    let by = request.provenance()?;
+    let (by, found) = (request.provenance()?, request.found.take());
     let described = request
         .on_ring(key, |engine, at| async move {
-            engine.rotate(&at, if_version, &by).await
+            engine.rotate_with(&at, if_version, found, &by).await
         })
         .await?;
     Ok(shown(request, &described, &fields.warnings()))

@@ -72,7 +72,7 @@ async fn edited(
     let (engine, id) = (Arc::clone(request.transit()?), mount.id);
     let edit = move |before| Ok::<_, Infallible>(edit(before));
     let work = async move { engine.tune_mount(id, edit).await };
-    let tuned = request.front.detached.run(work).await?;
+    let tuned = request.detached(work).await?;
     match tuned.map_err(|error| Problem::mount(&mount.path, error))? {
         Ok(settings) => Ok(settings),
         Err(never) => match never {},

@@ -94,7 +94,7 @@ pub(super) async fn tune(request: &Request<'_>, path: &MountPath) -> Answer {
     let edit = move |before| settings(&mut body.fields()?, before);
     let engine = Arc::clone(request.transit()?);
     let work = async move { engine.tune_mount(mount.id, edit).await };
-    let tuned = request.front.detached.run(work).await?;
+    let tuned = request.detached(work).await?;
     tuned.map_err(|error| Problem::mount(path, error))??;
     Ok(Reply::done(request.id, &fields.warnings()))
 }
@@ -120,7 +120,7 @@ where
     F: Future<Output = Result<(), MountError>> + Send + 'static,
 {
     let work = work(Arc::clone(request.transit()?));
-    let result = request.front.detached.run(work).await?;
+    let result = request.detached(work).await?;
     result.map_err(|error| Problem::mount(path, error))?;
     Ok(Reply::nothing())
 }

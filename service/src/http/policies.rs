@@ -68,7 +68,7 @@ pub(super) async fn write(request: &Request<'_>, target: &PolicyTarget) -> Answe
     let text = text_of(field.as_str())?.into_owned();
     let identity = Arc::clone(request.identity()?);
     let work = async move { identity.policies.put(&name, &text).await };
-    request.front.detached.run(work).await??;
+    request.detached(work).await??;
     warnings.extend(fields.warnings());
     Ok(Reply::done(request.id, &warnings))
 }
@@ -80,7 +80,7 @@ pub(super) async fn delete(request: &Request<'_>, target: &PolicyTarget) -> Answ
     };
     let identity = Arc::clone(request.identity()?);
     let work = async move { identity.policies.delete(&name).await };
-    request.front.detached.run(work).await??;
+    request.detached(work).await??;
     Ok(Reply::nothing())
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn write(request: &Request<'_>, name: &KeyName) -> Answer {
         in_force(&quotas, &identity).await;
         Ok::<_, Problem>(())
     };
-    request.front.detached.run(work).await??;
+    request.detached(work).await??;
     Ok(Reply::done(request.id, &fields.warnings()))
 }
 
@@ -62,7 +62,7 @@ pub(super) async fn delete(request: &Request<'_>, name: &KeyName) -> Answer {
         in_force(&quotas, &identity).await;
         Ok::<_, EntryError>(())
     };
-    request.front.detached.run(work).await??;
+    request.detached(work).await??;
     Ok(Reply::nothing())
 }
 
@@ -96,7 +96,7 @@ pub(super) async fn write_config(request: &Request<'_>) -> Answer {
         in_force(&quotas, &identity).await;
         Ok::<_, Problem>(())
     };
-    request.front.detached.run(work).await??;
+    request.detached(work).await??;
     Ok(Reply::done(request.id, &fields.warnings()))
 }
 

@@ -11,6 +11,7 @@ use keyring::transit::{Address, NewRing, Transit};
 use super::body::Body;
 use super::errors::Problem;
 use super::fields::Fields;
+use super::key_pairs::Found as FoundPairs;
 use super::operation::Operation;
 use super::reply::RequestId;
 use super::route::{KeyTarget, Route, Verb};
@@ -20,6 +21,7 @@ use super::{Front, head};
 use crate::admission::{Held, Resource};
 use crate::caller::Caller;
 use crate::connection::{ClientCertificates, Connection};
+use crate::detached::{Lane, NotRun};
 use crate::gate::Opened;
 use crate::identity::Identity;
 use crate::identity::policy::{Asked, Capability, NoParameters};
@@ -48,12 +50,42 @@ pub(super) struct Request<'r> {
     pub(super) own: Option<&'r Found>,
     /// The ring to be created before it is encrypted with.
     pub(super) new_ring: Option<&'r NewRing>,
+    /// The key pair that was found for it.
+    pub(super) found: &'r FoundPairs,
 }
 
 impl Request<'_> {
     /// What the node works with while it is open.
     pub(super) fn opened(&self) -> Result<&Opened, Problem> {
         self.opened.ok_or_else(Problem::sealed)
+    }
+
+    /// Whose share of work it draws on: whoever logs in, however often, else the token, else the client's address.
+    pub(super) fn owner(&self) -> String {
+        match self.caller {
+            Some(caller) => caller.token.owner(),
+            None => self.remote.map(|at| at.to_string()).unwrap_or_default(),
+        }
+    }
+
+    /// Runs work to its end, even if the client hangs up. What must always go on has places of its own: sealing, revoking,
+    /// logging in.
+    pub(super) async fn detached<T, F>(&self, work: F) -> Result<T, NotRun>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        let is_safety = matches!(
+            self.operation,
+            Operation::Seal | Operation::TokenRevoke | Operation::Unseal
+        );
+        let lane = if is_safety || self.caller.is_none() {
+            Lane::Reserved
+        } else {
+            Lane::General
+        };
+        let owner = self.owner();
+        self.front.detached.run_for(&owner, lane, work).await
     }
 
     /// The engine.
@@ -141,7 +173,7 @@ impl Request<'_> {
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
         let work = work(Arc::clone(self.transit()?), key.address.clone());
-        let result = self.front.detached.run(work).await?;
+        let result = self.detached(work).await?;
         result.map_err(|error| self.failed(key, error))
     }
 

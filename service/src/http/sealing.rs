@@ -15,10 +15,7 @@ use super::text::Text;
 /// `PUT sys/seal`: every node closes within a second, and stays closed over restarts.
 pub(super) async fn seal(request: &Request<'_>) -> Answer {
     let keeper = Arc::clone(&request.front.keeper);
-    let sealed = request
-        .front
-        .detached
-        .run(async move { keeper.seal_store().await });
+    let sealed = request.detached(async move { keeper.seal_store().await });
     sealed
         .await?
         .map_err(|error| Problem::setup(SetupError::Store(error)))?;
@@ -45,7 +42,7 @@ pub(super) async fn unseal(request: &Request<'_>) -> Answer {
             Given::One(share) => keeper.unseal(&share).await,
         }
     };
-    let tried = request.front.detached.run(work).await?;
+    let tried = request.detached(work).await?;
     tried.map_err(Problem::unseal)?;
     Ok(sys::seal_status(request))
 }

@@ -153,7 +153,9 @@ pub(super) fn metrics(request: &Request<'_>) -> Answer {
             "metrics are offered with format=prometheus only",
         ));
     }
-    Ok(Reply::prometheus(request.front.metrics.prometheus_text()))
+    let metrics = &request.front.metrics;
+    metrics.rsa_searches(request.transit()?.searches());
+    Ok(Reply::prometheus(metrics.prometheus_text()))
 }
 
 #[cfg(test)]

@@ -153,7 +153,7 @@ pub(super) async fn restore(request: &Request<'_>, target: &Target) -> Answer {
     let backup = SecretBytes::new(backup.as_str().as_bytes().to_vec());
     let engine = std::sync::Arc::clone(request.transit()?);
     let work = async move { engine.restore((mount, name), backup, force, &by).await };
-    let done = request.front.detached.run(work).await?;
+    let done = request.detached(work).await?;
     done.map_err(|error| Problem::engine(request.operation, "", error))?;
     Ok(Reply::nothing())
 }

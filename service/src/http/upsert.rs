@@ -60,10 +60,10 @@ pub(super) async fn create(
     key: &KeyTarget,
     new: &NewRing,
 ) -> Result<(), Problem> {
-    let (new, by) = (new.clone(), request.provenance()?);
+    let (new, by, found) = (new.clone(), request.provenance()?, request.found.take());
     request
         .on_ring(key, |engine, at| async move {
-            engine.create(&at, &new, &by).await
+            engine.create_with(&at, &new, found, &by).await
         })
         .await?;
     Ok(())

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actix_web::http::header::HeaderMap;
+use keyring::fair_queue::QueueError;
 use keyring::secret::SecretBytes;
 use serde::Deserialize;
 use serde_json::json;
@@ -12,6 +13,7 @@ use super::errors::Problem;
 use super::reply::{Answer, Content, Reply};
 use super::request::Request;
 use super::{view, weak};
+use crate::bounds::Bound;
 use crate::caller::presented_token;
 use crate::identity::wrapping::{WrapError, Wrapped, Wrapping};
 
@@ -54,11 +56,15 @@ pub(super) async fn wrap(request: &Request<'_>, ttl: Duration, reply: Reply) -> 
     let response = SecretBytes::new(bytes);
     let accessor = wrapped_accessor(&response, request.path);
     let (methods, path) = (methods(request)?.clone(), request.path.to_owned());
+    let owner = request.owner();
     let work = async move {
         let wrapping = &methods.wrapping;
-        wrapping.wrap(path, ttl, accessor, &response).await
+        wrapping
+            .wrap(&owner, (path, accessor), ttl, &response)
+            .await
     };
-    let wrapped = request.front.detached.run(work).await??;
+    let wrapped = request.detached(work).await?;
+    let wrapped = wrapped.map_err(|error| refused(request, error))?;
     Ok(Reply {
         used,
         made,
@@ -66,12 +72,48 @@ pub(super) async fn wrap(request: &Request<'_>, ttl: Duration, reply: Reply) -> 
     })
 }
 
-/// `POST sys/wrapping/wrap`: answers what was sent, which the caller must have asked to be wrapped.
+/// Refuses a request whose answer is to be wrapped and could not be kept, before anything is done. What is wrapped already is
+/// not wrapped again.
+pub(super) async fn check_room(request: &Request<'_>) -> Result<(), Problem> {
+    let Some(opened) = request.opened.filter(|_| !request.operation.wraps_itself()) else {
+        return Ok(());
+    };
+    let wrapping = &opened.identity.methods.wrapping;
+    let room = wrapping.check_room(&request.owner()).await;
+    room.map_err(|error| refused(request, error))
+}
+
+/// The error as an answer; counted if the caller has its share.
+fn refused(request: &Request<'_>, error: WrapError) -> Problem {
+    if matches!(error, WrapError::CallerFull) {
+        request
+            .front
+            .metrics
+            .refused(Bound::Wraps, QueueError::ShareFull);
+    }
+    error.into()
+}
+
+/// `POST sys/wrapping/wrap`: answers what was sent, which the caller must have asked to be wrapped. It is kept for a shorter
+/// time than other answers may be, and may be less long: whoever has any token may send it.
 pub(super) fn echo(request: &Request<'_>) -> Answer {
-    if asked_ttl(request.headers)?.is_none() {
+    let Some(ttl) = asked_ttl(request.headers)? else {
         return Err(Problem::bad(
             "endpoint requires response wrapping to be used",
         ));
+    };
+    let limits = methods(request)?.wrapping.limits();
+    if ttl > limits.wrap_ttl {
+        return Err(Problem::bad(format!(
+            "what is sent to be wrapped is kept for at most {} s",
+            limits.wrap_ttl.as_secs()
+        )));
+    }
+    if request.body.bytes.len() > limits.wrap_body_bytes {
+        return Err(Problem::bad(format!(
+            "what is sent to be wrapped has at most {} bytes",
+            limits.wrap_body_bytes
+        )));
     }
     Ok(Reply::printed(request.id, &request.body.object()?))
 }
@@ -81,7 +123,7 @@ pub(super) async fn unwrap(request: &Request<'_>) -> Answer {
     let token = token(request, true)?;
     let methods = methods(request)?.clone();
     let work = async move { methods.wrapping.unwrap(text(&token)).await };
-    let response = request.front.detached.run(work).await??;
+    let response = request.detached(work).await??;
     Ok(Reply::json(response.expose_secret().to_vec()))
 }
 
@@ -102,7 +144,7 @@ pub(super) async fn rewrap(request: &Request<'_>) -> Answer {
     let token = token(request, true)?;
     let methods = methods(request)?.clone();
     let work = async move { methods.wrapping.rewrap(text(&token)).await };
-    let wrapped = request.front.detached.run(work).await??;
+    let wrapped = request.detached(work).await??;
     Ok(told(&wrapped))
 }
 

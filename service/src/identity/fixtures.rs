@@ -19,6 +19,8 @@ use tokio::runtime::Handle;
 
 use super::engine::Engine;
 use super::entries::Entries;
+use super::limits::Limits;
+use super::methods::look_ups::LookUps;
 use super::observer::Unobserved;
 use super::parts::Parts;
 use super::token::grant::{AuthMountLimits, Issued, NewToken};
@@ -91,6 +93,7 @@ impl Node {
             entropy: Arc::new(SystemEntropy),
             runtime: Handle::current(),
             bounds: Bounds::default(),
+            limits: Limits::default(),
             observer: Arc::new(Unobserved),
         };
         let engine = Arc::new(TestEngine::default());
@@ -165,6 +168,7 @@ impl Token {
 pub(crate) fn parts() -> (Parts, Arc<ManualClock>) {
     let store = Arc::new(MemoryStore::new());
     let clock = Arc::new(ManualClock::at(1_000_000));
+    let limits = Limits::default();
     let parts = Parts {
         entries: Entries::new(store.clone(), keys()),
         entry_store: store.clone(),
@@ -172,6 +176,8 @@ pub(crate) fn parts() -> (Parts, Arc<ManualClock>) {
         keys: keys(),
         clock: clock.clone(),
         entropy: Arc::new(SystemEntropy),
+        limits,
+        look_ups: LookUps::new(limits.look_ups, limits.look_ups_of_address),
     };
     (parts, clock)
 }

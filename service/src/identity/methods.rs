@@ -6,6 +6,8 @@ pub mod entry_shelf;
 pub mod jose;
 pub mod jwt;
 pub mod kubernetes;
+pub mod look_ups;
+pub mod origin;
 #[cfg(test)]
 mod stub_server;
 pub mod turns;

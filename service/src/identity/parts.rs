@@ -9,6 +9,8 @@ use keyring::store::identity::{CredentialStore, EntryStore};
 
 use super::Foundation;
 use super::entries::Entries;
+use super::limits::Limits;
+use super::methods::look_ups::LookUps;
 
 /// Stores, keys, time and randomness. Clones share them.
 #[derive(Clone, Debug)]
@@ -25,6 +27,10 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Gives randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// How much of what callers may do is remembered.
+    pub limits: Limits,
+    /// Bounds what invented names cost.
+    pub look_ups: LookUps,
 }
 
 impl Parts {
@@ -37,6 +43,8 @@ impl Parts {
             keys: Arc::clone(&on.keys),
             clock: Arc::clone(&on.clock),
             entropy: Arc::clone(&on.entropy),
+            limits: on.limits,
+            look_ups: LookUps::new(on.limits.look_ups, on.limits.look_ups_of_address),
         }
     }
 

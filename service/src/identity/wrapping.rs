@@ -1,22 +1,28 @@
 //! Wrapped responses: an answer kept for whoever brings the token it was wrapped under, once.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use keyring::clock::Timestamp;
 use keyring::entropy::EntropyError;
 use keyring::secret::SecretBytes;
 use keyring::store::StoreError;
-use keyring::store::identity::{CredentialKind, Reach, StoredCredential};
+use keyring::store::identity::{
+    CredentialHash, CredentialKind, Group, GroupUse, Reach, StoredCredential,
+};
 use serde::{Deserialize, Serialize};
 
+use super::limits::Limits;
 use super::parts::Parts;
 use super::token::text::{Shape, TokenText, generate_accessor};
 use super::ttl::{SYSTEM_TTL, seconds};
 
-/// Wraps responses and gives each out once.
+/// Wraps responses and gives each out once. Of one caller only so many are kept, of so many bytes.
 #[derive(Clone, Debug)]
 pub struct Wrapping {
     parts: Parts,
+    adding: Arc<Mutex<HashMap<String, GroupUse>>>,
 }
 
 /// What is known of a wrapped response besides what it says.
@@ -54,6 +60,11 @@ pub struct Wrapped {
 /// Why a response was not wrapped, or not given out.
 #[derive(Debug, thiserror::Error)]
 pub enum WrapError {
+    /// As many are kept for this caller, or as long ones, as may be.
+    #[error(
+        "too many wrapped responses are kept for this caller, or too long ones; unwrap some, or wait until they expire"
+    )]
+    CallerFull,
     /// There is no randomness.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
@@ -71,6 +82,46 @@ pub enum WrapError {
     TooLong,
 }
 
+/// What is being added to a scope and not stored yet, taken back on drop.
+#[derive(Debug)]
+struct Adding {
+    all: Arc<Mutex<HashMap<String, GroupUse>>>,
+    scope: String,
+    mine: GroupUse,
+}
+
+impl Adding {
+    /// Notes it; also, how much is being added to the scope with it.
+    fn begin(
+        all: &Arc<Mutex<HashMap<String, GroupUse>>>,
+        scope: &str,
+        mine: GroupUse,
+    ) -> (Self, GroupUse) {
+        let sum = {
+            let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+            let sum = all.entry(scope.to_owned()).or_default();
+            sum.count = sum.count.saturating_add(mine.count);
+            sum.bytes = sum.bytes.saturating_add(mine.bytes);
+            *sum
+        };
+        let (all, scope) = (Arc::clone(all), scope.to_owned());
+        (Self { all, scope, mine }, sum)
+    }
+}
+
+impl Drop for Adding {
+    fn drop(&mut self) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sum) = all.get_mut(&self.scope) {
+            sum.count = sum.count.saturating_sub(self.mine.count);
+            sum.bytes = sum.bytes.saturating_sub(self.mine.bytes);
+            if sum.count == 0 {
+                all.remove(&self.scope);
+            }
+        }
+    }
+}
+
 impl Wrapping {
     /// The longest response that is wrapped, in bytes.
     pub const MAX_RESPONSE_LEN: usize = 1 << 20;
@@ -78,16 +129,28 @@ impl Wrapping {
     pub const MAX_TTL: Duration = SYSTEM_TTL;
 
     /// Keeps responses in this store.
-    pub const fn new(parts: Parts) -> Self {
-        Self { parts }
+    pub fn new(parts: Parts) -> Self {
+        let adding = Arc::default();
+        Self { parts, adding }
     }
 
-    /// Wraps the response to a request for this path.
+    /// How long, and how long ones, and how many are kept.
+    pub const fn limits(&self) -> &Limits {
+        &self.parts.limits
+    }
+
+    /// Refuses a caller for whom no more responses are kept.
+    pub async fn check_room(&self, owner: &str) -> Result<(), WrapError> {
+        self.room_of(&self.scope_of(owner), 0).await.map(drop)
+    }
+
+    /// Wraps the response to a request for this path, for this caller; with the accessor of what is in it, if anything has
+    /// one.
     pub async fn wrap(
         &self,
-        creation_path: String,
+        owner: &str,
+        (creation_path, wrapped_accessor): (String, Option<String>),
         ttl: Duration,
-        wrapped_accessor: Option<String>,
         response: &SecretBytes,
     ) -> Result<Wrapped, WrapError> {
         let info = WrapInfo {
@@ -96,7 +159,10 @@ impl Wrapping {
             wrapped_accessor,
             created_at: self.parts.now().micros(),
         };
-        self.keep(info, response).await
+        let scope = self.scope_of(owner);
+        let length = response.len().saturating_add(info.creation_path.len());
+        let _room = self.room_of(&scope, length).await?;
+        self.keep(scope, info, response).await
     }
 
     /// What is known of the response under this token. It stays there.
@@ -140,7 +206,7 @@ impl Wrapping {
             created_at: now.micros(),
             ..info
         };
-        let again = self.keep(info, &response).await?;
+        let again = self.keep(row.scope, info, &response).await?;
         if credentials
             .take_credential(kind, hash, now)
             .await?
@@ -153,7 +219,37 @@ impl Wrapping {
         Err(WrapError::NotThere)
     }
 
-    async fn keep(&self, info: WrapInfo, response: &SecretBytes) -> Result<Wrapped, WrapError> {
+    /// Whose it is, without saying so: a keyed hash of the caller's name.
+    fn scope_of(&self, owner: &str) -> String {
+        let owner = [b"owner\0", owner.as_bytes()].concat();
+        let CredentialHash(hash) = self.parts.keys.hash(CredentialKind::Wrapped, &owner);
+        format!("wraps {}", data_encoding::HEXLOWER.encode(&hash))
+    }
+
+    /// Room for one more of this length, beside what is stored and what others are adding meanwhile.
+    async fn room_of(&self, scope: &str, length: usize) -> Result<Adding, WrapError> {
+        let more = GroupUse {
+            count: 1,
+            bytes: u64::try_from(length).unwrap_or(u64::MAX),
+        };
+        let (adding, all_adding) = Adding::begin(&self.adding, scope, more);
+        let group = Group::Scope(CredentialKind::Wrapped, scope);
+        let stored = self.parts.credentials.group_use(group, self.parts.now());
+        let stored = stored.await?;
+        let Limits {
+            wraps, wrap_bytes, ..
+        } = self.parts.limits;
+        let fits = stored.count.saturating_add(all_adding.count) <= wraps
+            && stored.bytes.saturating_add(all_adding.bytes) <= wrap_bytes;
+        fits.then_some(adding).ok_or(WrapError::CallerFull)
+    }
+
+    async fn keep(
+        &self,
+        scope: String,
+        info: WrapInfo,
+        response: &SecretBytes,
+    ) -> Result<Wrapped, WrapError> {
         if response.len() > Self::MAX_RESPONSE_LEN {
             return Err(WrapError::TooLong);
         }
@@ -166,7 +262,7 @@ impl Wrapping {
             kind: CredentialKind::Wrapped,
             hash,
             accessor: generate_accessor(entropy)?,
-            scope: String::new(),
+            scope,
             parent: None,
             chosen: false,
             created_at: info.created_at(),
@@ -182,7 +278,6 @@ impl Wrapping {
         })
     }
 
-    /// Garbage is refused here, before anybody asks the store.
     /// Takes a wrapped response away by its token; whether there was one.
     pub async fn revoke(&self, token: &str) -> Result<bool, StoreError> {
         let Ok(hash) = self.hash(token) else {
@@ -214,7 +309,7 @@ impl Wrapping {
             .await
     }
 
-    fn hash(&self, token: &str) -> Result<keyring::store::identity::CredentialHash, WrapError> {
+    fn hash(&self, token: &str) -> Result<CredentialHash, WrapError> {
         match Shape::of(&self.parts.keys, token) {
             Shape::Checked => Ok(self
                 .parts

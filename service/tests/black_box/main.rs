@@ -27,6 +27,7 @@ mod client;
 mod clients;
 mod durability;
 mod edited_store;
+mod floods;
 mod fs_group;
 mod identity;
 mod interop;

@@ -8,8 +8,8 @@ use super::{MemoryStore, count, wide};
 use crate::clock::Timestamp;
 use crate::store::StoreError;
 use crate::store::identity::{
-    AccessorPage, CredentialHash, CredentialKind, CredentialStore, EntryPlace, Reach, Renewal,
-    StoredCredential, StoredEntry,
+    AccessorPage, CredentialHash, CredentialKind, CredentialStore, EntryPlace, Group, GroupUse,
+    Reach, Renewal, StoredCredential, StoredEntry,
 };
 
 /// Everything about who may do what.
@@ -187,11 +187,33 @@ impl CredentialStore for MemoryStore {
         Ok(page.map(|accessor| (*accessor).clone()).collect())
     }
 
-    async fn chosen_credentials(&self) -> Result<Vec<CredentialHash>, StoreError> {
+    async fn group_use(&self, group: Group<'_>, now: Timestamp) -> Result<GroupUse, StoreError> {
+        let state = self.state();
+        let all = state.identity.credentials.values();
+        let of_group = all.filter(|entry| {
+            let credential = &entry.credential;
+            entry.is_valid(now)
+                && match group {
+                    Group::Children(parent) => credential.parent == Some(parent),
+                    Group::Scope(kind, scope) => {
+                        credential.kind == kind && credential.scope == scope
+                    }
+                }
+        });
+        Ok(of_group.fold(GroupUse::default(), |sum, entry| GroupUse {
+            count: sum.count + 1,
+            bytes: sum.bytes + wide(entry.credential.body.len()),
+        }))
+    }
+
+    async fn chosen_credentials(
+        &self,
+        kind: CredentialKind,
+    ) -> Result<Vec<CredentialHash>, StoreError> {
         let state = self.state();
         let chosen = state.identity.credentials.values().filter(|entry| {
             let credential = &entry.credential;
-            entry.is_there() && credential.chosen && credential.kind == CredentialKind::Token
+            entry.is_there() && credential.chosen && credential.kind == kind
         });
         Ok(chosen.map(|entry| entry.credential.hash).collect())
     }

@@ -9,10 +9,12 @@ use super::{MemoryStore, RingEntry, count};
 use crate::clock::Timestamp;
 use crate::history::{HistoryEvent, RecordedEvent};
 use crate::ids::{MountId, RingId};
+use crate::key_search::searched;
 use crate::name::KeyName;
 use crate::ring::StoredVersion;
 use crate::store::{
-    DueRing, LoadedRing, RingChange, RingCreation, RingStore, StoreError, VersionSummary, With,
+    DueKind, DueRing, LoadedRing, RingChange, RingCreation, RingStore, StoreError, VersionSummary,
+    With,
 };
 use crate::version::{Generation, Version};
 
@@ -214,13 +216,15 @@ impl RingStore for MemoryStore {
 
     async fn due_for_rotation(
         &self,
+        kind: DueKind,
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<DueRing>, StoreError> {
         let state = self.state();
         let enabled = state
             .entries()
-            .filter(|entry| state.is_enabled(entry.ring.mount));
+            .filter(|entry| state.is_enabled(entry.ring.mount))
+            .filter(|entry| searched(entry.ring.key_type).is_some() == (kind == DueKind::Searched));
         let mut due: Vec<_> = enabled
             .filter_map(|entry| {
                 Some((
@@ -236,6 +240,7 @@ impl RingStore for MemoryStore {
             .map(|(due_at, ring)| DueRing {
                 mount: ring.mount,
                 name: ring.name.clone(),
+                key_type: ring.key_type,
                 generation: ring.generation,
                 due_at,
             })

@@ -6,7 +6,7 @@ use super::{generation, known};
 use crate::clock::Timestamp;
 use crate::store::StoreError;
 use crate::store::identity::{
-    CredentialHash, CredentialKind, EntryPlace, StoredCredential, StoredEntry,
+    CredentialHash, CredentialKind, EntryPlace, GroupUse, StoredCredential, StoredEntry,
 };
 
 #[derive(FromRow)]
@@ -74,6 +74,23 @@ impl TryFrom<CredentialRow> for StoredCredential {
 #[derive(FromRow)]
 pub(in crate::store) struct AccessorRow {
     pub(in crate::store) accessor: String,
+}
+
+#[derive(FromRow)]
+pub(in crate::store) struct GroupUseRow {
+    credentials: i64,
+    bytes: i64,
+}
+
+impl TryFrom<GroupUseRow> for GroupUse {
+    type Error = StoreError;
+
+    fn try_from(row: GroupUseRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            count: known(row.credentials.try_into().ok(), "credentials")?,
+            bytes: known(row.bytes.try_into().ok(), "credentials.body")?,
+        })
+    }
 }
 
 #[derive(FromRow)]

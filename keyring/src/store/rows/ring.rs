@@ -218,6 +218,7 @@ impl TryFrom<NameRow> for KeyName {
 pub(in crate::store) struct DueRow {
     mount_id: Vec<u8>,
     name: String,
+    key_type: i64,
     generation: i64,
     due_at: i64,
 }
@@ -229,6 +230,7 @@ impl TryFrom<DueRow> for DueRing {
         Ok(Self {
             mount: known(MountId::try_from(&*row.mount_id).ok(), "rings.mount_id")?,
             name: known(KeyName::of_row(&row.name), "rings.name")?,
+            key_type: key_type(row.key_type, "rings.key_type")?,
             generation: generation(row.generation, "rings.generation")?,
             due_at: Timestamp::from_micros(row.due_at),
         })

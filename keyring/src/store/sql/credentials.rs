@@ -10,9 +10,10 @@ use super::{AnyRow, Connection, SqlStore, query, transaction, unhurried};
 use crate::clock::Timestamp;
 use crate::store::StoreError;
 use crate::store::identity::{
-    AccessorPage, CredentialHash, CredentialKind, CredentialStore, Reach, Renewal, StoredCredential,
+    AccessorPage, CredentialHash, CredentialKind, CredentialStore, Group, GroupUse, Reach, Renewal,
+    StoredCredential,
 };
-use crate::store::rows::{AccessorRow, CredentialRow, HashRow, uses, values};
+use crate::store::rows::{AccessorRow, CredentialRow, GroupUseRow, HashRow, uses, values};
 
 #[async_trait]
 impl<S: SqlStore> CredentialStore for S {
@@ -58,9 +59,22 @@ impl<S: SqlStore> CredentialStore for S {
         Ok(rows.into_iter().map(|row| row.accessor).collect())
     }
 
-    async fn chosen_credentials(&self) -> Result<Vec<CredentialHash>, StoreError> {
-        let token = CredentialKind::Token;
-        values(query::<_, HashRow>(self, CHOSEN, params![token]).await?)
+    async fn chosen_credentials(
+        &self,
+        kind: CredentialKind,
+    ) -> Result<Vec<CredentialHash>, StoreError> {
+        values(query::<_, HashRow>(self, CHOSEN, params![kind]).await?)
+    }
+
+    async fn group_use(&self, group: Group<'_>, now: Timestamp) -> Result<GroupUse, StoreError> {
+        let rows: Vec<GroupUseRow> = match group {
+            Group::Children(parent) => query(self, USE_OF_CHILDREN, params![&parent, now]).await?,
+            Group::Scope(kind, scope) => {
+                query(self, USE_OF_SCOPE, params![scope, kind, now]).await?
+            }
+        };
+        let row = rows.into_iter().next();
+        row.map_or(Ok(GroupUse::default()), GroupUse::try_from)
     }
 
     async fn renew_credential(
@@ -292,6 +306,16 @@ const ACCESSORS_OF_SCOPE: &str = "
 
 const CHOSEN: &str = "SELECT hash FROM credentials WHERE chosen AND kind = $1 AND ended_by IS NULL";
 
+const USE_OF_CHILDREN: &str = "
+    SELECT COUNT(*) AS credentials, CAST(COALESCE(SUM(LENGTH(body)), 0) AS BIGINT) AS bytes
+    FROM credentials
+    WHERE parent = $1 AND ended_by IS NULL AND (expires_at IS NULL OR expires_at > $2)";
+
+const USE_OF_SCOPE: &str = "
+    SELECT COUNT(*) AS credentials, CAST(COALESCE(SUM(LENGTH(body)), 0) AS BIGINT) AS bytes
+    FROM credentials
+    WHERE scope = $1 AND kind = $2 AND ended_by IS NULL AND (expires_at IS NULL OR expires_at > $3)";
+
 const MARK_PARENT: &str = "
     UPDATE credentials SET has_children = TRUE WHERE kind = $1 AND hash = $2 AND NOT has_children";
 
@@ -338,6 +362,8 @@ mod tests {
             ACCESSORS,
             ACCESSORS_OF_SCOPE,
             CHOSEN,
+            USE_OF_CHILDREN,
+            USE_OF_SCOPE,
             MARK_PARENT,
             RENEW,
             ORPHAN_CHILDREN,

@@ -14,7 +14,8 @@ use crate::name::KeyName;
 use crate::ring::{StoredRing, StoredVersion};
 use crate::store::rows::{DueRow, EventRow, LoadedRow, NameRow, SummaryRow, VersionRow, values};
 use crate::store::{
-    DueRing, LoadedRing, RingChange, RingCreation, RingStore, StoreError, VersionSummary, With,
+    DueKind, DueRing, LoadedRing, RingChange, RingCreation, RingStore, StoreError, VersionSummary,
+    With,
 };
 use crate::version::{Generation, Version};
 
@@ -111,10 +112,12 @@ impl<S: SqlStore> RingStore for S {
 
     async fn due_for_rotation(
         &self,
+        kind: DueKind,
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<DueRing>, StoreError> {
-        values(query::<_, DueRow>(self, DUE_RINGS, params![now, limit]).await?)
+        let is_searched = kind == DueKind::Searched;
+        values(query::<_, DueRow>(self, DUE_RINGS, params![now, limit, is_searched]).await?)
     }
 }
 
@@ -372,10 +375,11 @@ const EVENTS_OF_REQUEST: &str = "
         accessor, request_id, cause, reason
     FROM ring_history WHERE request_id = $1 ORDER BY sequence";
 
+// The numbers are those of RSA pairs.
 const DUE_RINGS: &str = "
-    SELECT r.mount_id, r.name, r.generation, r.due_at
+    SELECT r.mount_id, r.name, r.key_type, r.generation, r.due_at
     FROM rings r JOIN mounts m ON m.id = r.mount_id
-    WHERE r.due_at <= $1 AND m.disabled_at IS NULL
+    WHERE r.due_at <= $1 AND m.disabled_at IS NULL AND (r.key_type IN (3, 4, 9)) = $3
     ORDER BY r.due_at, r.id LIMIT $2";
 
 #[cfg(test)]

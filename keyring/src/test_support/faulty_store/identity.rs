@@ -7,8 +7,8 @@ use crate::clock::Timestamp;
 use crate::store::StoreError;
 use crate::store::audit::{AuditHead, AuditHeadStore};
 use crate::store::identity::{
-    AccessorPage, CredentialHash, CredentialKind, CredentialStore, EntryPlace, EntryStore, Reach,
-    Renewal, StoredCredential, StoredEntry,
+    AccessorPage, CredentialHash, CredentialKind, CredentialStore, EntryPlace, EntryStore, Group,
+    GroupUse, Reach, Renewal, StoredCredential, StoredEntry,
 };
 use crate::version::Generation;
 
@@ -84,9 +84,17 @@ impl CredentialStore for FaultyStore {
         self.inner.accessors(kind, page).await
     }
 
-    async fn chosen_credentials(&self) -> Result<Vec<CredentialHash>, StoreError> {
+    async fn chosen_credentials(
+        &self,
+        kind: CredentialKind,
+    ) -> Result<Vec<CredentialHash>, StoreError> {
         self.check()?;
-        self.inner.chosen_credentials().await
+        self.inner.chosen_credentials(kind).await
+    }
+
+    async fn group_use(&self, group: Group<'_>, now: Timestamp) -> Result<GroupUse, StoreError> {
+        self.check()?;
+        self.inner.group_use(group, now).await
     }
 
     async fn renew_credential(

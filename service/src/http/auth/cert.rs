@@ -111,6 +111,6 @@ async fn write_config(request: &Request<'_>, mount: &AuthMount) -> Answer {
         };
         configs.put(&mount, CONFIG, edit).await?
     };
-    request.front.detached.run(work).await??;
+    request.detached(work).await??;
     Ok(Reply::nothing())
 }

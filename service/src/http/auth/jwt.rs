@@ -117,7 +117,7 @@ async fn write_config(request: &Request<'_>, mount: &AuthMount) -> Answer {
         let put = configs.put(&mount, CONFIG, |_| Ok::<_, Problem>(config.clone()));
         put.await?
     };
-    request.front.detached.run(work).await??;
+    request.detached(work).await??;
     Ok(Reply::nothing())
 }
 

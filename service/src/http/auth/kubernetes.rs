@@ -108,7 +108,7 @@ async fn write_config(request: &Request<'_>, mount: &AuthMount) -> Answer {
         let edit = |_| config(&mut body.fields()?);
         configs.put(&mount, CONFIG, edit).await?
     };
-    request.front.detached.run(work).await??;
+    request.detached(work).await??;
     Ok(Reply::nothing())
 }
 

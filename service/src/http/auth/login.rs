@@ -99,6 +99,6 @@ where
         revoked.map_err(|error| Problem::identity_store(&error))?;
         Err(Problem::permission_denied())
     };
-    let issued = request.front.detached.run(work).await??;
+    let issued = request.detached(work).await??;
     Ok(Reply::auth(request.id, &issued, &[]))
 }

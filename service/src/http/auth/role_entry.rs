@@ -54,7 +54,7 @@ async fn handle_one<T: RoleEntry>(
         Verb::Delete => {
             let (shelf, mount) = (shelf.clone(), mount.to_owned());
             let work = async move { shelf.delete(&mount, &name).await };
-            request.front.detached.run(work).await??;
+            request.detached(work).await??;
             Ok(Reply::nothing())
         }
         Verb::Read => {
@@ -84,6 +84,6 @@ async fn write<T: RoleEntry>(
         shelf.put(&mount, &name, edit).await??;
         Ok::<_, Problem>(warnings)
     };
-    let warnings = request.front.detached.run(work).await??;
+    let warnings = request.detached(work).await??;
     Ok(Reply::done(request.id, &warnings))
 }

@@ -186,7 +186,7 @@ async fn renew(request: &Request<'_>, which: Which) -> Answer {
         let renewed = identity.renew(found, &terms).await?;
         Ok::<_, Problem>(renewed)
     };
-    let renewed = request.front.detached.run(work).await??;
+    let renewed = request.detached(work).await??;
     let renewed = Issued {
         // Somebody who renewed it by its accessor does not learn it.
         text: TokenText::parse(token),
@@ -303,7 +303,7 @@ async fn end(request: &Request<'_>, found: Found, reach: Reach) -> Answer {
             Found::Service(stored) => identity.revoke(&stored, reach).await.map(Some),
         }
     };
-    let revoked = request.front.detached.run(work).await?;
+    let revoked = request.detached(work).await?;
     match revoked.map_err(|error| Problem::identity_store(&error))? {
         Some(_) => Ok(Reply::nothing()),
         None => Err(Problem::bad("batch tokens cannot be revoked")),

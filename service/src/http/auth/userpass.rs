@@ -100,7 +100,7 @@ async fn delete(request: &Request<'_>, mount: &AuthMount, name: &KeyName) -> Ans
         name.clone(),
     );
     let work = async move { methods.users.delete(&accessor, &name).await };
-    request.front.detached.run(work).await??;
+    request.detached(work).await??;
     Ok(Reply::nothing())
 }
 
@@ -164,16 +164,16 @@ async fn write(
         mount.accessor.clone(),
         name.clone(),
     );
-    let body = request.body.copy();
+    let (body, remote) = (request.body.copy(), request.remote);
     let work = async move {
         let record = match password {
-            Some(password) => Some(methods.users.record(password).await?),
+            Some(password) => Some(methods.users.record(password, remote).await?),
             None => None,
         };
         let edit = |user| edit(user, record.clone(), &mut body.fields()?);
         methods.users.put(&accessor, &name, edit).await?
     };
-    request.front.detached.run(work).await??;
+    request.detached(work).await??;
     Ok(Reply::nothing())
 }
 

@@ -24,6 +24,7 @@ impl Problem {
             Error::Item(item) => Self::item(operation, item),
             Error::NotFound => Self::not_found(operation, name),
             Error::Busy => Self::unavailable("too much work is waiting; try again"),
+            Error::ShareFull => Self::share_full(),
             Error::Stale => Self::unavailable(
                 "the key store has been out of reach for too long; nothing was done; try again",
             ),

@@ -99,6 +99,7 @@ impl From<IssueError> for Problem {
         match error {
             IssueError::Entropy(error) => Self::without_entropy(error),
             IssueError::Store(error) => Self::identity_store(&error),
+            IssueError::ParentFull => Self::later(error.to_string()),
             IssueError::Tampered => Self::tampered(&error),
             IssueError::BatchRoot
             | IssueError::BatchUses

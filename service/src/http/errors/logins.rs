@@ -5,7 +5,6 @@ use actix_web::http::StatusCode;
 use super::{Message, Problem};
 use crate::identity::auth_methods::RenewalFault;
 use crate::identity::methods::cert::{CertLoginError, RenewalRefusal};
-use crate::identity::methods::entry_shelf::LookUpError;
 use crate::identity::methods::jose::jws::JwsFault;
 use crate::identity::methods::jwt::key_source::SourceFault;
 use crate::identity::methods::jwt::remote_keys::{RemoteFault, VerifyFault};
@@ -19,15 +18,6 @@ impl Problem {
     /// Somebody is who they say, and that is not enough.
     fn forbidden(text: String) -> Self {
         Self::new(StatusCode::FORBIDDEN, Message::Plain(text.into()))
-    }
-}
-
-impl From<LookUpError> for Problem {
-    fn from(error: LookUpError) -> Self {
-        match error {
-            LookUpError::Busy => Self::too_often(),
-            LookUpError::Entry(error) => error.into(),
-        }
     }
 }
 
@@ -89,6 +79,7 @@ impl From<VouchFault> for Problem {
     fn from(fault: VouchFault) -> Self {
         match fault {
             VouchFault::Busy => Self::busy(),
+            VouchFault::ShareFull => Self::share_full(),
             VouchFault::Mismatch
             | VouchFault::Offline(OfflineFault::Token(JwsFault::Signature))
             | VouchFault::Review(_) => Self::permission_denied(),

@@ -1,9 +1,8 @@
 //! What auth methods and wrapped responses come to, as statuses and texts.
 
-use actix_web::http::StatusCode;
 use keyring::name::MountPath;
 
-use super::{Message, Problem};
+use super::Problem;
 use crate::identity::auth_methods::DisableError;
 use crate::identity::auth_mounts::AuthMountError;
 use crate::identity::methods::approle::AppRoleError;
@@ -36,12 +35,6 @@ impl Problem {
             DisableError::Mount(error) => Self::auth_mount(path, error),
         }
     }
-
-    /// More than the limit on garbage lets through.
-    pub(super) fn too_often() -> Self {
-        let text = "too many unknown ids are being tried; try again";
-        Self::new(StatusCode::TOO_MANY_REQUESTS, Message::Plain(text.into()))
-    }
 }
 
 impl From<AppRoleError> for Problem {
@@ -55,6 +48,7 @@ impl From<AppRoleError> for Problem {
                 Self::multi("failed to store secret_id: SecretID is already registered")
             }
             AppRoleError::Terms(fault) => Self::bad(fault.to_string()),
+            AppRoleError::TooManySecretIds => Self::later(error.to_string()),
         }
     }
 }
@@ -62,7 +56,6 @@ impl From<AppRoleError> for Problem {
 impl From<LoginError> for Problem {
     fn from(error: LoginError) -> Self {
         match error {
-            LoginError::Busy => Self::too_often(),
             LoginError::Entry(error) => error.into(),
             LoginError::Invalid | LoginError::MissingSecretId => Self::bad(error.to_string()),
         }
@@ -95,6 +88,7 @@ impl From<TurnError> for Problem {
         match error {
             TurnError::BrokeOff => Self::internal("the request broke off").alarmed(&error),
             TurnError::Busy => Self::busy(),
+            TurnError::ShareFull => Self::share_full(),
         }
     }
 }
@@ -105,6 +99,7 @@ impl From<WrapError> for Problem {
             WrapError::Entropy(source) => {
                 Self::internal("the system's random source failed").alarmed(&source)
             }
+            WrapError::CallerFull => Self::later(error.to_string()),
             WrapError::NotThere | WrapError::TooLong => Self::bad(error.to_string()),
             WrapError::Store(source) => Self::identity_store(&source),
             WrapError::Tampered => Self::tampered(&error),

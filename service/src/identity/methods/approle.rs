@@ -6,6 +6,7 @@ pub mod role;
 mod role_cache;
 pub mod secret_id;
 pub mod secret_ids;
+mod secret_ids_known;
 
 use keyring::entropy::EntropyError;
 use keyring::name::KeyName;
@@ -14,9 +15,10 @@ use keyring::store::identity::CredentialKind;
 use serde::{Deserialize, Serialize};
 
 use self::checked_id::Purpose;
-use self::login::LookUps;
 use self::role::{Role, RoleFault};
 use self::role_cache::RoleCache;
+use self::secret_ids_known::SecretIdsKnown;
+use super::look_ups::KnownNames;
 use super::role_name;
 use crate::identity::entries::{EntryError, Shelf};
 use crate::identity::parts::Parts;
@@ -26,7 +28,9 @@ use crate::identity::parts::Parts;
 pub struct AppRoles {
     parts: Parts,
     cache: RoleCache,
-    look_ups: LookUps,
+    /// Where the role ids of each mount are.
+    places: KnownNames,
+    secret_ids: SecretIdsKnown,
 }
 
 /// Why something about app roles was not done.
@@ -47,6 +51,9 @@ pub enum AppRoleError {
     /// There is a secret id of this text.
     #[error("SecretID is already registered")]
     SecretIdTaken,
+    /// The role has as many secret ids as one may have.
+    #[error("the role has too many secret ids that have not ended yet")]
+    TooManySecretIds,
     /// What was asked of a secret id goes beyond the role.
     #[error(transparent)]
     Terms(#[from] secret_id::TermsFault),
@@ -79,13 +86,15 @@ impl AppRoles {
         Self {
             parts,
             cache: RoleCache::new(),
-            look_ups: LookUps::new(),
+            places: KnownNames::new(),
+            secret_ids: SecretIdsKnown::new(),
         }
     }
 
     /// To be called when entries have changed.
     pub fn entries_changed(&self) {
         self.cache.entries_changed();
+        self.secret_ids.entries_changed();
     }
 
     /// The role of this name, from the store.

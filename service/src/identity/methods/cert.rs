@@ -16,7 +16,8 @@ use self::config::Config;
 use self::presented::Presented;
 use self::role::{CertFault, Role};
 use super::CONFIG;
-use super::entry_shelf::{EntryShelf, LookUpError};
+use super::entry_shelf::EntryShelf;
+use super::origin::Origin;
 use super::turns::{TurnError, Turns};
 use crate::connection::ClientCertificates;
 use crate::identity::cidr;
@@ -58,7 +59,7 @@ pub enum CertLoginError {
     Certificate(#[from] CertFault),
     /// An entry could not be read.
     #[error(transparent)]
-    LookUp(#[from] LookUpError),
+    LookUp(#[from] EntryError),
     /// There are too many roles to try them all.
     #[error("there are too many roles to try them all; name one")]
     NoName,
@@ -85,8 +86,8 @@ impl Certificates {
     /// No certificate is known yet. Reading certificates takes its time, so it waits for one of these turns.
     pub fn new(parts: Parts, turns: Turns) -> Self {
         Self {
-            configs: EntryShelf::new("cert-config", parts.entries.clone()),
-            roles: EntryShelf::new("cert-role", parts.entries.clone()),
+            configs: EntryShelf::new("cert-config", &parts),
+            roles: EntryShelf::new("cert-role", &parts),
             parts,
             turns,
         }
@@ -106,8 +107,8 @@ impl Certificates {
         shown: Arc<ClientCertificates>,
         remote: Option<IpAddr>,
     ) -> Result<CertLogin, CertLoginError> {
-        let roles = self.roles_to_try(mount, name).await?;
-        let turn = self.turns.turn().await?;
+        let roles = self.roles_to_try(mount, name, remote).await?;
+        let turn = self.turns.turn(Origin::of(remote)).await?;
         let now = self.parts.now();
         let (tried, _) = turn.run(move || first(&roles, &shown, remote, now)).await?;
         tried
@@ -140,14 +141,14 @@ impl Certificates {
         &self,
         mount: &str,
         name: &str,
+        remote: Option<IpAddr>,
     ) -> Result<Vec<Arc<Entry<Role>>>, CertLoginError> {
         if !name.is_empty() {
-            let named = self.roles.look_up(mount, name).await?;
+            let named = self.roles.look_up(mount, name, remote).await?;
             return Ok(named.into_iter().collect());
         }
         let all = self.roles.look_up_all(mount, Self::MAX_TRIED).await;
-        let all = all.map_err(LookUpError::from)?;
-        all.ok_or(CertLoginError::NoName)
+        all?.ok_or(CertLoginError::NoName)
     }
 }
 

@@ -1,16 +1,17 @@
 //! Entries of one kind below auth mounts: written through, and kept in memory for logins as long as no entry changes.
 
 use std::fmt;
-use std::num::NonZeroU32;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use moka::sync::Cache;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::look_ups::{KnownNames, LookUps};
 use crate::identity::entries::{Entries, Entry, EntryError, Shelf};
+use crate::identity::parts::Parts;
 
 /// Entries that hold a `T` each. Mounts are named by their accessors. Clones share what is kept.
 pub struct EntryShelf<T>(Arc<Inner<T>>);
@@ -21,42 +22,28 @@ struct Inner<T> {
     epoch: AtomicU64,
     /// What the store had, nothing included, and in which epoch; by mount and name.
     kept: Cache<(String, String), Kept<T>>,
-    names: Cache<String, (u64, Arc<Vec<String>>)>,
-    /// Bounds what invented names cost.
-    invented: DefaultDirectRateLimiter,
+    names: KnownNames,
+    look_ups: LookUps,
 }
 
 type Kept<T> = (u64, Option<Arc<Entry<T>>>);
 
-/// Why an entry was not looked up.
-#[derive(Debug, thiserror::Error)]
-pub enum LookUpError {
-    /// More names that nobody has heard of are asked for than the store is asked about.
-    #[error("too many unknown names are asked for")]
-    Busy,
-    /// The store failed.
-    #[error(transparent)]
-    Entry(#[from] EntryError),
-}
-
 /// How many entries are kept.
 const KEPT: u64 = 4096;
-/// How many names a second the store is asked about of which nothing is known.
-const INVENTED_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).expect("not zero");
 
 impl<T> EntryShelf<T>
 where
     T: Serialize + DeserializeOwned + Send + Sync + 'static,
 {
     /// The entries of this kind.
-    pub fn new(kind: &'static str, entries: Entries) -> Self {
+    pub fn new(kind: &'static str, parts: &Parts) -> Self {
         Self(Arc::new(Inner {
             kind,
-            entries,
+            entries: parts.entries.clone(),
             epoch: AtomicU64::new(0),
             kept: Cache::new(KEPT),
-            names: Cache::new(KEPT),
-            invented: RateLimiter::direct(Quota::per_second(INVENTED_PER_SECOND)),
+            names: KnownNames::new(),
+            look_ups: parts.look_ups.clone(),
         }))
     }
 
@@ -102,22 +89,26 @@ where
         deleted.map(|_was_there| ())
     }
 
-    /// The entry that somebody without a token asks for.
+    /// The entry that somebody at this address asks for, who has no token. Of names that nobody has heard of, the store is
+    /// only asked so often; beyond that they are those of no entry unless they were when all names were last read.
     pub async fn look_up(
         &self,
         mount: &str,
         name: &str,
-    ) -> Result<Option<Arc<Entry<T>>>, LookUpError> {
+        remote: Option<IpAddr>,
+    ) -> Result<Option<Arc<Entry<T>>>, EntryError> {
         let place = (mount.to_owned(), name.to_owned());
         match self.0.kept.get(&place) {
             Some((at, entry)) if at == self.epoch() => return Ok(entry),
             // Something was there before entries changed, so asking again is no idle question.
             Some((_, Some(_))) => {}
             Some((_, None)) | None => {
-                self.0.invented.check().map_err(|_| LookUpError::Busy)?;
+                if !self.0.look_ups.permit(mount, remote) && !self.is_known(mount, name).await? {
+                    return Ok(None);
+                }
             }
         }
-        Ok(self.fetch(place).await?)
+        self.fetch(place).await
     }
 
     /// All entries of a mount that somebody without a token asks for, in byte order of their names; `None` if there are
@@ -128,15 +119,7 @@ where
         most: usize,
     ) -> Result<Option<Vec<Arc<Entry<T>>>>, EntryError> {
         let epoch = self.epoch();
-        let names = match self.0.names.get(mount) {
-            Some((at, names)) if at == epoch => names,
-            Some(_) | None => {
-                let names = Arc::new(self.names(mount).await?);
-                let kept = (epoch, Arc::clone(&names));
-                self.0.names.insert(mount.to_owned(), kept);
-                names
-            }
-        };
+        let names = self.known_names(mount).await?;
         if names.len() > most {
             return Ok(None);
         }
@@ -150,6 +133,17 @@ where
             entries.extend(entry);
         }
         Ok(Some(entries))
+    }
+
+    async fn known_names(&self, mount: &str) -> Result<Arc<Vec<String>>, EntryError> {
+        let names = &self.0.names;
+        names.of(mount, || self.epoch(), || self.names(mount)).await
+    }
+
+    async fn is_known(&self, mount: &str, name: &str) -> Result<bool, EntryError> {
+        let names = self.known_names(mount).await?;
+        let found = names.binary_search_by(|known| known.as_str().cmp(name));
+        Ok(found.is_ok())
     }
 
     fn epoch(&self) -> u64 {
@@ -181,15 +175,12 @@ impl<T> Clone for EntryShelf<T> {
 
 #[cfg(test)]
 mod tests {
-    use keyring::store::memory::MemoryStore;
-
     use super::*;
-    use crate::identity::fixtures::keys;
+    use crate::identity::fixtures::parts;
 
     fn shelves() -> [EntryShelf<u32>; 2] {
-        let store = Arc::new(MemoryStore::new());
-        let entries = Entries::new(store, keys());
-        [(), ()].map(|()| EntryShelf::new("test", entries.clone()))
+        let (parts, _) = parts();
+        [(), ()].map(|()| EntryShelf::new("test", &parts))
     }
 
     async fn put(shelf: &EntryShelf<u32>, name: &str, value: u32) {
@@ -197,8 +188,8 @@ mod tests {
         put.await.unwrap().unwrap();
     }
 
-    async fn look_up(shelf: &EntryShelf<u32>, name: &str) -> Result<Option<u32>, LookUpError> {
-        let found = shelf.look_up("m", name).await?;
+    async fn look_up(shelf: &EntryShelf<u32>, name: &str) -> Result<Option<u32>, EntryError> {
+        let found = shelf.look_up("m", name, None).await?;
         Ok(found.map(|entry| entry.value))
     }
 
@@ -218,21 +209,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn invented_names_are_bounded_and_known_ones_are_not() {
-        let [shelf, _] = shelves();
+    async fn whoever_invents_names_makes_nobody_wait_who_has_one() {
+        let [shelf, other] = shelves();
         put(&shelf, "a", 1).await;
-        assert_eq!(look_up(&shelf, "a").await.unwrap(), Some(1));
-        let mut refused = 0;
         for number in 0..1000 {
-            match look_up(&shelf, &format!("invented-{number}")).await {
-                Ok(found) => assert_eq!(found, None),
-                Err(LookUpError::Busy) => refused += 1,
-                Err(LookUpError::Entry(error)) => panic!("{error}"),
-            }
+            let invented = look_up(&shelf, &format!("invented-{number}")).await;
+            assert_eq!(invented.unwrap(), None);
         }
-        assert!(refused > 900, "{refused}");
-        shelf.entries_changed();
+        // Nobody has asked for it before, and no more look-ups are permitted.
         assert_eq!(look_up(&shelf, "a").await.unwrap(), Some(1));
+        put(&other, "b", 2).await;
+        assert_eq!(
+            look_up(&shelf, "b").await.unwrap(),
+            None,
+            "not heard of yet"
+        );
+        shelf.entries_changed();
+        assert_eq!(look_up(&shelf, "b").await.unwrap(), Some(2));
+        let kept = shelf.0.kept.iter().count();
+        assert!(kept < 100, "{kept} answers of the store");
     }
 
     #[tokio::test]

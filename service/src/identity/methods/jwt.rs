@@ -16,10 +16,11 @@ use self::login::{Admitted, LoginFault};
 use self::remote_keys::{RemoteFault, VerifyFault};
 use self::role::Role;
 use super::CONFIG;
-use super::entry_shelf::{EntryShelf, LookUpError};
+use super::entry_shelf::EntryShelf;
 use super::jose::jws::JwsFault;
 use crate::detached::Detached;
 use crate::identity::cidr;
+use crate::identity::entries::EntryError;
 use crate::identity::parts::Parts;
 use crate::identity::token_params::TokenParams;
 
@@ -66,7 +67,7 @@ pub enum JwtLoginError {
     Claims(#[from] LoginFault),
     /// An entry could not be read.
     #[error(transparent)]
-    LookUp(#[from] LookUpError),
+    LookUp(#[from] EntryError),
     /// No role is named, and there is no default.
     #[error("missing role")]
     MissingRole,
@@ -102,8 +103,8 @@ impl Issuers {
     /// No issuer is known yet.
     pub fn new(parts: Parts) -> Self {
         Self {
-            configs: EntryShelf::new("jwt-config", parts.entries.clone()),
-            roles: EntryShelf::new("jwt-role", parts.entries.clone()),
+            configs: EntryShelf::new("jwt-config", &parts),
+            roles: EntryShelf::new("jwt-role", &parts),
             sources: KeySources::default(),
             parts,
         }
@@ -130,7 +131,7 @@ impl Issuers {
         attempt: Attempt<'_>,
         on: &Detached,
     ) -> Result<JwtLogin, JwtLoginError> {
-        let config = self.configs.look_up(mount, CONFIG).await?;
+        let config = self.configs.look_up(mount, CONFIG, attempt.remote).await?;
         let config = config.ok_or(JwtLoginError::NotConfigured)?;
         let name = match attempt.role {
             "" => config.value.default_role.as_str(),
@@ -145,7 +146,7 @@ impl Issuers {
         let make = || KeySource::new(&config.value, Arc::clone(&self.parts.clock));
         let source = self.sources.of(mount, config.generation, make)?;
         let claims = source.verify(attempt.token, on).await?;
-        let role = self.roles.look_up(mount, name).await?;
+        let role = self.roles.look_up(mount, name, attempt.remote).await?;
         let role = &role.ok_or(JwtLoginError::NoRole)?.value;
         if !cidr::admits(&role.token.bound_cidrs, attempt.remote) {
             // Whoever is where the role is not for does not learn whether the token is good.

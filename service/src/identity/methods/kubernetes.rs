@@ -14,9 +14,10 @@ use self::config::Config;
 use self::connection::{Connection, ConnectionFault, Connections, PodFiles, VouchFault};
 use self::role::{BindingFault, Role};
 use super::CONFIG;
-use super::entry_shelf::{EntryShelf, LookUpError};
+use super::entry_shelf::EntryShelf;
 use super::jwt::Attempt;
 use crate::identity::cidr;
+use crate::identity::entries::EntryError;
 use crate::identity::parts::Parts;
 use crate::identity::token_params::TokenParams;
 
@@ -58,7 +59,7 @@ pub enum AccountLoginError {
     Connection(#[from] ConnectionFault),
     /// An entry could not be read.
     #[error(transparent)]
-    LookUp(#[from] LookUpError),
+    LookUp(#[from] EntryError),
     /// There is no such role.
     #[error("invalid role name")]
     NoRole,
@@ -74,8 +75,8 @@ impl Clusters {
     /// No cluster is known yet.
     pub fn new(parts: Parts) -> Self {
         Self {
-            configs: EntryShelf::new("kubernetes-config", parts.entries.clone()),
-            roles: EntryShelf::new("kubernetes-role", parts.entries.clone()),
+            configs: EntryShelf::new("kubernetes-config", &parts),
+            roles: EntryShelf::new("kubernetes-role", &parts),
             connections: Connections::default(),
             parts,
         }
@@ -93,18 +94,23 @@ impl Clusters {
         mount: &str,
         attempt: Attempt<'_>,
     ) -> Result<AccountLogin, AccountLoginError> {
-        let role = self.roles.look_up(mount, attempt.role).await?;
+        let role = self
+            .roles
+            .look_up(mount, attempt.role, attempt.remote)
+            .await?;
         let role = &role.ok_or(AccountLoginError::NoRole)?.value;
         if !cidr::admits(&role.token.bound_cidrs, attempt.remote) {
             return Err(AccountLoginError::Address);
         }
-        let config = self.configs.look_up(mount, CONFIG).await?;
+        let config = self.configs.look_up(mount, CONFIG, attempt.remote).await?;
         let config = config.ok_or(AccountLoginError::NotConfigured)?;
         let generation = config.generation;
         let make = Connection::new(Arc::clone(&config), PodFiles::default());
         let connection = self.connections.of(mount, generation, make).await?;
         let now = self.parts.now();
-        let account = connection.vouch(attempt.token, &role.audience, now).await?;
+        let account = connection
+            .vouch(attempt.token, &role.audience, (now, attempt.remote))
+            .await?;
         role.admit(&account)?;
         Ok(AccountLogin {
             display_name: format!("{}-{}", account.namespace, account.name),

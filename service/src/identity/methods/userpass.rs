@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use self::lockout::{Contender, LockoutRule, Lockouts};
 use self::password::{HashError, PasswordHasher, PasswordRecord};
+use super::origin::Origin;
 use super::role_name;
 use crate::identity::cidr::admits;
 use crate::identity::entries::{EntryError, Shelf};
@@ -91,9 +92,13 @@ impl Users {
         self.parts.entries.names(users(mount)).await
     }
 
-    /// What a new password is to be known by.
-    pub async fn record(&self, password: SecretBytes) -> Result<PasswordRecord, HashError> {
-        let turn = self.hasher.turn().await?;
+    /// What a new password that comes from this address is to be known by.
+    pub async fn record(
+        &self,
+        password: SecretBytes,
+        remote: Option<IpAddr>,
+    ) -> Result<PasswordRecord, HashError> {
+        let turn = self.hasher.turn(Origin::of(remote)).await?;
         turn.hash(password, self.parts.entropy.as_ref()).await
     }
 
@@ -131,7 +136,7 @@ impl Users {
         if self.lockouts.is_locked(&who, rule, clock) {
             return Err(UserLoginError::Denied);
         }
-        let turn = self.hasher.turn().await?;
+        let turn = self.hasher.turn(Origin::of(attempt.remote)).await?;
         // Asked again now that it is our turn: of many guesses at once only those that are being checked may be too many.
         if self.lockouts.is_locked(&who, rule, clock) {
             return Err(UserLoginError::Denied);

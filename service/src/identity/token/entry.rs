@@ -151,6 +151,16 @@ impl TokenEntry {
         }
     }
 
+    /// Whose share of work and room it draws on: whoever logs in, however often, else the token.
+    pub fn owner(&self) -> String {
+        match self.quota_identity() {
+            QuotaIdentity::Login { mount, name } => format!("login {mount} {name}"),
+            QuotaIdentity::Token(hash) => {
+                format!("token {}", data_encoding::HEXLOWER.encode(&hash))
+            }
+        }
+    }
+
     /// Whether it has not expired at this uptime.
     pub(crate) fn is_live(&self, uptime: Duration) -> bool {
         self.deadline.is_none_or(|deadline| uptime < deadline)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keyring::entropy::EntropyError;
 use keyring::store::StoreError;
-use keyring::store::identity::{CredentialHash, CredentialKind, StoredCredential};
+use keyring::store::identity::{CredentialHash, CredentialKind, Group, StoredCredential};
 
 use super::body::TokenBody;
 use super::grant::{AuthMountLimits, Issued, NewToken};
@@ -35,6 +35,9 @@ pub enum IssueError {
     /// The token is to be bound to an address and comes from none.
     #[error("a token cannot be bound to an address that the request does not have")]
     NoAddress,
+    /// The token it is made from has made as many as one may have.
+    #[error("this token has made too many tokens that have not ended yet")]
+    ParentFull,
     /// The token it is made from is gone.
     #[error("parent token lookup failed: no parent found")]
     ParentGone,
@@ -82,6 +85,7 @@ impl Identity {
     ) -> Result<Issued, IssueError> {
         let depth = self.depth_below(new.parent).await?;
         let kind = limits.token_type.kind(new.params.token_type);
+        self.check_siblings(new.parent, kind).await?;
         let (body, warnings) = self.body_of(&new, kind, depth, limits)?;
         let text = match kind {
             TokenKind::Batch => self.batch_text(&body)?,
@@ -99,6 +103,24 @@ impl Identity {
             num_uses: body.num_uses,
             warnings,
         })
+    }
+
+    /// Refuses one more child of a token that has too many. Batch tokens take no room.
+    async fn check_siblings(
+        &self,
+        parent: Option<CredentialHash>,
+        kind: TokenKind,
+    ) -> Result<(), IssueError> {
+        let Some(parent) = parent.filter(|_| kind == TokenKind::Service) else {
+            return Ok(());
+        };
+        let children = Group::Children(parent);
+        let children = self.credentials.group_use(children, self.clock.now());
+        if children.await?.count < self.limits.child_tokens {
+            Ok(())
+        } else {
+            Err(IssueError::ParentFull)
+        }
     }
 
     async fn depth_below(&self, parent: Option<CredentialHash>) -> Result<u8, IssueError> {

@@ -133,7 +133,7 @@ impl Inner {
 
     /// Reads anew which tokens were chosen by somebody.
     pub async fn refresh_chosen(&self) -> Result<(), StoreError> {
-        let chosen = self.store.chosen_credentials().await?;
+        let chosen = self.store.chosen_credentials(CredentialKind::Token).await?;
         self.chosen.store(Arc::new(chosen.into_iter().collect()));
         Ok(())
     }

@@ -8,7 +8,9 @@ const MINUTE: Duration = Duration::from_mins(1);
 async fn wrapped(wrapping: &Wrapping, response: &str) -> Wrapped {
     let accessor = Some("acc".to_owned());
     let (path, response) = ("auth/x/login".to_owned(), secret(response));
-    let wrapped = wrapping.wrap(path, MINUTE, accessor, &response).await;
+    let wrapped = wrapping
+        .wrap("ada", (path, accessor), MINUTE, &response)
+        .await;
     wrapped.unwrap()
 }
 
@@ -102,9 +104,51 @@ async fn what_is_too_long_is_not_kept() {
     let wrap = |len| {
         let response = secret(&"x".repeat(len));
         let wrapping = wrapping.clone();
-        async move { wrapping.wrap(String::new(), MINUTE, None, &response).await }
+        async move {
+            wrapping
+                .wrap("ada", (String::new(), None), MINUTE, &response)
+                .await
+        }
     };
     assert!(wrap(Wrapping::MAX_RESPONSE_LEN).await.is_ok());
     let refused = wrap(Wrapping::MAX_RESPONSE_LEN + 1).await;
     assert!(matches!(refused, Err(WrapError::TooLong)));
+}
+
+#[tokio::test]
+async fn of_one_caller_only_so_many_are_kept_and_of_so_many_bytes() {
+    let (mut parts, clock) = parts();
+    (parts.limits.wraps, parts.limits.wrap_bytes) = (3, 10_000);
+    let wrapping = Wrapping::new(parts);
+    let wrap = async |owner: &str, length: usize| {
+        let (path, response) = ("sys/wrapping/wrap".to_owned(), secret(&"x".repeat(length)));
+        wrapping.wrap(owner, (path, None), MINUTE, &response).await
+    };
+    let is_full =
+        |answer: &Result<Wrapped, WrapError>| matches!(answer, Err(WrapError::CallerFull));
+    let first = wrap("ada", 10).await.unwrap();
+    assert!(wrap("ada", 10).await.is_ok() && wrap("ada", 10).await.is_ok());
+    assert!(is_full(&wrap("ada", 10).await));
+    assert!(wrapping.check_room("ada").await.is_err());
+    assert!(wrapping.check_room("bob").await.is_ok());
+    assert!(
+        wrap("bob", 10).await.is_ok(),
+        "another caller has a share too"
+    );
+    let again = wrapping.rewrap(first.token.expose_secret()).await.unwrap();
+    assert!(is_full(&wrap("ada", 10).await));
+    wrapping.unwrap(again.token.expose_secret()).await.unwrap();
+    assert!(
+        is_full(&wrap("ada", 10_000).await),
+        "too long beside the others"
+    );
+    assert!(wrap("ada", 10).await.is_ok());
+    clock.advance(MINUTE);
+    assert!(
+        wrap("ada", 5000).await.is_ok(),
+        "those that expired do not count"
+    );
+    let all = (0..20).map(|_| wrap("eve", 1));
+    let kept = futures_util::future::join_all(all).await;
+    assert!(kept.iter().filter(|one| one.is_ok()).count() <= 3);
 }

@@ -111,7 +111,7 @@ pub(super) async fn put(
         put?;
         Ok::<_, Problem>(())
     };
-    request.front.detached.run(work).await??;
+    request.detached(work).await??;
     Ok(Reply::nothing())
 }
 
@@ -119,7 +119,7 @@ async fn delete(request: &Request<'_>, mount: &AuthMount, name: &KeyName) -> Ans
     let methods = methods(request)?.clone();
     let (accessor, name) = (mount.accessor.clone(), name.clone());
     let work = async move { methods.approles.delete(&accessor, &name).await };
-    request.front.detached.run(work).await??;
+    request.detached(work).await??;
     Ok(Reply::nothing())
 }
 

@@ -113,6 +113,7 @@ impl Of {
             | AppRoleError::Role(_)
             | AppRoleError::RoleIdTaken
             | AppRoleError::SecretIdTaken
+            | AppRoleError::TooManySecretIds
             | AppRoleError::Terms(_)) => other.into(),
         }
     }
@@ -140,10 +141,11 @@ async fn add(request: &Request<'_>, role: Of, custom: bool) -> Answer {
             | AppRoleError::Role(_)
             | AppRoleError::RoleIdTaken
             | AppRoleError::SecretIdTaken
+            | AppRoleError::TooManySecretIds
             | AppRoleError::Terms(_)) => other.into(),
         })
     };
-    let made: NewSecretId = request.front.detached.run(work).await??;
+    let made: NewSecretId = request.detached(work).await??;
     let data = json!({
         "secret_id": String::from_utf8_lossy(made.text.expose_secret()),
         "secret_id_accessor": made.accessor,
@@ -191,6 +193,7 @@ async fn list(request: &Request<'_>, role: &Of) -> Answer {
         | AppRoleError::Role(_)
         | AppRoleError::RoleIdTaken
         | AppRoleError::SecretIdTaken
+        | AppRoleError::TooManySecretIds
         | AppRoleError::Terms(_)) => other.into(),
     })?;
     Reply::names(request.id, &accessors)
@@ -223,7 +226,7 @@ async fn destroy(request: &Request<'_>, role: Of, verb: Verb, by: By) -> Answer 
         let destroyed = roles.destroy_secret_id(&role.mount.accessor, &role.name, which.as_ref());
         destroyed.await.map_err(|error| role.unexpected(error))
     };
-    match (request.front.detached.run(work).await??, by) {
+    match (request.detached(work).await??, by) {
         (true, _) | (false, By::Text) => Ok(Reply::nothing()),
         (false, By::Accessor) => Err(Problem::multi(NO_ACCESSOR)),
     }

@@ -59,7 +59,7 @@ pub(super) async fn create(request: &Request<'_>, path: &CreatePath) -> Answer {
         }
         Ok::<_, Problem>((issued, unknown))
     };
-    let (issued, unknown) = request.front.detached.run(work).await??;
+    let (issued, unknown) = request.detached(work).await??;
     warnings.extend(unknown);
     warnings.extend(fields.warnings());
     Ok(Reply::auth(request.id, &issued, &warnings))

@@ -33,7 +33,7 @@ pub(super) async fn read(request: &Request<'_>, name: &KeyName) -> Answer {
 pub(super) async fn delete(request: &Request<'_>, name: &KeyName) -> Answer {
     let (identity, name) = (Arc::clone(request.identity()?), name.clone());
     let work = async move { identity.entries.delete(SHELF, name.as_str()).await };
-    request.front.detached.run(work).await??;
+    request.detached(work).await??;
     Ok(Reply::nothing())
 }
 
@@ -52,7 +52,7 @@ pub(super) async fn write(request: &Request<'_>, name: &KeyName) -> Answer {
         });
         Ok::<_, Problem>(written.await??.value)
     };
-    let role = request.front.detached.run(work).await??;
+    let role = request.detached(work).await??;
     let bound = role.params.explicit_max_ttl;
     if bound <= SYSTEM_TTL {
         return Ok(Reply::nothing());

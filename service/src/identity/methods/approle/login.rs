@@ -2,14 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::time::Duration;
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use keyring::secret::SecretBytes;
 use keyring::store::identity::{CredentialHash, CredentialKind};
-use moka::sync::Cache;
 
 use super::checked_id::{self, Purpose};
 use super::role::Role;
@@ -34,9 +30,6 @@ pub struct AppRoleLogin {
 /// Why nobody logged in. An unknown role, a wrong secret id, and a right one from a forbidden address are one and the same.
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
-    /// More ids that nothing tells from garbage are asked for than the store is asked about.
-    #[error("too many unknown ids are asked for")]
-    Busy,
     /// The store failed.
     #[error(transparent)]
     Entry(#[from] EntryError),
@@ -46,36 +39,6 @@ pub enum LoginError {
     /// A secret id is needed.
     #[error("missing secret_id")]
     MissingSecretId,
-}
-
-/// Bounds what invented ids cost. Ids made here carry a check; the others, which somebody may have chosen, are looked up
-/// only so often.
-#[derive(Debug)]
-pub(super) struct LookUps {
-    unchecked: DefaultDirectRateLimiter,
-    /// Secret ids that were not there a moment ago.
-    absent: Cache<CredentialHash, ()>,
-}
-
-impl LookUps {
-    pub(super) fn new() -> Self {
-        Self {
-            unchecked: RateLimiter::direct(Quota::per_second(UNCHECKED_PER_SECOND)),
-            absent: Cache::builder()
-                .max_capacity(MAX_ABSENT)
-                .time_to_live(ABSENT_FOR)
-                .build(),
-        }
-    }
-
-    /// A secret id that may have been asked for before is there now.
-    pub(super) fn appeared(&self, hash: &CredentialHash) {
-        self.absent.invalidate(hash);
-    }
-
-    fn permit(&self) -> Result<(), LoginError> {
-        self.unchecked.check().map_err(|_| LoginError::Busy)
-    }
 }
 
 impl AppRoles {
@@ -88,13 +51,13 @@ impl AppRoles {
         secret_id: &SecretBytes,
         remote: Option<IpAddr>,
     ) -> Result<AppRoleLogin, LoginError> {
-        let named = self.role_of_id(mount, role_id).await?;
+        let named = self.role_of_id(mount, role_id, remote).await?;
         let Some(named) = named else {
             return Err(self.refusal(mount, secret_id));
         };
         let role = &named.role;
         let secret = if role.bind_secret_id {
-            Some(self.proven(role, secret_id).await?)
+            Some(self.proven((mount, role), secret_id, remote).await?)
         } else {
             None
         };
@@ -123,6 +86,7 @@ impl AppRoles {
         &self,
         mount: &str,
         role_id: &str,
+        remote: Option<IpAddr>,
     ) -> Result<Option<Arc<NamedRole>>, LoginError> {
         if role_id.len() > Role::MAX_ROLE_ID_LEN {
             return Ok(None);
@@ -133,13 +97,28 @@ impl AppRoles {
         match self.cache.get(&place) {
             Known::Now(role) => return Ok(role),
             Known::Before => {}
-            Known::Nothing if checked_id::is_generated(Purpose::RoleId, check, role_id) => {}
-            Known::Nothing => self.look_ups.permit()?,
+            Known::Nothing => {
+                let may_be_one = checked_id::is_generated(Purpose::RoleId, check, role_id)
+                    || self.parts.look_ups.permit(mount, remote)
+                    || self.is_place(mount, &place).await?;
+                if !may_be_one {
+                    return Ok(None);
+                }
+            }
         }
         let found = self.find_role(mount, role_id, &place).await?;
         let found = found.map(Arc::new);
         self.cache.put(place, epoch, found.clone());
         Ok(found)
+    }
+
+    /// Whether a role id was at this place when all places were last read.
+    async fn is_place(&self, mount: &str, place: &str) -> Result<bool, EntryError> {
+        let read = || self.parts.entries.names(role_ids(mount));
+        let places = self.places.of(mount, || self.cache.epoch().number(), read);
+        let places = places.await?;
+        let found = places.binary_search_by(|known| known.as_str().cmp(place));
+        Ok(found.is_ok())
     }
 
     async fn find_role(
@@ -161,7 +140,12 @@ impl AppRoles {
     }
 
     /// The secret id that is presented, if it is one of the role's and is not over.
-    async fn proven(&self, role: &Role, text: &SecretBytes) -> Result<SecretId, LoginError> {
+    async fn proven(
+        &self,
+        (mount, role): (&str, &Role),
+        text: &SecretBytes,
+        remote: Option<IpAddr>,
+    ) -> Result<SecretId, LoginError> {
         if text.is_empty() {
             return Err(LoginError::MissingSecretId);
         }
@@ -169,17 +153,19 @@ impl AppRoles {
         let check = |text: &[u8]| self.parts.keys.check(text);
         let is_generated = std::str::from_utf8(text.expose_secret())
             .is_ok_and(|text| checked_id::is_generated(Purpose::SecretId, check, text));
-        if !(is_generated || role.has_custom_secret_ids) || self.look_ups.absent.contains_key(&hash)
-        {
+        if !(is_generated || role.has_custom_secret_ids) || self.secret_ids.is_absent(&hash) {
             return Err(LoginError::Invalid);
         }
-        if !is_generated {
-            self.look_ups.permit()?;
+        if !is_generated && !self.parts.look_ups.permit(mount, remote) {
+            let credentials = self.parts.credentials.as_ref();
+            if !self.secret_ids.is_chosen(&hash, credentials).await? {
+                return Err(LoginError::Invalid);
+            }
         }
         let kind = CredentialKind::SecretId;
         let found = self.parts.credentials.credential(kind, hash).await;
         let Some(row) = found.map_err(EntryError::from)? else {
-            self.look_ups.absent.insert(hash, ());
+            self.secret_ids.note_absent(hash);
             return Err(LoginError::Invalid);
         };
         let secret = opened(&self.parts.keys, row)?;
@@ -216,10 +202,3 @@ fn login(named: &NamedRole, secret: Option<SecretId>) -> AppRoleLogin {
         metadata,
     }
 }
-
-/// How many ids without a check are looked up, on this node.
-const UNCHECKED_PER_SECOND: NonZeroU32 = NonZeroU32::new(25).expect("not zero");
-/// How many absent secret ids are remembered.
-const MAX_ABSENT: u64 = 50_000;
-/// For how long: another node may make a secret id of the same text.
-const ABSENT_FOR: Duration = Duration::from_secs(1);

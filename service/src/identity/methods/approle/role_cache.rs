@@ -38,6 +38,13 @@ pub(super) struct RoleCache {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Epoch(u64);
 
+impl Epoch {
+    /// Its number: it grows with every change.
+    pub(super) const fn number(self) -> u64 {
+        self.0
+    }
+}
+
 impl RoleCache {
     pub(super) fn new() -> Self {
         Self {

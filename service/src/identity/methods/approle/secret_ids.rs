@@ -7,7 +7,9 @@ use keyring::identity_keys::IdentityKeys;
 use keyring::name::KeyName;
 use keyring::secret::SecretBytes;
 use keyring::store::StoreError;
-use keyring::store::identity::{AccessorPage, CredentialHash, CredentialKind, StoredCredential};
+use keyring::store::identity::{
+    AccessorPage, CredentialHash, CredentialKind, Group, StoredCredential,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -78,6 +80,7 @@ impl AppRoles {
         (terms, chosen): (SecretIdTerms, Option<SecretBytes>),
     ) -> Result<NewSecretId, AppRoleError> {
         let role = self.role(mount, name).await?.ok_or(AppRoleError::NoRole)?;
+        self.check_room(&role).await?;
         let (body, num_uses) = SecretIdBody::granted(terms, &role, max_ttl)?;
         let is_chosen = chosen.is_some();
         if is_chosen && !role.has_custom_secret_ids {
@@ -100,7 +103,7 @@ impl AppRoles {
             Err(StoreError::Exists) => Err(AppRoleError::SecretIdTaken),
             Err(error) => Err(error.into()),
             Ok(()) => {
-                self.look_ups.appeared(&row.hash);
+                self.secret_ids.appeared(row.hash, is_chosen);
                 Ok(NewSecretId {
                     text,
                     accessor,
@@ -108,6 +111,16 @@ impl AppRoles {
                     num_uses,
                 })
             }
+        }
+    }
+
+    async fn check_room(&self, role: &Role) -> Result<(), AppRoleError> {
+        let group = Group::Scope(CredentialKind::SecretId, &role.secret_scope);
+        let there = self.parts.credentials.group_use(group, self.parts.now());
+        if there.await?.count < self.parts.limits.secret_ids {
+            Ok(())
+        } else {
+            Err(AppRoleError::TooManySecretIds)
         }
     }
 

@@ -3,15 +3,16 @@
 //! The API server is always asked with a token of this server's own, the configured one or the pod's; the caller's token
 //! is what the question is about, and never what it is asked with.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use keyring::clock::Timestamp;
+use keyring::fair_queue::{FairQueue, QueueBounds, QueueError};
 use keyring::secret::SecretBytes;
 use keyring::version::Generation;
 use moka::sync::Cache;
-use tokio::sync::Semaphore;
 
 use super::account::ServiceAccount;
 use super::config::{Config, ConfigFault, Vouching};
@@ -20,6 +21,7 @@ use super::review::{self, ReviewFault};
 use crate::identity::entries::Entry;
 use crate::identity::methods::jose::jws::{Jws, JwsFault};
 use crate::identity::methods::jose::key_set::KeySet;
+use crate::identity::methods::origin::Origin;
 use crate::identity::outbound::{ClientFault, FetchFault, Outbound, OutboundUrl};
 
 /// A cluster that vouches for service accounts.
@@ -30,7 +32,8 @@ pub struct Connection {
     client: Outbound,
     reviews: OutboundUrl,
     pod: PodFiles,
-    room: Semaphore,
+    /// Reviews, by who asks for them.
+    room: FairQueue<Origin>,
 }
 
 /// What Kubernetes puts into every pod.
@@ -69,6 +72,9 @@ pub enum VouchFault {
     /// As many tokens are being reviewed as may be at once.
     #[error("too many token reviews are under way")]
     Busy,
+    /// Too many from this address are being asked about.
+    #[error("too many tokens from this address are being reviewed")]
+    ShareFull,
     /// Who issued the token is not who must have.
     #[error("invalid issuer (iss) claim")]
     Issuer,
@@ -95,6 +101,12 @@ pub enum VouchFault {
 impl Connection {
     /// How many reviews are under way at once at most.
     const MAX_REVIEWS: usize = 32;
+    /// How many wait beside them, and how many of one client address wait or are under way.
+    const REVIEWS: QueueBounds = QueueBounds {
+        at_once: Self::MAX_REVIEWS,
+        all: 8 * Self::MAX_REVIEWS,
+        share: 2 * Self::MAX_REVIEWS,
+    };
     /// How long the pod's token may be.
     const MAX_TOKEN: usize = 64 * 1024;
 
@@ -120,7 +132,7 @@ impl Connection {
             client,
             reviews,
             pod,
-            room: Semaphore::new(Self::MAX_REVIEWS),
+            room: FairQueue::new(Self::REVIEWS),
         })
     }
 
@@ -129,7 +141,7 @@ impl Connection {
         &self,
         token: &str,
         audience: &str,
-        now: Timestamp,
+        (now, remote): (Timestamp, Option<IpAddr>),
     ) -> Result<ServiceAccount, VouchFault> {
         if token.len() > Jws::MAX_LENGTH {
             return Err(VouchFault::TooLong);
@@ -143,12 +155,12 @@ impl Connection {
             Vouching::Keys => Ok(offline::verify(token, &self.keys, expected(false), now)?),
             Vouching::KeysAndReview => {
                 let account = offline::verify(token, &self.keys, expected(true), now)?;
-                let reviewed = self.review(token, audience).await?;
+                let reviewed = self.review(token, audience, remote).await?;
                 let is_same = account.user() == reviewed.user() && account.uid == reviewed.uid;
                 is_same.then_some(account).ok_or(VouchFault::Mismatch)
             }
             Vouching::Review => {
-                let reviewed = self.review(token, audience).await?;
+                let reviewed = self.review(token, audience, remote).await?;
                 self.with_claims(token, reviewed)
             }
         }
@@ -182,8 +194,17 @@ impl Connection {
         }
     }
 
-    async fn review(&self, token: &str, audience: &str) -> Result<ServiceAccount, VouchFault> {
-        let _place = self.room.try_acquire().map_err(|_| VouchFault::Busy)?;
+    async fn review(
+        &self,
+        token: &str,
+        audience: &str,
+        remote: Option<IpAddr>,
+    ) -> Result<ServiceAccount, VouchFault> {
+        let turn = self.room.turn(Origin::of(remote)).await;
+        let _turn = turn.map_err(|error| match error {
+            QueueError::Closed | QueueError::Full => VouchFault::Busy,
+            QueueError::ShareFull => VouchFault::ShareFull,
+        })?;
         let question = review::question(token, audience);
         let answer = if let Some(reviewer) = &self.config.value.token_reviewer_jwt {
             let reviewer = reviewer.expose_secret();

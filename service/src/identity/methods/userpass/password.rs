@@ -9,6 +9,7 @@ use keyring::entropy::{Entropy, EntropyError};
 use keyring::secret::SecretBytes;
 use serde::{Deserialize, Serialize};
 
+use crate::identity::methods::origin::Origin;
 use crate::identity::methods::turns::{Turn, TurnError, Turns};
 
 /// The hash of a password in the PHC string format, parameters and salt included. Stored sealed, never printed.
@@ -47,9 +48,9 @@ impl PasswordHasher {
         Self(Turns::new(at_once))
     }
 
-    /// A turn to work on a password; waits for it behind others.
-    pub async fn turn(&self) -> Result<PasswordTurn, HashError> {
-        Ok(PasswordTurn(self.0.turn().await?))
+    /// A turn to work on a password that comes from there; waits for it behind others.
+    pub async fn turn(&self, origin: Origin) -> Result<PasswordTurn, HashError> {
+        Ok(PasswordTurn(self.0.turn(origin).await?))
     }
 }
 
@@ -121,13 +122,13 @@ mod tests {
 
     async fn hashed(text: &str) -> PasswordRecord {
         let hasher = PasswordHasher::new(1);
-        let turn = hasher.turn().await.unwrap();
+        let turn = hasher.turn(Origin::of(None)).await.unwrap();
         turn.hash(secret(text), &SystemEntropy).await.unwrap()
     }
 
     async fn is_it(text: &str, record: Option<&PasswordRecord>) -> bool {
         let hasher = PasswordHasher::new(1);
-        let turn = hasher.turn().await.unwrap();
+        let turn = hasher.turn(Origin::of(None)).await.unwrap();
         turn.check(secret(text), record.cloned()).await.unwrap().0
     }
 

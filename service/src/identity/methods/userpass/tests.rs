@@ -16,7 +16,7 @@ fn users() -> (Arc<Users>, Arc<ManualClock>) {
 }
 
 async fn add(users: &Users, user: &str, password: &str, token: &TokenParams) {
-    let password = users.record(secret(password)).await.unwrap();
+    let password = users.record(secret(password), None).await.unwrap();
     let user = name(user);
     let put = users.put(MOUNT, &user, |_| {
         Ok::<_, ()>(User {

@@ -3,6 +3,7 @@
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use rcgen::KeyPair;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::*;
 use crate::identity::methods::kubernetes::config::ReviewerToken;
@@ -70,7 +71,7 @@ fn entry(value: Config) -> Arc<Entry<Config>> {
 async fn vouch(config: Config, token: &str) -> Result<ServiceAccount, VouchFault> {
     let connection = Connection::new(entry(config), no_pod()).await.unwrap();
     let now = Timestamp::from_micros(NOW * 1_000_000);
-    connection.vouch(token, AUDIENCE, now).await
+    connection.vouch(token, AUDIENCE, (now, None)).await
 }
 
 #[tokio::test]
@@ -185,11 +186,21 @@ async fn a_pod_asks_with_its_own_token_and_nobody_asks_with_the_callers() {
     let connection = Connection::new(entry(local(false)), pod.clone())
         .await
         .unwrap();
-    assert!(connection.vouch(&token, AUDIENCE, now).await.is_ok());
+    assert!(
+        connection
+            .vouch(&token, AUDIENCE, (now, None))
+            .await
+            .is_ok()
+    );
     std::fs::write(&pod.token, "second").unwrap();
-    assert!(connection.vouch(&token, AUDIENCE, now).await.is_ok());
+    assert!(
+        connection
+            .vouch(&token, AUDIENCE, (now, None))
+            .await
+            .is_ok()
+    );
     std::fs::remove_file(&pod.token).unwrap();
-    let alone = connection.vouch(&token, AUDIENCE, now).await;
+    let alone = connection.vouch(&token, AUDIENCE, (now, None)).await;
     assert_eq!(alone, Err(VouchFault::NoReviewer));
     let asked = server.asked();
     assert!(asked[0].headers.contains("Bearer first"), "{asked:?}");
@@ -201,7 +212,7 @@ async fn a_pod_asks_with_its_own_token_and_nobody_asks_with_the_callers() {
     };
     std::fs::write(&pod.token, "third").unwrap();
     let disabled = Connection::new(entry(with_ca), pod).await.unwrap();
-    let refused = disabled.vouch(&token, AUDIENCE, now).await;
+    let refused = disabled.vouch(&token, AUDIENCE, (now, None)).await;
     assert_eq!(refused, Err(VouchFault::NoReviewer));
 }
 
@@ -245,21 +256,29 @@ async fn reviews_under_way_are_bounded() {
             .unwrap(),
     );
     let now = Timestamp::from_micros(NOW * 1_000_000);
-    let logins = (0..Connection::MAX_REVIEWS).map(|_| {
+    let share = Connection::REVIEWS.share;
+    let logins = (0..share).map(|_| {
         let connection = Arc::clone(&connection);
-        tokio::spawn(async move { connection.vouch("opaque", AUDIENCE, now).await })
+        tokio::spawn(async move { connection.vouch("opaque", AUDIENCE, (now, None)).await })
     });
     let logins: Vec<_> = logins.collect();
-    while server.asked().len() < Connection::MAX_REVIEWS {
+    while server.asked().len() < Connection::MAX_REVIEWS || connection.room.len() < share {
         tokio::task::yield_now().await;
     }
-    let one_more = connection.vouch("opaque", AUDIENCE, now).await;
-    assert_eq!(one_more, Err(VouchFault::Busy));
-    gate.add_permits(Connection::MAX_REVIEWS);
+    let one_more = connection.vouch("opaque", AUDIENCE, (now, None)).await;
+    assert_eq!(one_more, Err(VouchFault::ShareFull));
+    let elsewhere = "127.0.0.9".parse().ok();
+    let connection = Arc::clone(&connection);
+    let other = {
+        let connection = Arc::clone(&connection);
+        tokio::spawn(async move { connection.vouch("opaque", AUDIENCE, (now, elsewhere)).await })
+    };
+    gate.add_permits(share + 1);
+    assert!(other.await.unwrap().is_ok(), "there is room for others");
     for login in logins {
         assert!(login.await.unwrap().is_ok());
     }
     let long = "x".repeat(Jws::MAX_LENGTH + 1);
-    let refused = connection.vouch(&long, AUDIENCE, now).await;
+    let refused = connection.vouch(&long, AUDIENCE, (now, None)).await;
     assert_eq!(refused, Err(VouchFault::TooLong));
 }
