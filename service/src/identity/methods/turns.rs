@@ -91,7 +91,7 @@ mod tests {
         let mut other = Box::pin(turns.turn(origin(1)));
         assert!((&mut other).now_or_never().is_none());
         // Two of the many end: the other comes after at most one of them.
-        waiting.remove(0);
+        drop(waiting.remove(0));
         let (mut next, _) = waiting.remove(0);
         let next = (&mut next).now_or_never();
         assert!(next.is_some());
