@@ -9,6 +9,7 @@ use keyring::secret::{Dek, SecretBytes};
 use keyring::store::memory::MemoryStore;
 use keyring::transit::RootToken;
 use service::identity::engine::Engine;
+use service::identity::limits::Limits;
 use service::identity::observer::Unobserved;
 use service::identity::policy::PolicyName;
 use service::identity::policy_set::PolicySet;
@@ -62,6 +63,7 @@ impl Node {
                 clock: Arc::new(SystemClock),
                 entropy,
                 runtime: tokio::runtime::Handle::current(),
+                limits: Limits::default(),
                 bounds: Bounds::default(),
                 observer: Arc::new(Unobserved),
             };
