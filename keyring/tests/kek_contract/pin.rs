@@ -150,8 +150,10 @@ async fn open_with(hsm: &SoftHsm, pin: &str) -> Result<Pkcs11Kek, KekSetupError>
 }
 
 fn memory_file(hsm: &SoftHsm) -> PathBuf {
-    let mut files = fs::read_dir(hsm.path().join("state")).unwrap();
-    files.next().unwrap().unwrap().path()
+    let files = fs::read_dir(hsm.path().join("state")).unwrap();
+    let mut files = files.map(|file| file.unwrap().path());
+    // Beside it lies the file that the processes lock.
+    files.find(|file| file.extension().is_none()).unwrap()
 }
 
 /// SoftHSM never sets these flags itself, so they are written into its file, where all flags of a

@@ -302,11 +302,10 @@ fn a_search_says_when_it_was_given_no_log_or_no_operation() {
         fs::write(&path, bytes).unwrap();
         path
     };
-    let syslog: String = log
+    let prefixed = log
         .lines()
-        .map(|line| format!("Dec  1 host sealring: {line}\n"))
-        .collect();
-    let syslog = file("syslog", syslog.as_bytes());
+        .flat_map(|line| ["Dec  1 host sealring: ", line, "\n"]);
+    let syslog = file("syslog", prefixed.collect::<String>().as_bytes());
     for path in [
         file("log.gz", b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x4b\x4c"),
         file("random", &[0xe7; 4096]),

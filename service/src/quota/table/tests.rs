@@ -10,14 +10,14 @@ fn asked(path: &str) -> Asked<'_> {
         path,
         operation: Some(Operation::Decrypt),
         address: Some("192.0.2.1".parse().unwrap()),
-        identity: login("approle", "app"),
+        identity: Some(login("approle", "app")),
         key: Some(("transit", "pii")),
         role: None,
     }
 }
 
-fn login<'a>(mount: &'a str, name: &'a str) -> Option<QuotaIdentity<'a>> {
-    Some(QuotaIdentity::Login { mount, name })
+fn login<'a>(mount: &'a str, name: &'a str) -> QuotaIdentity<'a> {
+    QuotaIdentity::Login { mount, name }
 }
 
 fn rate(mount: &str, suffix: &str, limit: u64) -> QuotaSpec {
@@ -128,7 +128,7 @@ fn every_budget_that_matches_counts_beside_the_rate_limit() {
     let first = asked("transit/decrypt/pii");
     assert_eq!(passes(&table, &first), 5);
     let second = Asked {
-        identity: login("approle", "other"),
+        identity: Some(login("approle", "other")),
         ..first
     };
     // What the identity was refused was not taken from the key.
@@ -141,7 +141,7 @@ fn every_budget_that_matches_counts_beside_the_rate_limit() {
     let encrypt = Asked {
         operation: Some(Operation::Encrypt),
         address: None,
-        identity: login("approle", "third"),
+        identity: Some(login("approle", "third")),
         key: Some(("transit", "third")),
         ..first
     };
