@@ -626,8 +626,8 @@ pub(crate) async fn rings_whose_keys_take_a_search_are_due_apart_from_others(
     store: Arc<dyn KeyStore>,
 ) {
     let mount = enabled(&*store, "transit").await;
-    for key_type in KeyType::ALL {
-        let called = format!("due-{key_type}").replace('-', "_");
+    for (number, key_type) in KeyType::ALL.into_iter().enumerate() {
+        let called = format!("due-{number}");
         let due = StoredRing {
             due_at: Some(time(10)),
             key_type,

@@ -47,12 +47,14 @@ fn a_key_that_does_not_encrypt_is_told_by_its_type() {
         let batch = json!({"batch_input": [{"plaintext": ""}]});
         mount.refuses(&[
             (&to("encrypt"), plaintext, 400, &encryption),
-            (&to("encrypt"), batch, 400, &encryption),
             (&to("datakey/plaintext"), json!({}), 400, &encryption),
             (&to("datakey/wrapped"), json!({}), 400, &encryption),
             (&to("decrypt"), ciphertext.clone(), 400, &decryption),
             (&to("rewrap"), ciphertext, 400, &decryption),
         ]);
+        let answer = mount.send(&to("encrypt"), batch);
+        assert_eq!(answer.status, 400);
+        assert_eq!(answer.items()[0]["error"], encryption);
     }
 }
 
