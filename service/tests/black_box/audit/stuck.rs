@@ -233,7 +233,7 @@ fn what_is_no_file_is_refused_as_a_file() {
         let (status, sentence) = refused(&mut config.command(&["server"]));
         assert_ne!(status, 0);
         let expected =
-            format!("the audit sink file cannot be used: {special}: is not a regular file");
+            format!("the audit sink file cannot be used: {special} is not a regular file");
         assert!(sentence.contains(&expected), "{sentence}");
     }
 }
