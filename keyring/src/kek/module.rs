@@ -29,6 +29,7 @@ pub(super) struct Module {
 struct Gate {
     calls: usize,
     epoch: u64,
+    sessions: usize,
 }
 
 impl Module {
@@ -99,12 +100,27 @@ impl Module {
         if gate.calls > 0 || !self.owned {
             return false;
         }
+        let outcome = self.initialise_again(&mut gate);
+        tracing::warn!(module = %self.path.display(), ?outcome, "PKCS#11 module restarted");
+        true
+    }
+
+    /// The same while nobody has a session, so that nobody loses one: has the module look again for its tokens. SoftHSM
+    /// looks once, when it is initialised, and passes over a token whose file another process is just writing, as each login
+    /// does.
+    pub(super) fn look_again(&self) {
+        let mut gate = self.gate();
+        if gate.calls == 0 && gate.sessions == 0 && self.owned {
+            let outcome = self.initialise_again(&mut gate);
+            tracing::debug!(module = %self.path.display(), ?outcome, "PKCS#11 module initialised again");
+        }
+    }
+
+    fn initialise_again(&self, gate: &mut Gate) -> Result<(), Fault> {
         gate.epoch = gate.epoch.saturating_add(1);
         // It may be uninitialised since a restart that failed; what counts is the next line.
         let _ = self.pkcs11.clone().finalize();
-        let outcome = self.pkcs11.initialize(arguments()).map_err(Fault::from);
-        tracing::warn!(module = %self.path.display(), ?outcome, "PKCS#11 module restarted");
-        true
+        self.pkcs11.initialize(arguments()).map_err(Fault::from)
     }
 
     fn gate(&self) -> MutexGuard<'_, Gate> {
@@ -133,6 +149,10 @@ impl Lease {
     pub(super) fn open_session(&self, slot: Slot) -> Result<OwnSession, Fault> {
         let session = self.module.pkcs11.open_rw_session(slot)?;
         let module = Arc::clone(&self.module);
+        {
+            let mut gate = module.gate();
+            gate.sessions = gate.sessions.saturating_add(1);
+        }
         Ok(OwnSession {
             session: Some(session),
             module,
@@ -178,6 +198,8 @@ impl Drop for OwnSession {
         }
         // Closed while the lease is held.
         drop(self.session.take());
+        let mut gate = self.module.gate();
+        gate.sessions = gate.sessions.saturating_sub(1);
     }
 }
 

@@ -192,9 +192,8 @@ fn prove(
     } = settings;
     let module = Module::load(&module)?;
     let token = Token::find(module, token, pin, &state_dir, entropy.as_ref())?;
-    let lease = token.enter();
     let threads = affordable(&token, session_threads)?;
-    let session = token.open_session(&lease)?;
+    let (lease, session) = token.first_session()?;
     let provenance = ensure_key(&token, session.get(), &key_id, label.as_deref(), absent)?;
     let [key] = key_object::find(session.get(), &key_id)?
         .try_into()

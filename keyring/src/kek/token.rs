@@ -71,11 +71,16 @@ impl Token {
         if pin.is_empty() {
             return Err(Fault::Unusable("the PIN is empty".to_owned()));
         }
-        let matching = matching(&module.enter(), |info| selector.matches(info))?;
-        let mut matching = matching.into_iter();
-        let (_, info) = matching.next().ok_or_else(|| {
-            Fault::Device(format!("no {selector} is present in the PKCS#11 module"))
+        let matching = patiently(&module, || {
+            let found = matching(&module.enter(), |info| selector.matches(info))?;
+            if found.is_empty() {
+                let why = format!("no {selector} is present in the PKCS#11 module");
+                return Err(Fault::Device(why));
+            }
+            Ok(found)
         })?;
+        let mut matching = matching.into_iter();
+        let (_, info) = matching.next().expect("there is at least one");
         if matching.next().is_some() {
             return Err(Fault::Unusable(format!(
                 "more than one {selector} is present; select one by its serial number"
@@ -116,6 +121,15 @@ impl Token {
         self.module.enter()
     }
 
+    /// A first session, logged in, with the leave to use it. Nobody may have one yet.
+    pub(super) fn first_session(&self) -> Result<(Lease, OwnSession), Fault> {
+        patiently(&self.module, || {
+            let lease = self.enter();
+            let session = self.open_session(&lease)?;
+            Ok((lease, session))
+        })
+    }
+
     /// Restarts the token's module, if it was not since this epoch.
     pub(super) fn restart_module(&self, epoch: u64) -> bool {
         self.module.restart(epoch)
@@ -123,13 +137,26 @@ impl Token {
 
     /// A new session, logged in.
     pub(super) fn open_session(&self, lease: &Lease) -> Result<OwnSession, Fault> {
-        let (slot, _) = matching(lease, |info| info.serial_number() == self.serial)?
-            .into_iter()
-            .next()
+        let (slot, _) = self
+            .looked_for(lease)?
             .ok_or_else(|| Fault::Device(format!("the {} is not present", self.selector)))?;
         let session = lease.open_session(slot)?;
         self.log_in(lease, session.get())?;
         Ok(session)
+    }
+
+    /// The token's slot. It is looked for a few times: while another process writes the token's file, SoftHSM cannot say
+    /// whose slot it is.
+    fn looked_for(&self, lease: &Lease) -> Result<Option<(Slot, TokenInfo)>, Fault> {
+        for _ in 1..GLANCES {
+            let found = matching(lease, |info| info.serial_number() == self.serial)?;
+            if let Some(found) = found.into_iter().next() {
+                return Ok(Some(found));
+            }
+            std::thread::park_timeout(BETWEEN_GLANCES);
+        }
+        let found = matching(lease, |info| info.serial_number() == self.serial)?;
+        Ok(found.into_iter().next())
     }
 
     /// Logs in, once for all sessions of this process. A PIN the token refused is never tried again,
@@ -175,6 +202,10 @@ impl Token {
                     Err(fault) => format!("refused the PIN, which could not be noted: {fault}"),
                 }
             }
+            // Half read, perhaps: nothing was tried.
+            RvError::UserPinNotInitialized => {
+                return Fault::Device(format!("the {token} has no user PIN yet"));
+            }
             RvError::PinLocked => "has locked its user PIN".to_owned(),
             RvError::PinExpired => "says that the user PIN has expired".to_owned(),
             _ => return Fault::from(error),
@@ -198,7 +229,7 @@ impl Token {
             )));
         }
         if !info.user_pin_initialized() {
-            return Err(Fault::Unusable(format!("the {token} has no user PIN yet")));
+            return Err(Fault::Device(format!("the {token} has no user PIN yet")));
         }
         if info.user_pin_count_low() {
             tracing::warn!(%token, "the token has seen a wrong user PIN since the last login");
@@ -215,29 +246,51 @@ impl Token {
     }
 }
 
-/// The tokens that match. They are looked for again for a moment if there is none: SoftHSM does not tell of a token whose file
-/// another process is just writing, as each login does.
+/// The tokens that match.
 fn matching(
     lease: &Lease,
     is_meant: impl Fn(&TokenInfo) -> bool,
 ) -> Result<Vec<(Slot, TokenInfo)>, Fault> {
-    let mut looks_left = LOOKS;
-    loop {
-        let mut found = tokens(lease)?;
-        found.retain(|(_, info)| is_meant(info));
-        if !found.is_empty() || looks_left == 0 {
-            return Ok(found);
-        }
-        looks_left -= 1;
-        std::thread::park_timeout(BETWEEN_LOOKS);
-    }
+    let mut found = tokens(lease)?;
+    found.retain(|(_, info)| is_meant(info));
+    Ok(found)
 }
 
-/// How often a token that is not there is looked for again.
+/// Tries again for a moment while the token is not there or fails, with a module that has looked again: SoftHSM reads half a
+/// token while another process writes it. For starting: without sessions nobody loses any.
+fn patiently<T>(
+    module: &Module,
+    mut attempt: impl FnMut() -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    for _ in 1..LOOKS {
+        match attempt() {
+            // No remedy, and least of all another try with the PIN.
+            outcome @ (Ok(_) | Err(Fault::Unusable(_) | Fault::Rejected)) => return outcome,
+            Err(
+                Fault::Ambiguous(_)
+                | Fault::Busy(_)
+                | Fault::Device(_)
+                | Fault::LoggedOut
+                | Fault::Stale(_),
+            ) => {}
+        }
+        std::thread::park_timeout(BETWEEN_LOOKS);
+        module.look_again();
+    }
+    attempt()
+}
+
+/// How often a token that is not there is looked for.
 const LOOKS: u32 = 10;
 
-/// The pause before each of these looks. A token file is written within a few milliseconds.
+/// The pause between two of these looks.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
+/// How often a token that was there is looked for when a session is opened.
+const GLANCES: u32 = 5;
+
+/// The pause between two of these. A token's file is written within a few milliseconds.
+const BETWEEN_GLANCES: Duration = Duration::from_millis(20);
 
 /// The slots that answer, with their tokens. One broken reader does not hide the others.
 fn tokens(lease: &Lease) -> Result<Vec<(Slot, TokenInfo)>, Fault> {

@@ -2,14 +2,16 @@
 
 use std::fs;
 use std::process::Command;
+use std::thread;
 
+use keyring::test_support::postgres::PostgresServer;
 use keyring::test_support::softhsm::SoftHsm;
 use serde_json::json;
 
 use crate::app::TestApp;
 use crate::client::Answer;
-use crate::eventually;
 use crate::set_up::{ConfigFile, Home, Store, init, refused};
+use crate::{eventually, of_full};
 
 const PIN: &str = "pin-of-a-test";
 const TOKEN: &str = "sealring-test";
@@ -31,13 +33,17 @@ impl Hsm {
     }
 
     fn config(&self, token: &str, pin: &str, key_id: &str) -> ConfigFile {
+        self.config_on(&Store::Sqlite, token, pin, key_id)
+    }
+
+    fn config_on(&self, store: &Store, token: &str, pin: &str, key_id: &str) -> ConfigFile {
         let kek = format!(
             "kind = \"pkcs11\"\nmodule = \"{}\"\ntoken_label = \"{token}\"\npin = \"{pin}\"\nkey_id = \"{key_id}\"\n\
              key_label = \"sealring\"\nstate_dir = \"{}/state\"",
             self.softhsm.module().display(),
             self.home.path().display()
         );
-        self.home.config_with_kek(&Store::Sqlite, &kek, "")
+        self.home.config_with_kek(store, &kek, "")
     }
 
     fn command(&self, config: &ConfigFile, word: &str) -> Command {
@@ -91,6 +97,34 @@ fn a_service_on_a_token_serves_and_finds_its_keys_again() {
     let again = refused(&mut hsm.command(&hsm.config(TOKEN, PIN, KEY_ID), "init"));
     assert_eq!(again.0, 78);
     assert!(again.1.contains("already initialised"), "{}", again.1);
+}
+
+#[test]
+fn nodes_that_start_at_once_on_one_token_all_start_whether_or_not_they_share_their_state() {
+    let (Some(server), Some(hsm)) = (PostgresServer::shared(), Hsm::start()) else {
+        return;
+    };
+    let store = Store::Postgres(server.new_database());
+    let config = hsm.config_on(&store, TOKEN, PIN, KEY_ID);
+    let token = init(&mut hsm.command(&config, "init"));
+    let start = |node: u32| {
+        let mut command = hsm.command(&config, "server");
+        let own = |name: &str| hsm.home.path().join(format!("{name}-{node}"));
+        command.env("SEALRING_AUDIT__FILE__PATH", own("audit"));
+        if node < 2 {
+            command.env("SEALRING_KEK__STATE_DIR", own("state"));
+        }
+        TestApp::start(&mut command, &token)
+    };
+    for _ in 0..of_full(40) {
+        let nodes: Vec<TestApp> = thread::scope(|scope| {
+            let starts = [0, 1, 2, 3].map(|node| scope.spawn(move || start(node)));
+            starts.map(|start| start.join().unwrap()).into()
+        });
+        for node in nodes {
+            node.stop();
+        }
+    }
 }
 
 #[test]
