@@ -145,7 +145,7 @@ impl Default for Limits {
         Self {
             body_bytes: 32 << 20,
             admission: Bounds::default(),
-            refused_burst: 200,
+            refused_burst: 2_000,
             refused_per_second: 100,
             pace: Pace::default(),
             drain: Duration::from_secs(30),

@@ -47,7 +47,7 @@ impl Limits {
         Self {
             max_body_bytes: bytes(max_body),
             admission: bounds(section, max_body),
-            refused_burst: section.within("refused_burst", 200, 1..=1_000_000),
+            refused_burst: section.within("refused_burst", 2_000, 1..=1_000_000),
             refused_per_second: section.within("refused_rate", 100, 1..=1_000_000),
             pace: pace(section),
             identity: identity(section),
