@@ -12,18 +12,18 @@ pub struct FairQueue<K> {
     shared: Arc<Shared<K>>,
 }
 
-/// How much a queue takes.
+/// The bounds of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueBounds {
-    /// How many turns there are at a time; at least one.
+    /// The number of turns at a time; at least one.
     pub at_once: usize,
-    /// How many requests may wait or have their turn, of all callers together.
+    /// The most requests that may wait or have their turn, of all callers together.
     pub all: usize,
-    /// How many of one caller.
+    /// The most of them of one caller.
     pub share: usize,
 }
 
-/// Why somebody was not let into the queue, or was sent away from it.
+/// The reason for not being let into the queue, or for being sent away from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueueError {
     /// The queue gives no more turns.
@@ -46,7 +46,7 @@ struct Shared<K> {
 #[derive(Debug)]
 struct State<K> {
     free_turns: usize,
-    /// How many requests of each caller wait or have their turn.
+    /// The number of requests of each caller that wait or have their turn.
     inside: HashMap<K, usize>,
     all_inside: usize,
     /// One line for each caller who waits; the first line's first has the next turn.
@@ -94,7 +94,7 @@ impl<K: Clone + Eq + Hash> FairQueue<K> {
         drop(lines);
     }
 
-    /// How many requests wait or have their turn.
+    /// The number of requests that wait or have their turn.
     pub fn len(&self) -> usize {
         self.shared.state().all_inside
     }

@@ -96,7 +96,7 @@ impl KeySearches {
         *self.is_closed.borrow()
     }
 
-    /// How many requests wait for a key pair or have one searched for.
+    /// The number of requests that wait for a key pair or have one searched for.
     pub(crate) fn len(&self) -> usize {
         self.queue.len()
     }
@@ -187,7 +187,7 @@ impl Transit {
         self.lifecycle.keys.searches.close();
     }
 
-    /// How many requests wait for a key pair or have one searched for.
+    /// The number of requests that wait for a key pair or have one searched for.
     pub fn searches(&self) -> usize {
         self.lifecycle.keys.searches.len()
     }

@@ -194,7 +194,7 @@ impl Lifecycle {
     }
 }
 
-/// How much such work is done at a time; what is beyond it waits.
+/// The amount of such work at a time; more of it waits.
 static BLOCKING: Semaphore = Semaphore::const_new(4);
 
 /// Does work that takes a thread for milliseconds, as every RSA key does, where nothing else waits for that thread.

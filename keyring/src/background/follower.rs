@@ -213,7 +213,7 @@ async fn reload_one(loader: &Arc<Loader>, at: Address, now: Duration) {
 }
 
 const BURST: Duration = Duration::from_millis(10);
-/// How long a whole poll may take.
+/// The longest a whole poll may take.
 const POLL_DEADLINE: Duration = Duration::from_secs(2);
 const RELOADS_AT_ONCE: usize = 8;
 

@@ -35,7 +35,7 @@ pub(crate) struct Rotator {
     pub(crate) patience: Patience,
 }
 
-/// How many rings of each kind are overdue.
+/// The number of overdue rings of each kind.
 #[derive(Debug, Default)]
 pub(crate) struct Overdue {
     quick: AtomicU64,

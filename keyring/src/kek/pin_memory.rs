@@ -128,7 +128,7 @@ impl PinMemory {
     }
 }
 
-/// What the file says; `None` if there is none.
+/// The key and the hashes in the file; `None` if there is none.
 fn stored(path: &Path) -> Result<Option<Parsed>, Fault> {
     match private_file::read(path, LONGEST_FILE) {
         Ok(bytes) => parse(&bytes).map(Some).ok_or_else(|| damaged(path)),

@@ -280,13 +280,13 @@ fn patiently<T>(
     attempt()
 }
 
-/// How often a token that is not there is looked for.
+/// The number of looks for a token that is not there.
 const LOOKS: u32 = 10;
 
 /// The pause between two of these looks.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
-/// How often a token that was there is looked for when a session is opened.
+/// The number of looks for a token that was there when a session is opened.
 const GLANCES: u32 = 5;
 
 /// The pause between two of these. A token's file is written within a few milliseconds.

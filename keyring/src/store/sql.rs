@@ -121,7 +121,7 @@ where
     spawned(store, data, (Pace::Unhurried, work)).await
 }
 
-/// How long a transaction may take.
+/// The longest a transaction may take.
 #[derive(Clone, Copy)]
 enum Pace {
     /// A few rows.
@@ -191,7 +191,7 @@ where
     })
 }
 
-/// Why a transaction was not made.
+/// The reason for a transaction that was not made.
 enum Stopped {
     Failed(Failure),
     /// The database did not answer in time, which means this.

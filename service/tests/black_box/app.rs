@@ -219,7 +219,7 @@ impl TestApp {
         self.request("DELETE", &format!("sys/mounts/{path}")).send()
     }
 
-    /// Whether part of a body is there whose rest is still to come; such a request has no place yet.
+    /// True if part of a body is there whose rest is still to come; such a request has no place yet.
     pub(crate) fn awaits_a_body(&self) -> bool {
         let metrics = self.metrics();
         let mut held = metrics

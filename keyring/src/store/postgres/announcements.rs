@@ -93,7 +93,7 @@ async fn in_time<T>(step: impl Future<Output = Result<T, sqlx::Error>>) -> Resul
 /// After so long without an announcement the server is asked for a sign of life.
 const QUIET: Duration = Duration::from_secs(30);
 
-/// How long a step of the listener may take.
+/// The longest a step of the listener may take.
 const ANSWERED: Duration = Duration::from_secs(5);
 
 /// Between two connections, so that a server that is away costs next to nothing.

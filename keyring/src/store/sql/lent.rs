@@ -64,5 +64,5 @@ pub(super) async fn in_time<T>(
     timeout(limit, work).await.map_err(late)
 }
 
-/// How long a connection may take to return to its pool.
+/// The longest a connection may take to return to its pool.
 const RETURNED: Duration = Duration::from_secs(5);
